@@ -1,0 +1,89 @@
+"""The Rust core, as Python sees it: Arrow in, Arrow out, errors of ``xmargin.errors``.
+
+All integers of venue truth travel as 32-byte big-endian unsigned values
+(``pyarrow.binary(32)``, "u256" below). Any object with ``__arrow_c_stream__`` or
+``__arrow_c_array__`` is accepted as a table.
+"""
+
+from typing import Any
+
+__version__: str
+"""Version of the core; part of every view."""
+
+def scenario_names(parameters: str, assets: list[str]) -> list[str]:
+    """The names of the scenarios that ``parameters`` (JSON) expand to over ``assets``, in order.
+
+    Raises:
+        ParameterError: the parameters are malformed or out of range.
+    """
+
+def check_parameters(parameters: str) -> None:
+    """Range-check a parameter file (JSON) without using it.
+
+    Raises:
+        ParameterError: naming the key, the value and the range.
+    """
+
+def evaluate(
+    *,
+    parameters: str,
+    chains: Any,
+    bases: Any,
+    tokens: Any,
+    accounts: Any,
+    balances: Any,
+    aave_pools: Any,
+    aave_reserves: Any,
+    aave_emodes: Any,
+    aave_accounts: Any,
+    aave_positions: Any,
+) -> dict[str, Any]:
+    """Venue truth, unified truth and the liquidation order of one snapshot.
+
+    Rows refer to each other by row number (``u32``). Portfolios are numbered by the caller.
+
+    Args:
+        parameters: the risk parameters (JSON text).
+        chains: ``cut_off: bool``.
+        bases: ``asset: utf8, mark: f64, low: f64, high: f64, usable: bool, held: bool`` (USD).
+        tokens: ``base: u32 nullable`` (row of bases; null: unknown, unpriced), ``decimals: u8
+            nullable`` (null: excluded), ``haircut: f64, wrapped: bool``.
+        accounts: ``id: utf8, portfolio: u32, chain: u32, portfolio_id: utf8``.
+        balances: ``account: u32, token: u32, amount: u256, looked_through: bool`` (wallets).
+        aave_pools: ``timestamp_s: u64`` (of the block read).
+        aave_reserves: ``pool: u32, token: u32, decimals: u8, ltv_bps: u16,
+            liquidation_threshold_bps: u16, emode: u8, liquidity_index: u256,
+            variable_borrow_index: u256, liquidity_rate: u256, variable_borrow_rate: u256,
+            updated_at_s: u64, price_base: u256``. Rows of one pool in reserve-id order.
+        aave_emodes: ``pool: u32, category: u8, ltv_bps: u16, liquidation_threshold_bps: u16,
+            price_base: u256``.
+        aave_accounts: ``account: u32, pool: u32, emode: u8``.
+        aave_positions: ``aave_account: u32, reserve: u32, supply_scaled: u256,
+            variable_debt_scaled: u256, stable_debt_principal: u256, stable_rate: u256,
+            stable_updated_at_s: u64, as_collateral: bool, borrowing: bool``.
+
+    Returns:
+        Record batches by name:
+
+        ``venue_accounts`` (a row an Aave account, in order): ``account: u32, collateral_base: u256,
+        debt_base: u256, available_borrows_base: u256, liquidation_threshold_bps: u32, ltv_bps: u32,
+        health_factor_wad: u256 nullable, held: bool``.
+
+        ``positions``: ``portfolio: u32, account: u32, token: u32, debt: bool, amount: u256,
+        quantity: f64, value: f64 nullable, collateral_value: f64, maintenance_contribution: f64,
+        initial_contribution: f64, counting: u8`` (0 counted, 1 looked through, 2 cut off,
+        3 excluded), grouped by portfolio, in the order of the inputs.
+
+        ``portfolios`` (a row a portfolio number): ``equity, collateral_value, maintenance_margin,
+        initial_margin, maintenance_excess, initial_excess: f64 nullable, health_factor: f64 nullable,
+        worst_scenario: u32 nullable, wrapped_depeg_maintenance: f64, wrapped_depeg_initial: f64,
+        owes: bool, refused: bool, held: bool, partial: bool, gross_debt: f64``.
+
+        ``order`` (ranked, worst first): ``is_portfolio: bool, row: u32`` (row of portfolios, or of
+        venue_accounts).
+
+    Raises:
+        ParameterError: parameters malformed or out of range.
+        EngineError: a column is missing or of another type, a row number points nowhere, or an
+            integer overflows; the message names table, column and row.
+    """
