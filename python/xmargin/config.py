@@ -1,0 +1,368 @@
+"""The configuration: a TOML file, ``XMARGIN__`` variables above it, secrets by ``_FILE``.
+
+A mistake is one line that names the key and the fix (:class:`~xmargin.errors.ConfigError`).
+Endpoint URLs often carry keys: they are :class:`Url` values that print redacted.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from xmargin import model
+from xmargin.errors import ConfigError, InvalidArgumentError
+
+MULTICALL3 = "0xca11bde05977b3631167028862be2a173976ca11"
+
+
+def redact(url: str) -> str:
+    """``url`` with all that may be a secret (user, password, path, query) replaced by ``…``."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    hidden = "/…" if parts.path.strip("/") or parts.query or parts.username else ""
+    return f"{parts.scheme}://{host}{port}{hidden}"
+
+
+def _checked(parse: Any) -> AfterValidator:
+    """A validator from one of the model's parsers; pydantic wants ``ValueError``."""
+
+    def check(text: str) -> str:
+        try:
+            return str(parse(text))
+        except InvalidArgumentError as error:
+            raise ValueError(error.message.split(": ", 1)[-1]) from None
+
+    return AfterValidator(check)
+
+
+ChainId = Annotated[str, _checked(model.parse_chain_id)]
+TokenId = Annotated[str, _checked(model.parse_token_id)]
+VenueId = Annotated[str, _checked(model.parse_venue_id)]
+AccountId = Annotated[str, _checked(model.parse_account_id)]
+FeedId = Annotated[str, _checked(model.parse_feed_id)]
+PortfolioId = Annotated[str, _checked(model.parse_portfolio_id)]
+
+
+def _url(schemes: tuple[str, ...]) -> Any:
+    def check(value: SecretStr) -> SecretStr:
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(f"is no URL of scheme {' or '.join(schemes)}")
+        return value
+
+    return Annotated[
+        SecretStr,
+        AfterValidator(check),
+        PlainSerializer(lambda secret: redact(secret.get_secret_value())),
+    ]
+
+
+HttpUrl = _url(("http", "https"))
+WsUrl = _url(("ws", "wss"))
+# TOML floats would already have lost the written digits.
+ExactDecimal = Annotated[Decimal, BeforeValidator(str)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EndpointConfig(_Section):
+    """One RPC endpoint; without ``ws`` heads are polled."""
+
+    label: str
+    http: HttpUrl  # type: ignore[valid-type]
+    ws: WsUrl | None = None  # type: ignore[valid-type]
+
+    @property
+    def http_url(self) -> str:
+        """The URL in clear, for the transport only."""
+        http: SecretStr = self.http
+        return http.get_secret_value()
+
+    @property
+    def ws_url(self) -> str | None:
+        """The WebSocket URL in clear, for the transport only."""
+        ws: SecretStr | None = self.ws
+        return None if ws is None else ws.get_secret_value()
+
+    @property
+    def redacted(self) -> str:
+        """How the endpoint may be printed."""
+        return f"{self.label} ({redact(self.http_url)})"
+
+
+class ChainConfig(_Section):
+    """A chain and how to read it."""
+
+    id: ChainId
+    name: str
+    kind: model.ChainKind
+    endpoints: tuple[EndpointConfig, ...] = Field(min_length=1)
+    head_age_ms_max: int = Field(default=60_000, ge=1_000)
+    request_timeout_ms: int = Field(default=5_000, ge=50)
+    poll_ms: int = Field(default=1_000, ge=50)
+    calls_per_batch_max: int = Field(default=1_000, ge=1, le=10_000)
+    reorg_depth_max: int = Field(default=128, ge=1, le=10_000)
+    multicall3: str = MULTICALL3
+
+    @model_validator(mode="after")
+    def _kind_fits_id(self) -> Self:
+        expected = "eip155:" if self.kind is model.ChainKind.EVM else "solana:"
+        if not self.id.startswith(expected):
+            raise ValueError(f"kind {self.kind} wants an id beginning with {expected}")
+        return self
+
+
+class TokenConfig(_Section):
+    """A token; see :class:`xmargin.model.TokenSpec`."""
+
+    id: TokenId
+    symbol: str
+    asset: str
+    price: str
+    claim: model.Claim = model.Claim.NONE
+    venue: VenueId | None = None
+    haircut: ExactDecimal = Field(default=Decimal(0), ge=0, le=1)
+    program: str = ""
+
+
+class FeedConfig(_Section):
+    """A price feed; see :class:`xmargin.model.FeedSpec`."""
+
+    id: FeedId
+    base: str
+    quote: str = "USD"
+    heartbeat_s: int = Field(ge=1)
+    tolerance_s: int = Field(default=60, ge=0)
+    decimals: int | None = Field(default=None, ge=0, le=36)
+    description: str = ""
+    confidence_bps_max: int = Field(default=200, ge=0, le=10_000)
+    pyth_feed_id: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+
+
+class VenueConfig(_Section):
+    """A venue; a fork of a protocol is one more of these."""
+
+    id: VenueId
+    kind: str
+    addresses_provider: str = ""
+
+
+class PortfolioConfig(_Section):
+    """One owner's accounts."""
+
+    id: PortfolioId
+    accounts: tuple[AccountId, ...]
+    label: str = ""
+
+
+class ServiceConfig(_Section):
+    """Where the service listens and keeps its tape; it never leaves loopback by default."""
+
+    listen: str = "127.0.0.1:50051"
+    tape: Path = Path("xmargin.tape")
+    clock_tick_ms: int = Field(default=1_000, ge=10)
+
+
+class RiskConfig(_Section):
+    """The risk parameters (a built-in name or a file) and the bounds between sources."""
+
+    parameters: str = "unified-v1"
+    disagreement_bps_max: int = Field(default=200, ge=0, le=10_000)
+    future_s_max: int = Field(default=15, ge=0)
+
+
+class Config(BaseSettings):
+    """Everything ``xmargin serve`` needs."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="XMARGIN__", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    service: ServiceConfig = ServiceConfig()
+    risk: RiskConfig = RiskConfig()
+    chains: tuple[ChainConfig, ...] = Field(min_length=1)
+    tokens: tuple[TokenConfig, ...] = ()
+    feeds: tuple[FeedConfig, ...] = ()
+    venues: tuple[VenueConfig, ...] = ()
+    portfolios: tuple[PortfolioConfig, ...] = Field(min_length=1)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes above the file."""
+        return (env_settings, init_settings)
+
+    @model_validator(mode="after")
+    def _references_resolve(self) -> Self:
+        chains = {chain.id for chain in self.chains}
+        venues = {venue.id for venue in self.venues}
+        bases = {feed.base for feed in self.feeds}
+        for key, items in self._keyed().items():
+            _refuse_duplicates(key, [item.id for item in items])
+        for key in ("tokens", "feeds", "venues"):
+            for item in self._keyed()[key]:
+                _require(f"{key}.{item.id}", model.chain_of(item.id), chains, "[[chains]]")
+        for token in self.tokens:
+            _require(f"tokens.{token.id}.price", token.price, bases, "a base of [[feeds]]")
+            if token.claim is model.Claim.VENUE_SUPPLY:
+                _require(f"tokens.{token.id}.venue", token.venue or "", venues, "[[venues]]")
+        seen: dict[str, str] = {}
+        for portfolio in self.portfolios:
+            for account in portfolio.accounts:
+                where = f"portfolios.{portfolio.id}.accounts"
+                _require(where, model.chain_of(account), chains, "[[chains]]")
+                venue = model.venue_of(account)
+                if model.kind_of(venue) != "wallet":
+                    _require(where, venue, venues, "[[venues]]")
+                if account in seen:
+                    raise ValueError(f"{where}: {account} is already in {seen[account]}; keep one")
+                seen[account] = portfolio.id
+        return self
+
+    def _keyed(self) -> Mapping[str, tuple[Any, ...]]:
+        return {
+            "chains": self.chains,
+            "tokens": self.tokens,
+            "feeds": self.feeds,
+            "venues": self.venues,
+            "portfolios": self.portfolios,
+        }
+
+    def registry(self) -> model.Registry:
+        """What is watched, without how to reach it: a fact for the tape."""
+        return model.Registry(
+            chains=tuple(
+                model.ChainSpec(c.id, c.name, c.kind, c.head_age_ms_max)
+                for c in sorted(self.chains, key=lambda c: c.id)
+            ),
+            tokens=tuple(
+                model.TokenSpec(**{**t.model_dump(), "venue": t.venue or ""})
+                for t in sorted(self.tokens, key=lambda t: t.id)
+            ),
+            feeds=tuple(
+                model.FeedSpec(**f.model_dump()) for f in sorted(self.feeds, key=lambda f: f.id)
+            ),
+            venues=tuple(
+                model.VenueSpec(**v.model_dump()) for v in sorted(self.venues, key=lambda v: v.id)
+            ),
+            portfolios=tuple(
+                model.PortfolioSpec(p.id, tuple(sorted(p.accounts)), p.label)
+                for p in sorted(self.portfolios, key=lambda p: p.id)
+            ),
+            disagreement_bps_max=self.risk.disagreement_bps_max,
+            future_s_max=self.risk.future_s_max,
+        )
+
+
+def _refuse_duplicates(key: str, ids: list[str]) -> None:
+    for one in sorted(ids):
+        if ids.count(one) > 1:
+            raise ValueError(f"{key}: {one} stands there twice; keep one")
+
+
+def _require(key: str, value: str, known: set[str], where: str) -> None:
+    if value not in known:
+        raise ValueError(f"{key}: {value or '(nothing)'} is not in {where}; add it there or fix it")
+
+
+def _resolve_secret_files(node: Any, key: str) -> Any:
+    """Replace every ``<name>_FILE`` entry by ``<name>`` with that file's content."""
+    if isinstance(node, list):
+        return [_resolve_secret_files(item, f"{key}.{i}") for i, item in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    resolved: dict[str, Any] = {}
+    for name, value in node.items():
+        where = f"{key}.{name}" if key else name
+        if name.endswith("_FILE"):
+            resolved[name.removesuffix("_FILE")] = _read_secret(where, str(value))
+        else:
+            resolved[name] = _resolve_secret_files(value, where)
+    return resolved
+
+
+def _read_secret(key: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(
+            f"{key}: cannot read the secret file ({error.strerror}); check path and rights",
+            field=key,
+        ) from None
+
+
+def _environment_secret_files() -> None:
+    """``XMARGIN__…_FILE`` variables become ``XMARGIN__…`` with the file's content."""
+    for name in sorted(os.environ):
+        if name.startswith("XMARGIN__") and name.endswith("_FILE"):
+            os.environ[name.removesuffix("_FILE")] = _read_secret(name, os.environ[name])
+
+
+def parse_config(text: str, source: str = "config") -> Config:
+    """The configuration in TOML ``text``.
+
+    Raises:
+        ConfigError: one line naming the key and the fix.
+    """
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not TOML: {error}", field=source) from None
+    _environment_secret_files()
+    try:
+        return Config(**_resolve_secret_files(tree, ""))
+    except ValidationError as error:
+        raise _one_line(error, source) from None
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in the file at ``path``; see :func:`parse_config`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot read the configuration ({error.strerror}); check the path",
+            field=str(path),
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is no UTF-8 text; save it as UTF-8", field=str(path)) from None
+    return parse_config(text, path.name)
+
+
+def _one_line(error: ValidationError, source: str) -> ConfigError:
+    """The first complaint of pydantic as one line that never repeats a secret's value."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    fix = {
+        "missing": "add it",
+        "extra_forbidden": "no such key; remove it or correct its spelling",
+    }.get(first["type"], message)
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    where = f"{key}: " if key else ""
+    return ConfigError(f"{source}: {where}{fix}{more}", field=key)

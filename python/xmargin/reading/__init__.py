@@ -1,0 +1,1 @@
+"""Reading: what venues and oracles ask, carried over chains, becomes observations."""
