@@ -559,8 +559,8 @@ class PositionHealth:
     """One position with its part in the portfolio's margin (USD, decimal strings inside).
 
     ``amount`` is in token units, ``value`` marked and signed (debt negative).
-    ``maintenance_contribution`` of all positions sum to the maintenance margin less
-    contingencies.
+    ``collateral_value`` of all positions sum to the portfolio's, ``*_contribution`` to the
+    requirement less contingencies.
     """
 
     account: AccountId
@@ -570,6 +570,7 @@ class PositionHealth:
     side: PositionSide
     amount: Decimal
     value: Decimal | None
+    collateral_value: Decimal
     maintenance_contribution: Decimal
     initial_contribution: Decimal
     counting: Counting
@@ -632,13 +633,13 @@ class LiquidationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LiquidationEntry:
-    """One rank of the total order; ``shortfall`` and ``debt`` are in USD."""
+    """One rank of the total order; money in USD (an account's in its venue's base currency)."""
 
     rank: int
     kind: LiquidationKind
     portfolio: PortfolioId
     account: AccountId
-    health_factor: Decimal
+    health_factor: Decimal | None
     shortfall: Decimal
     debt: Decimal
     reason: str
