@@ -1,0 +1,148 @@
+"""The Snapshot: an immutable, content-hashed cut of the World with every price judged."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from xmargin.errors import NotReadyError
+from xmargin.model import (
+    BlockRef,
+    ChainAsOf,
+    ChainSpec,
+    Condition,
+    FeedRound,
+    Finality,
+    JudgedPrice,
+    Registry,
+    RiskParameters,
+    chain_of,
+)
+from xmargin.oracles.guards import judge_price, judge_quote
+from xmargin.wire import canonical_json
+from xmargin.world import ChainFact, ChainState, Key, World
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the engine may know. ``facts`` maps a kind to its committed facts in key order.
+
+    ``hash`` is SHA-256 over the clock, the chains' as-of, the judged prices, the registry, the
+    risk parameters and every fact: equal hashes mean equal snapshots.
+    """
+
+    hash: str
+    now_ms: int
+    registry: Registry
+    parameters: RiskParameters
+    chains: tuple[ChainAsOf, ...]
+    prices: Mapping[str, JudgedPrice]
+    facts: Mapping[str, Mapping[Key, ChainFact]]
+
+
+FACT_KINDS = (
+    "feed",
+    "token",
+    "balance",
+    "aave-v3-reserve",
+    "aave-v3-emode",
+    "aave-v3-account",
+)
+
+
+def cut(world: World) -> Snapshot:
+    """The World as it stands, judged at its own ``now_ms``.
+
+    Raises:
+        NotReadyError: the registry or the risk parameters have not been observed yet.
+    """
+    registry, parameters = world.registry, world.parameters
+    if registry is None or parameters is None:
+        raise NotReadyError("no Registry and RiskParameters observed yet; start the service first")
+    chains = tuple(_as_of(spec, world) for spec in registry.chains)
+    prices = _judge(registry, chains, world)
+    content = canonical_json(
+        {
+            "now_ms": world.now_ms,
+            "registry": registry,
+            "parameters": parameters.sha256,
+            "chains": chains,
+            "prices": prices,
+            "facts": world.facts_digest().hex(),
+        }
+    )
+    return Snapshot(
+        hash=hashlib.sha256(content).hexdigest(),
+        now_ms=world.now_ms,
+        registry=registry,
+        parameters=parameters,
+        chains=chains,
+        prices=prices,
+        facts={kind: world.facts(kind) for kind in FACT_KINDS},
+    )
+
+
+def _as_of(spec: ChainSpec, world: World) -> ChainAsOf:
+    state = world.chains.get(spec.id, ChainState())
+    block, head = state.block, state.head
+    head_age_ms = 0 if block is None else max(0, world.now_ms - block.time_s * 1000)
+    condition, reason = _condition(spec, state, head_age_ms)
+    return ChainAsOf(
+        chain=spec.id,
+        name=spec.name,
+        block=block,
+        finality=_finality(block, state),
+        safe_height=0 if head is None else head.safe_height,
+        finalized_height=0 if head is None else head.finalized_height,
+        condition=condition,
+        reason=reason,
+        head_age_ms=head_age_ms,
+    )
+
+
+def _condition(spec: ChainSpec, state: ChainState, head_age_ms: int) -> tuple[Condition, str]:
+    if state.status is not None and state.status.condition is not Condition.OK:
+        return state.status.condition, f"{state.status.endpoint}: {state.status.reason}"
+    if state.block is None:
+        return Condition.UNREAD, "no block has been read yet"
+    if head_age_ms > spec.head_age_ms_max:
+        return (
+            Condition.LAGGING,
+            f"its newest block is {head_age_ms} ms old; the bound is {spec.head_age_ms_max} ms",
+        )
+    return Condition.OK, ""
+
+
+def _finality(block: BlockRef | None, state: ChainState) -> Finality:
+    if block is None or state.head is None:
+        return Finality.LATEST
+    if block.height <= state.head.finalized_height:
+        return Finality.FINALIZED
+    return Finality.SAFE if block.height <= state.head.safe_height else Finality.LATEST
+
+
+def _judge(
+    registry: Registry, chains: tuple[ChainAsOf, ...], world: World
+) -> dict[str, JudgedPrice]:
+    as_of = {chain.chain: chain for chain in chains}
+    rounds = world.facts("feed")
+    quotes = [
+        judge_quote(
+            spec,
+            cast(FeedRound | None, rounds.get(("feed", spec.id))),
+            world.pin(spec.id),
+            as_of[chain_of(spec.id)],
+            world.now_ms,
+            registry.future_s_max,
+        )
+        for spec in registry.feeds
+    ]
+    bases = sorted({spec.base for spec in registry.feeds})
+    return {
+        base: judge_price(
+            base,
+            tuple(quote for quote in quotes if quote.base == base),
+            registry.disagreement_bps_max,
+        )
+        for base in bases
+    }

@@ -1,0 +1,185 @@
+"""Dataclasses to protobuf messages and back, by field name.
+
+The messages of ``xmargin.v1`` mirror the types of :mod:`xmargin.model`; one generic mapping keeps
+the two from drifting. It knows no message itself: callers pass the class. Integers beyond 64
+bits and decimals travel as strings, enum members by name, absent values as absent fields.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from xmargin.errors import DecodeError
+
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
+
+_DECIMAL = "google.type.Decimal"
+
+
+def plain(value: Decimal) -> str:
+    """A decimal's digits without an exponent."""
+    return format(value, "f")
+
+
+def canonical_json(value: object) -> bytes:
+    """One byte form of a dataclass tree: sorted keys, integers and decimals as strings."""
+    return json.dumps(
+        _jsonable(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True
+    ).encode()
+
+
+def _jsonable(value: object) -> object:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, bool | NoneType | str):
+        return value
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, Iterable):
+        return [_jsonable(item) for item in value]
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+# --- To messages -------------------------------------------------------------------------------
+
+
+def to_message(value: object, message_class: type[M]) -> M:
+    """``value`` (a model dataclass) as a ``message_class``."""
+    return message_class(**_fields(value, message_class))
+
+
+def _fields(value: object, message_class: type[Message]) -> dict[str, Any]:
+    converted: dict[str, Any] = {}
+    for name, convert in _encoders(type(value), message_class):
+        item = getattr(value, name)
+        if item is not None:
+            converted[name] = convert(item)
+    return converted
+
+
+@cache
+def _encoders(
+    cls: type, message_class: type[Message]
+) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    described = message_class.DESCRIPTOR.fields_by_name
+    return tuple((field.name, _encoder(described[field.name])) for field in dataclasses.fields(cls))
+
+
+def _encoder(field: FieldDescriptor) -> Callable[[Any], Any]:
+    if _is_map(field):
+        value = _scalar_encoder(field.message_type.fields_by_name["value"])
+        return lambda mapping: {key: value(mapping[key]) for key in sorted(mapping)}
+    scalar = _scalar_encoder(field)
+    if field.is_repeated:
+        return lambda items: [scalar(item) for item in items]
+    return scalar
+
+
+def _scalar_encoder(field: FieldDescriptor) -> Callable[[Any], Any]:
+    if field.message_type is not None:
+        concrete = _class_of(field)
+        if field.message_type.full_name == _DECIMAL:
+            return lambda item: concrete(value=plain(item))
+        return lambda item: concrete(**_fields(item, concrete))
+    if field.enum_type is not None:
+        numbers = _enum_numbers(field.enum_type)
+        return lambda item: numbers[item.name]
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return _as_string
+    return lambda item: item
+
+
+def _as_string(item: Any) -> str:
+    if isinstance(item, str):
+        return str(item)
+    return plain(item) if isinstance(item, Decimal) else str(item)
+
+
+@cache
+def _enum_numbers(enum: EnumDescriptor) -> dict[str, int]:
+    """Member name (without the prefix every value carries) to number."""
+    prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
+    return {value.name.removeprefix(prefix): value.number for value in enum.values}
+
+
+def _class_of(field: FieldDescriptor) -> type[Message]:
+    from google.protobuf.message_factory import GetMessageClass
+
+    return GetMessageClass(field.message_type)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    nested = field.message_type
+    return bool(nested is not None and nested.GetOptions().map_entry)
+
+
+# --- From messages -----------------------------------------------------------------------------
+
+
+def from_message(message: Message, cls: type[T]) -> T:
+    """``message`` as the model dataclass ``cls``.
+
+    Raises:
+        DecodeError: a field holds what its type cannot be, naming the field.
+    """
+    values: dict[str, Any] = {}
+    for name, decode, optional in _decoders(cls):
+        if optional and not message.HasField(name):
+            values[name] = None
+            continue
+        try:
+            values[name] = decode(getattr(message, name))
+        except (ValueError, KeyError, ArithmeticError):
+            raise DecodeError(
+                f"{message.DESCRIPTOR.name}.{name}: {getattr(message, name)!r} cannot be read",
+                field=name,
+            ) from None
+    return cls(**values)
+
+
+@cache
+def _decoders(cls: type) -> tuple[tuple[str, Callable[[Any], Any], bool], ...]:
+    hints = get_type_hints(cls)
+    return tuple((field.name, *_decoder(hints[field.name])) for field in dataclasses.fields(cls))
+
+
+def _decoder(hint: Any) -> tuple[Callable[[Any], Any], bool]:
+    """How to read a field of type ``hint``, and whether it may be absent."""
+    if isinstance(hint, UnionType):
+        (inner,) = (arg for arg in get_args(hint) if arg is not NoneType)
+        return _decoder(inner)[0], True
+    if get_origin(hint) is tuple:
+        item = _decoder(get_args(hint)[0])[0]
+        return (lambda items: tuple(item(one) for one in items)), False
+    if get_origin(hint) is not None:
+        item = _decoder(get_args(hint)[1])[0]
+        return (lambda mapping: {key: item(mapping[key]) for key in sorted(mapping)}), False
+    return _plain_decoder(hint), False
+
+
+def _plain_decoder(hint: Any) -> Callable[[Any], Any]:
+    if dataclasses.is_dataclass(hint):
+        return lambda message: from_message(message, hint)
+    if issubclass(hint, StrEnum):
+        members = list(hint)
+        return lambda number: members[number - 1] if number else _absent(hint)
+    if hint is Decimal:
+        return lambda item: Decimal(item if isinstance(item, str) else item.value)
+    return int if hint is int else lambda item: item
+
+
+def _absent(enum: type[StrEnum]) -> StrEnum:
+    raise ValueError(f"{enum.__name__} is not said")

@@ -1,0 +1,266 @@
+"""The World: what is known after applying observations in order; it rolls back on a reorg.
+
+A chain's facts are staged until the head of their block arrives: the head is the commit mark, so
+a cut of the World never mixes a block half read into the one before. Every commit is journalled,
+and a reorg undoes the journal down to the common ancestor.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from xmargin.errors import ObservationError
+from xmargin.model import (
+    AaveV3Account,
+    AaveV3EMode,
+    AaveV3Reserve,
+    BlockRef,
+    ChainHead,
+    ChainId,
+    ChainReorg,
+    ChainStatus,
+    ClockTick,
+    FeedRound,
+    Observation,
+    Registry,
+    RiskParameters,
+    TokenBalance,
+    TokenState,
+)
+from xmargin.wire import canonical_json
+
+JOURNAL_BLOCKS_MAX = 512
+"""Blocks a chain can be rolled back; a deeper reorg forgets the chain until it is read anew."""
+
+Key = tuple[str, ...]
+ChainFact = FeedRound | TokenState | TokenBalance | AaveV3Reserve | AaveV3EMode | AaveV3Account
+
+
+def key_of(fact: ChainFact) -> Key:
+    """What a fact is about: a later fact with the same key replaces it."""
+    match fact:
+        case FeedRound():
+            return ("feed", fact.feed)
+        case TokenState():
+            return ("token", fact.token)
+        case TokenBalance():
+            return ("balance", fact.account, fact.token)
+        case AaveV3Reserve():
+            return ("aave-v3-reserve", fact.venue, f"{fact.reserve_id:05d}")
+        case AaveV3EMode():
+            return ("aave-v3-emode", fact.venue, f"{fact.category:03d}")
+        case AaveV3Account():
+            return ("aave-v3-account", fact.account)
+
+
+@dataclass(frozen=True, slots=True)
+class _Undo:
+    """How to undo one block: each key with the fact that stood there before (``None``: none)."""
+
+    block: BlockRef
+    head: ChainHead
+    before: tuple[tuple[Key, ChainFact | None], ...]
+
+
+@dataclass(slots=True)
+class ChainState:
+    """What is known of one chain: its committed head, our reader's status, and the journal."""
+
+    block: BlockRef | None = None
+    head: ChainHead | None = None
+    status: ChainStatus | None = None
+    staged_block: BlockRef | None = None
+    staged: dict[Key, ChainFact] = field(default_factory=dict)
+    journal: deque[_Undo] = field(default_factory=lambda: deque(maxlen=JOURNAL_BLOCKS_MAX))
+
+
+class World:
+    """The state after the observations applied so far; only :meth:`apply` changes it."""
+
+    def __init__(self) -> None:
+        self.registry: Registry | None = None
+        self.parameters: RiskParameters | None = None
+        self.now_ms = 0
+        self.chains: dict[ChainId, ChainState] = {}
+        self._facts: dict[Key, ChainFact] = {}
+        self._chain_keys: dict[ChainId, set[Key]] = {}
+        self._kinds: dict[str, Mapping[Key, ChainFact]] = {}
+        self._digests: dict[Key, bytes] = {}
+        self._sorted_keys: list[Key] | None = None
+
+    # --- Reading ------------------------------------------------------------------------------
+
+    def facts(self, kind: str) -> Mapping[Key, ChainFact]:
+        """All committed facts of one kind by key, in key order.
+
+        The same object is returned until a fact of the kind changes, so callers may cache by
+        identity.
+        """
+        if kind not in self._kinds:
+            chosen = {k: self._facts[k] for k in self._keys() if k[0] == kind}
+            self._kinds[kind] = MappingProxyType(chosen)
+        return self._kinds[kind]
+
+    def pin(self, feed: str) -> FeedRound | None:
+        """The first faultless round ever committed of a feed: what it must go on saying."""
+        fact = self._facts.get(("feed-pin", feed))
+        return fact if isinstance(fact, FeedRound) else None
+
+    def facts_digest(self) -> bytes:
+        """SHA-256 over the digests of all committed facts, in key order."""
+        return hashlib.sha256(b"".join(self._digests[key] for key in self._keys())).digest()
+
+    def _keys(self) -> list[Key]:
+        if self._sorted_keys is None:
+            self._sorted_keys = sorted(self._facts)
+        return self._sorted_keys
+
+    def news(self, batch: Sequence[Observation]) -> list[Observation]:
+        """The observations of ``batch`` that say anything not already known, in order.
+
+        A batch that rolls a chain back is kept whole: what is known now may not be then.
+        """
+        if any(self._rolls_back(observation) for observation in batch):
+            return list(batch)
+        return [observation for observation in batch if self._is_news(observation)]
+
+    def _rolls_back(self, observation: Observation) -> bool:
+        state = self.chains.get(observation.chain)
+        if state is None or state.block is None or observation.block is None:
+            return False
+        return observation.block.height <= state.block.height
+
+    def _is_news(self, observation: Observation) -> bool:
+        fact = observation.fact
+        match fact:
+            case Registry():
+                return fact != self.registry
+            case RiskParameters():
+                return fact != self.parameters
+            case ChainStatus():
+                state = self.chains.get(observation.chain)
+                return state is None or state.status != fact
+            case ClockTick() | ChainHead() | ChainReorg():
+                return True
+            case _:
+                return self._facts.get(key_of(fact)) != fact
+
+    # --- Checking -----------------------------------------------------------------------------
+
+    def check(self, observation: Observation) -> None:
+        """Refuse what cannot be applied; nothing is changed.
+
+        Raises:
+            ObservationError: the observation lacks its chain or block, or names an unknown chain.
+        """
+        if isinstance(observation.fact, Registry | RiskParameters | ClockTick):
+            return
+        if self.registry is None:
+            raise ObservationError("no Registry yet: the first observation must be the Registry")
+        if all(chain.id != observation.chain for chain in self.registry.chains):
+            raise ObservationError(
+                f"{observation.chain or '(no chain)'} is not in the Registry; add it to [[chains]]"
+            )
+        if observation.block is None and not isinstance(observation.fact, ChainStatus):
+            kind = type(observation.fact).__name__
+            raise ObservationError(f"{kind} on {observation.chain} names no block; give its block")
+
+    # --- Applying -----------------------------------------------------------------------------
+
+    def apply(self, observation: Observation) -> bool:
+        """Apply one checked observation; whether a new view is due."""
+        self.now_ms = max(self.now_ms, observation.observed_at_ms)
+        fact = observation.fact
+        match fact:
+            case Registry():
+                self.registry = fact
+            case RiskParameters():
+                self.parameters = fact
+            case ClockTick():
+                pass
+            case ChainStatus():
+                self._state(observation.chain).status = fact
+            case ChainReorg():
+                self._roll_back(observation.chain, _block(observation))
+            case ChainHead():
+                self._commit(observation.chain, _block(observation), fact)
+            case _:
+                self._stage(observation.chain, _block(observation), fact)
+                return False
+        return True
+
+    def _state(self, chain: ChainId) -> ChainState:
+        return self.chains.setdefault(chain, ChainState())
+
+    def _stage(self, chain: ChainId, block: BlockRef, fact: ChainFact) -> None:
+        state = self._state(chain)
+        if state.staged_block != block:
+            state.staged.clear()
+            state.staged_block = block
+        state.staged[key_of(fact)] = fact
+
+    def _commit(self, chain: ChainId, block: BlockRef, head: ChainHead) -> None:
+        state = self._state(chain)
+        if state.block is not None and block.height <= state.block.height and block != state.block:
+            # A reader that starts again does not know what it saw before: the chain may have
+            # reorganised in between. Whatever stood at or above this height is not on it.
+            self._undo_above(chain, block.height - 1)
+        staged = state.staged if state.staged_block == block else {}
+        changed = {key: fact for key, fact in staged.items() if self._facts.get(key) != fact}
+        for key, fact in staged.items():
+            pin = ("feed-pin", *key[1:])
+            if isinstance(fact, FeedRound) and not fact.fault and pin not in self._facts:
+                changed[pin] = fact
+        before = tuple((key, self._put(chain, key, fact)) for key, fact in changed.items())
+        state.journal.append(_Undo(block, head, before))
+        state.block, state.head = block, head
+        state.staged, state.staged_block = {}, None
+
+    def _put(self, chain: ChainId, key: Key, fact: ChainFact | None) -> ChainFact | None:
+        """Set or (``None``) remove a fact; the fact that stood there before."""
+        before = self._facts.pop(key, None) if fact is None else self._facts.get(key)
+        if fact is None:
+            self._digests.pop(key, None)
+            self._chain_keys[chain].discard(key)
+        else:
+            self._facts[key] = fact
+            self._digests[key] = hashlib.sha256(canonical_json([key, fact])).digest()
+            self._chain_keys.setdefault(chain, set()).add(key)
+        if (before is None) != (fact is None):
+            self._sorted_keys = None
+        self._kinds.pop(key[0], None)
+        return before
+
+    # --- Rolling back -------------------------------------------------------------------------
+
+    def _roll_back(self, chain: ChainId, ancestor: BlockRef) -> None:
+        self._undo_above(chain, ancestor.height)
+        block = self._state(chain).block
+        if block is not None and block.height == ancestor.height and block.hash != ancestor.hash:
+            self._forget(chain)
+
+    def _undo_above(self, chain: ChainId, height: int) -> None:
+        state = self._state(chain)
+        state.staged, state.staged_block = {}, None
+        while state.journal and state.journal[-1].block.height > height:
+            for key, before in reversed(state.journal.pop().before):
+                self._put(chain, key, before)
+        if not state.journal:
+            # Deeper than the journal: what is left may hold facts of abandoned blocks.
+            self._forget(chain)
+            return
+        state.block, state.head = state.journal[-1].block, state.journal[-1].head
+
+    def _forget(self, chain: ChainId) -> None:
+        for key in sorted(self._chain_keys.get(chain, ())):
+            self._put(chain, key, None)
+        status = self._state(chain).status
+        self.chains[chain] = ChainState(status=status)
+
+
+def _block(observation: Observation) -> BlockRef:
+    if observation.block is None:
+        raise ObservationError(f"{type(observation.fact).__name__} names no block")
+    return observation.block
