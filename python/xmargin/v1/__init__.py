@@ -1,0 +1,1 @@
+"""The wire types: generated from protos/ by `make protos`, never edited."""
