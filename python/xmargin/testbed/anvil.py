@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from eth_utils.address import to_checksum_address
 from web3 import AsyncHTTPProvider, AsyncWeb3
@@ -31,7 +31,7 @@ _BLOCK_GAS_MAX = 100_000_000_000
 # Runtime code begins at the second prologue `PUSH1 0x80 PUSH1 0x40 MSTORE` of the creation code.
 _SOLIDITY_PROLOGUE = "6080604052"
 
-Json = Any
+Json: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ Two independent means, since a parent killed with SIGKILL runs no code of its ow
 import asyncio
 import collections
 import contextlib
+import os
 import re
 import shutil
 import signal
@@ -110,7 +111,7 @@ class ChildProcess:
         async for _ in self._lines():
             pass
         # The id of an ended child may be given to another process, which is not ours to kill.
-        _kill(self._watchdog)
+        _signal(self._watchdog, signal.SIGKILL)
 
     def _last_words(self) -> str:
         said = " | ".join(line for line in self._tail if line)[-600:]
@@ -118,25 +119,23 @@ class ChildProcess:
 
     def pause(self) -> None:
         """Stop the child where it is (SIGSTOP): connections stay open and nothing answers."""
-        self._process.send_signal(signal.SIGSTOP)
+        _signal(self._process, signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a paused child go on (SIGCONT)."""
-        self._process.send_signal(signal.SIGCONT)
+        _signal(self._process, signal.SIGCONT)
 
     async def stop(self) -> None:
         """End the child: politely, then by force. Does nothing to one that has ended."""
-        if self.running:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
-                self._process.send_signal(signal.SIGCONT)
+        _signal(self._process, signal.SIGTERM)
+        _signal(self._process, signal.SIGCONT)  # a paused child ends only once it goes on
         try:
             async with asyncio.timeout(_STOP_TIMEOUT_S):
                 await self._process.wait()
         except TimeoutError:
-            _kill(self._process)
+            _signal(self._process, signal.SIGKILL)
             await self._process.wait()
-        _kill(self._watchdog)
+        _signal(self._watchdog, signal.SIGKILL)
         await self._watchdog.wait()
         if self._drain is not None:
             await self._drain
@@ -159,6 +158,8 @@ async def _spawn(
         raise ProcessError(f"{argv[0]} cannot be started: {cause}") from cause
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Unlike `Process.send_signal` this never polls, which would race the loop's own reaping."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
