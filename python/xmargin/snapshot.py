@@ -64,7 +64,7 @@ def cut(world: World) -> Snapshot:
     content = canonical_json(
         {
             "now_ms": world.now_ms,
-            "registry": registry,
+            "registry": world.registry_sha256,
             "parameters": parameters.sha256,
             "chains": chains,
             "prices": prices,

@@ -81,6 +81,7 @@ class World:
 
     def __init__(self) -> None:
         self.registry: Registry | None = None
+        self.registry_sha256 = ""
         self.parameters: RiskParameters | None = None
         self.now_ms = 0
         self.chains: dict[ChainId, ChainState] = {}
@@ -149,23 +150,21 @@ class World:
 
     # --- Checking -----------------------------------------------------------------------------
 
-    def check(self, observation: Observation) -> None:
-        """Refuse what cannot be applied; nothing is changed.
+    def check(self, batch: Sequence[Observation]) -> None:
+        """Refuse a batch of which any observation cannot be applied; nothing is changed.
 
         Raises:
-            ObservationError: the observation lacks its chain or block, or names an unknown chain.
+            ObservationError: an observation lacks its chain or block, or names an unknown chain.
         """
-        if isinstance(observation.fact, Registry | RiskParameters | ClockTick):
-            return
-        if self.registry is None:
-            raise ObservationError("no Registry yet: the first observation must be the Registry")
-        if all(chain.id != observation.chain for chain in self.registry.chains):
-            raise ObservationError(
-                f"{observation.chain or '(no chain)'} is not in the Registry; add it to [[chains]]"
-            )
-        if observation.block is None and not isinstance(observation.fact, ChainStatus):
-            kind = type(observation.fact).__name__
-            raise ObservationError(f"{kind} on {observation.chain} names no block; give its block")
+        registry = self.registry
+        for observation in batch:
+            match observation.fact:
+                case Registry() as registry:
+                    pass
+                case RiskParameters() | ClockTick():
+                    pass
+                case _:
+                    _check_chain(observation, registry)
 
     # --- Applying -----------------------------------------------------------------------------
 
@@ -176,6 +175,7 @@ class World:
         match fact:
             case Registry():
                 self.registry = fact
+                self.registry_sha256 = hashlib.sha256(canonical_json(fact)).hexdigest()
             case RiskParameters():
                 self.parameters = fact
             case ClockTick():
@@ -258,6 +258,18 @@ class World:
             self._put(chain, key, None)
         status = self._state(chain).status
         self.chains[chain] = ChainState(status=status)
+
+
+def _check_chain(observation: Observation, registry: Registry | None) -> None:
+    if registry is None:
+        raise ObservationError("no Registry yet: the first observation must be the Registry")
+    if all(chain.id != observation.chain for chain in registry.chains):
+        raise ObservationError(
+            f"{observation.chain or '(no chain)'} is not in the Registry; add it to [[chains]]"
+        )
+    if observation.block is None and not isinstance(observation.fact, ChainStatus):
+        kind = type(observation.fact).__name__
+        raise ObservationError(f"{kind} on {observation.chain} names no block; give its block")
 
 
 def _block(observation: Observation) -> BlockRef:

@@ -1,0 +1,245 @@
+"""Snapshots as the core's Arrow tables: rows refer to each other by number.
+
+Each builder is a pure function of parts of a snapshot that rarely change (a kind of fact, the
+registry), so that the engine builds a table anew only when its parts did.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from xmargin.model import (
+    AaveV3Account,
+    AaveV3EMode,
+    AaveV3Reserve,
+    AccountId,
+    ChainAsOf,
+    Claim,
+    JudgedPrice,
+    PortfolioId,
+    Registry,
+    TokenBalance,
+    TokenId,
+    TokenState,
+    VenueId,
+    Verdict,
+    address_of,
+    chain_of,
+    venue_of,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_U256_BYTES = 32
+
+ReserveKey: TypeAlias = tuple[VenueId, int, TokenId]
+"""A reserve of a venue: the pool's number of it and its underlying."""
+
+
+def u256(values: Iterable[int]) -> "pa.Array":
+    """Unsigned integers as 32-byte big-endian values."""
+    import pyarrow as pa
+
+    return pa.array([v.to_bytes(_U256_BYTES, "big") for v in values], pa.binary(_U256_BYTES))
+
+
+def _table(**columns: Any) -> "pa.RecordBatch":
+    import pyarrow as pa
+
+    return pa.record_batch(columns)
+
+
+def _array(values: Sequence[Any], kind: str) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(values, getattr(pa, kind)())
+
+
+class Rows:
+    """The row numbers of one registry: which row is which chain, account, base and token.
+
+    Reserves may hold tokens that the registry does not know; they get rows after its own, so that
+    a debt in them is never overlooked.
+    """
+
+    def __init__(self, registry: Registry, reserves: Iterable[ReserveKey]) -> None:
+        self.registry = registry
+        self.chains = {chain.id: row for row, chain in enumerate(registry.chains)}
+        self.bases = {
+            base: row for row, base in enumerate(sorted({feed.base for feed in registry.feeds}))
+        }
+        self.asset_of_base = {token.price: token.asset for token in registry.tokens}
+        self.token_specs = {token.id: token for token in registry.tokens}
+        unknown = {token for _, _, token in reserves} - self.token_specs.keys()
+        self.token_ids: tuple[TokenId, ...] = (*self.token_specs, *sorted(unknown))
+        self.tokens = {token: row for row, token in enumerate(self.token_ids)}
+        self.portfolio_ids: tuple[PortfolioId, ...] = tuple(p.id for p in registry.portfolios)
+        owned = [
+            (account, row)
+            for row, portfolio in enumerate(registry.portfolios)
+            for account in portfolio.accounts
+        ]
+        self.account_ids: tuple[AccountId, ...] = tuple(account for account, _ in owned)
+        self.account_portfolios: tuple[int, ...] = tuple(row for _, row in owned)
+        self.accounts = {account: row for row, account in enumerate(self.account_ids)}
+        self.venues: dict[VenueId, int] = {v.id: row for row, v in enumerate(registry.venues)}
+
+
+def chains(as_of: Sequence[ChainAsOf]) -> "pa.RecordBatch":
+    """Which chains cannot meet a call elsewhere."""
+    return _table(cut_off=_array([chain.cut_off for chain in as_of], "bool_"))
+
+
+def bases(rows: Rows, prices: Mapping[str, JudgedPrice]) -> "pa.RecordBatch":
+    """The judged price of every base, as the engine's floats."""
+    judged = [prices[base] for base in rows.bases]
+    return _table(
+        asset=_array([rows.asset_of_base.get(price.base, price.base) for price in judged], "utf8"),
+        mark=_array([float(price.mark) for price in judged], "float64"),
+        low=_array([float(price.low) for price in judged], "float64"),
+        high=_array([float(price.high) for price in judged], "float64"),
+        usable=_array([price.verdict is not Verdict.REFUSE for price in judged], "bool_"),
+        held=_array([price.verdict is Verdict.HOLD for price in judged], "bool_"),
+    )
+
+
+def tokens(rows: Rows, facts: Iterable[TokenState]) -> "pa.RecordBatch":
+    """Every token; one without a faultless state has no decimals and is excluded."""
+    specs = [rows.token_specs.get(token) for token in rows.token_ids]
+    states = {fact.token: fact for fact in facts}
+    known = [states.get(token) for token in rows.token_ids]
+    return _table(
+        base=_array([None if s is None else rows.bases.get(s.price) for s in specs], "uint32"),
+        decimals=_array([None if s is None or s.fault else s.decimals for s in known], "uint8"),
+        haircut=_array([0.0 if s is None else float(s.haircut) for s in specs], "float64"),
+        wrapped=_array([s is not None and s.claim is Claim.WRAPPED for s in specs], "bool_"),
+    )
+
+
+def accounts(rows: Rows) -> "pa.RecordBatch":
+    """Every account of every portfolio."""
+    return _table(
+        id=_array(rows.account_ids, "utf8"),
+        portfolio=_array(rows.account_portfolios, "uint32"),
+        portfolio_id=_array([rows.portfolio_ids[row] for row in rows.account_portfolios], "utf8"),
+        chain=_array([rows.chains[chain_of(a)] for a in rows.account_ids], "uint32"),
+    )
+
+
+def balances(rows: Rows, facts: Iterable[TokenBalance]) -> "pa.RecordBatch":
+    """Wallet balances that could be read and are not nothing."""
+    read = [
+        fact
+        for fact in facts
+        if fact.amount and not fact.fault
+        if fact.account in rows.accounts and fact.token in rows.token_specs
+    ]
+    return _table(
+        account=_array([rows.accounts[fact.account] for fact in read], "uint32"),
+        token=_array([rows.tokens[fact.token] for fact in read], "uint32"),
+        amount=u256(fact.amount for fact in read),
+        looked_through=_array([_looked_through(rows, fact) for fact in read], "bool_"),
+    )
+
+
+def _looked_through(rows: Rows, fact: TokenBalance) -> bool:
+    """Whether a claim's venue account is watched too, and so counts the same leaf there."""
+    spec = rows.token_specs[fact.token]
+    if spec.claim is not Claim.VENUE_SUPPLY:
+        return False
+    return f"{spec.venue}/{address_of(fact.account)}" in rows.accounts
+
+
+# --- Aave v3 -----------------------------------------------------------------------------------
+
+
+def aave_pools(rows: Rows, as_of: Sequence[ChainAsOf]) -> "pa.RecordBatch":
+    """Per venue, the clock that its interest accrues by: the timestamp of the block read."""
+    times = {chain.chain: 0 if chain.block is None else chain.block.time_s for chain in as_of}
+    return _table(timestamp_s=_array([times[chain_of(v)] for v in rows.venues], "uint64"))
+
+
+def _bits(word: int, low: int, width: int) -> int:
+    return word >> low & ((1 << width) - 1)
+
+
+def sorted_reserves(facts: Iterable[AaveV3Reserve], rows: Rows) -> list[AaveV3Reserve]:
+    """Reserves of watched venues in (venue row, reserve id) order: their row order."""
+    known = [fact for fact in facts if fact.venue in rows.venues]
+    return sorted(known, key=lambda fact: (rows.venues[fact.venue], fact.reserve_id))
+
+
+def aave_reserves(rows: Rows, reserves: Sequence[AaveV3Reserve]) -> "pa.RecordBatch":
+    """Reserves, their configuration taken from its bitmap (ReserveConfiguration.sol)."""
+    words = [reserve.configuration for reserve in reserves]
+    return _table(
+        pool=_array([rows.venues[r.venue] for r in reserves], "uint32"),
+        token=_array([rows.tokens[r.token] for r in reserves], "uint32"),
+        ltv_bps=_array([_bits(word, 0, 16) for word in words], "uint16"),
+        liquidation_threshold_bps=_array([_bits(word, 16, 16) for word in words], "uint16"),
+        decimals=_array([_bits(word, 48, 8) for word in words], "uint8"),
+        emode=_array([_bits(word, 168, 8) for word in words], "uint8"),
+        liquidity_index=u256(r.liquidity_index for r in reserves),
+        variable_borrow_index=u256(r.variable_borrow_index for r in reserves),
+        liquidity_rate=u256(r.liquidity_rate for r in reserves),
+        variable_borrow_rate=u256(r.variable_borrow_rate for r in reserves),
+        updated_at_s=_array([r.updated_at_s for r in reserves], "uint64"),
+        price_base=u256(r.price_base for r in reserves),
+    )
+
+
+def aave_emodes(rows: Rows, facts: Iterable[AaveV3EMode]) -> "pa.RecordBatch":
+    """EMode categories of watched venues."""
+    emodes = [fact for fact in facts if fact.venue in rows.venues]
+    return _table(
+        pool=_array([rows.venues[e.venue] for e in emodes], "uint32"),
+        category=_array([e.category for e in emodes], "uint8"),
+        ltv_bps=_array([e.ltv for e in emodes], "uint16"),
+        liquidation_threshold_bps=_array([e.liquidation_threshold for e in emodes], "uint16"),
+        price_base=u256(e.price_base for e in emodes),
+    )
+
+
+def read_accounts(facts: Iterable[AaveV3Account], rows: Rows) -> list[AaveV3Account]:
+    """Aave accounts that are watched and could be read, in account-row order."""
+    known = [fact for fact in facts if not fact.fault and fact.account in rows.accounts]
+    return sorted(known, key=lambda fact: rows.accounts[fact.account])
+
+
+def aave_accounts(rows: Rows, read: Sequence[AaveV3Account]) -> "pa.RecordBatch":
+    """Users with the eMode they chose."""
+    return _table(
+        account=_array([rows.accounts[a.account] for a in read], "uint32"),
+        pool=_array([rows.venues[venue_of(a.account)] for a in read], "uint32"),
+        emode=_array([a.emode for a in read], "uint8"),
+    )
+
+
+def reserve_rows(reserves: Sequence[AaveV3Reserve]) -> dict[tuple[VenueId, int], int]:
+    """The row of each reserve by venue and number."""
+    return {(r.venue, r.reserve_id): row for row, r in enumerate(reserves)}
+
+
+def aave_positions(
+    read: Sequence[AaveV3Account], reserve_rows: Mapping[tuple[VenueId, int], int]
+) -> "pa.RecordBatch":
+    """Users' reserves; the user bitmap says two bits a reserve (UserConfiguration.sol)."""
+    held = [
+        (row, account.configuration, position, reserve_rows[key])
+        for row, account in enumerate(read)
+        for position in account.positions
+        if (key := (venue_of(account.account), position.reserve_id)) in reserve_rows
+    ]
+    return _table(
+        aave_account=_array([row for row, _, _, _ in held], "uint32"),
+        reserve=_array([reserve for _, _, _, reserve in held], "uint32"),
+        supply_scaled=u256(p.supply_scaled for _, _, p, _ in held),
+        variable_debt_scaled=u256(p.variable_debt_scaled for _, _, p, _ in held),
+        stable_debt_principal=u256(p.stable_debt_principal for _, _, p, _ in held),
+        stable_rate=u256(p.stable_rate for _, _, p, _ in held),
+        stable_updated_at_s=_array([p.stable_updated_at_s for _, _, p, _ in held], "uint64"),
+        borrowing=_array([bool(_bits(w, 2 * p.reserve_id, 1)) for _, w, p, _ in held], "bool_"),
+        as_collateral=_array(
+            [bool(_bits(w, 2 * p.reserve_id + 1, 1)) for _, w, p, _ in held], "bool_"
+        ),
+    )

@@ -1,0 +1,165 @@
+"""The spine at work: observations onto the tape, into the World, out as views.
+
+One :class:`Spine` lives in one event loop. An observation is acknowledged when it is on the disk;
+only then is it applied, and only what is applied is ever seen in a view.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from xmargin.engine import Engine
+from xmargin.errors import TapeError, XmarginError
+from xmargin.model import Observation, Registry, RiskParameters
+from xmargin.snapshot import cut
+from xmargin.tape import TapePosition, TapeWriter, read_tape
+from xmargin.view import View
+from xmargin.world import World
+
+log = logging.getLogger(__name__)
+
+
+class Spine:
+    """Tape, World, engine and the newest view. Make one with :meth:`open`."""
+
+    def __init__(self, tape: TapeWriter, world: World) -> None:
+        self._tape = tape
+        self._world = world
+        self._engine = Engine()
+        self._view: View | None = None
+        self._fault: XmarginError | None = None
+        self._turn = asyncio.Lock()
+        self._news = asyncio.Condition()
+
+    @classmethod
+    async def open(
+        cls,
+        tape_path: Path,
+        registry: Registry,
+        parameters: RiskParameters,
+        clock_ms: Callable[[], int],
+    ) -> "Spine":
+        """Go on from the tape at ``tape_path`` (a new one if there is none).
+
+        Raises:
+            TapeError: the tape is damaged or another process writes it.
+        """
+        tape = await asyncio.to_thread(TapeWriter, tape_path)
+        try:
+            world = World()
+            for observation, _ in read_tape(tape_path):
+                world.apply(observation)
+            spine = cls(tape, world)
+            now_ms = clock_ms()
+            await spine.ingest([Observation(registry, now_ms), Observation(parameters, now_ms)])
+        except BaseException:
+            tape.close()
+            raise
+        return spine
+
+    @property
+    def view(self) -> View | None:
+        """The newest view; ``None`` until a chain has been read.
+
+        Raises:
+            XmarginError: the newest snapshot could not be evaluated; no older view stands in.
+        """
+        if self._fault is not None:
+            raise self._fault
+        return self._view
+
+    @property
+    def position(self) -> TapePosition:
+        """Where the tape stands: all of it is durable."""
+        return self._tape.position
+
+    async def ingest(self, observations: Sequence[Observation]) -> None:
+        """Take a batch; when this returns it is on the disk, applied and in the newest view.
+
+        What is already known is dropped. ``observed_at_ms`` never decreases along the tape: a
+        clock that steps back is held.
+
+        Raises:
+            ObservationError: one of the batch cannot be applied; nothing of it was taken.
+            TapeError: the disk refused; nothing of it was taken.
+        """
+        async with self._turn:
+            self._world.check(observations)
+            news = self._world.news(self._in_time(observations))
+            if not news:
+                return
+            position = await asyncio.shield(asyncio.to_thread(self._tape.append, news))
+            due = [self._world.apply(observation) for observation in news]
+            if any(due):
+                self._evaluate(position)
+        async with self._news:
+            self._news.notify_all()
+
+    def _in_time(self, observations: Sequence[Observation]) -> list[Observation]:
+        now_ms, in_time = self._world.now_ms, []
+        for observation in observations:
+            now_ms = max(now_ms, observation.observed_at_ms)
+            in_time.append(replace(observation, observed_at_ms=now_ms))
+        return in_time
+
+    def _evaluate(self, position: TapePosition) -> None:
+        try:
+            view = view_of(self._world, self._engine, position)
+        except XmarginError as error:
+            log.error("no view at observation %d: %s", position.sequence, error)
+            self._fault = error
+        else:
+            self._fault = None
+            self._view = view or self._view
+
+    async def next_view(self, after_sequence: int) -> View:
+        """The newest view as soon as there is one whose tape sequence is above ``after_sequence``.
+
+        Views in between are skipped: a slow caller gets the newest, never a backlog.
+
+        Raises:
+            XmarginError: the newest snapshot could not be evaluated.
+        """
+        async with self._news:
+            while True:
+                view = self.view
+                if view is not None and view.metadata.tape_sequence > after_sequence:
+                    return view
+                await self._news.wait()
+
+    async def close(self) -> None:
+        """Release the tape; a batch under way is finished first."""
+        async with self._turn:
+            self._tape.close()
+
+
+def view_of(world: World, engine: Engine, position: TapePosition) -> View | None:
+    """The view of the World as it stands; ``None`` while no chain has been read."""
+    if world.registry is None or world.parameters is None:
+        return None
+    if not any(state.block is not None for state in world.chains.values()):
+        return None
+    snapshot = cut(world)
+    return View(snapshot, engine.evaluate(snapshot), position.sequence, position.digest)
+
+
+def replay(path: Path) -> Iterator[View]:
+    """The views of a tape, one for each observation that changes any, in order.
+
+    They equal, to the bit, those that were served while the tape was written.
+
+    Raises:
+        TapeError: not a tape, damaged, or an observation on it cannot be applied.
+    """
+    world, engine = World(), Engine()
+    for observation, position in read_tape(path):
+        try:
+            world.check([observation])
+        except XmarginError as error:
+            raise TapeError(f"{path}: observation {position.sequence}: {error}") from error
+        if world.apply(observation):
+            view = view_of(world, engine, position)
+            if view is not None:
+                yield view

@@ -1,0 +1,406 @@
+"""The View: what a person or a client asks for, over one snapshot and its evaluation.
+
+Rows of the core become the report types of :mod:`xmargin.model` only when they are asked for, so
+that a book of thousands costs a watcher only what it watches.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from xmargin.engine import Evaluation
+from xmargin.errors import PortfolioNotFoundError
+from xmargin.model import (
+    AaveV3Account,
+    AccountHealth,
+    AccountId,
+    ChainAsOf,
+    Condition,
+    Counting,
+    HealthStatus,
+    LiquidationEntry,
+    LiquidationKind,
+    PortfolioHealth,
+    PortfolioId,
+    PositionHealth,
+    PositionSide,
+    TokenBalance,
+    TokenState,
+    Verdict,
+    ViewMetadata,
+    chain_of,
+    kind_of,
+    venue_of,
+    worst,
+)
+from xmargin.snapshot import Snapshot
+from xmargin.wire import canonical_json
+
+AAVE_BASE_DECIMALS = 8
+"""Aave v3 markets keep their base currency, USD, with 8 decimals; the reader checks it."""
+
+_COUNTING = tuple(Counting)  # the core's numbers, in order
+_WAD_DECIMALS = 18
+
+
+def _decimal(value: float | None) -> Decimal | None:
+    """A float's shortest exact-round-trip digits; ``-0.0`` is zero."""
+    return None if value is None else Decimal(repr(value + 0.0))
+
+
+def _money(value: float) -> Decimal:
+    return Decimal(repr(value + 0.0))
+
+
+def _scaled(amount: int, decimals: int) -> Decimal:
+    """``amount`` × 10^-``decimals``, exact whatever the decimal context."""
+    return Decimal(f"{amount}E-{decimals}")
+
+
+class View:
+    """Immutable; equal tapes give equal views, to the bit (:attr:`sha256`)."""
+
+    def __init__(
+        self, snapshot: Snapshot, evaluation: Evaluation, tape_sequence: int, tape_hash: str
+    ) -> None:
+        self._snapshot = snapshot
+        self._evaluation = evaluation
+        self._healths: dict[tuple[PortfolioId, bool], PortfolioHealth] = {}
+        self.portfolio_ids: tuple[PortfolioId, ...] = evaluation.rows.portfolio_ids
+        self._rows = {portfolio: row for row, portfolio in enumerate(self.portfolio_ids)}
+        cut_off = [chain for chain in snapshot.chains if chain.cut_off]
+        doubtful = [p for p in snapshot.prices.values() if p.verdict is not Verdict.OK]
+        self.metadata = ViewMetadata(
+            snapshot_hash=snapshot.hash,
+            now_ms=snapshot.now_ms,
+            tape_sequence=tape_sequence,
+            tape_hash=tape_hash,
+            parameter_name=snapshot.parameters.name,
+            parameter_version=snapshot.parameters.version,
+            parameter_sha256=snapshot.parameters.sha256,
+            engine_version=evaluation.engine_version,
+            partial=bool(cut_off) or any(p.verdict is Verdict.REFUSE for p in doubtful),
+            flags=(
+                *(f"chain {c.name} is {c.condition}: {c.reason}" for c in cut_off),
+                *(f"price of {p.base} is {p.verdict}: {'; '.join(p.reasons)}" for p in doubtful),
+            ),
+            as_of=snapshot.chains,
+            prices=tuple(snapshot.prices.values()),
+        )
+
+    # --- Asking -------------------------------------------------------------------------------
+
+    def health(self, portfolio_id: PortfolioId, *, full: bool = True) -> PortfolioHealth:
+        """Both truths of one portfolio; without ``full``, no accounts and positions.
+
+        Raises:
+            PortfolioNotFoundError: there is no such portfolio.
+        """
+        if portfolio_id not in self._rows:
+            raise PortfolioNotFoundError(
+                f"no portfolio {portfolio_id!r}; ListPortfolios has the {len(self._rows)} there are",
+                portfolio_id=portfolio_id,
+            )
+        key = (portfolio_id, full)
+        if key not in self._healths:
+            self._healths[key] = self._portfolio_health(self._rows[portfolio_id], full)
+        return self._healths[key]
+
+    def liquidations(self) -> tuple[LiquidationEntry, ...]:
+        """Whom to liquidate, worst first."""
+        return self._liquidations
+
+    def changed_since(self, earlier: "View | None") -> tuple[PortfolioId, ...]:
+        """The portfolios whose health differs from ``earlier``'s; all of them without one."""
+        if earlier is None or earlier.portfolio_ids != self.portfolio_ids:
+            return self.portfolio_ids
+        return tuple(
+            portfolio
+            for row, portfolio in enumerate(self.portfolio_ids)
+            if self._differs(earlier, row)
+        )
+
+    def _differs(self, earlier: "View", row: int) -> bool:
+        return (
+            self._evaluation.portfolios[row] != earlier._evaluation.portfolios[row]
+            or self._positions_of.get(row) != earlier._positions_of.get(row)
+            or self._venue_rows_of.get(row) != earlier._venue_rows_of.get(row)
+            or self._flags(row) != earlier._flags(row)
+        )
+
+    @cached_property
+    def sha256(self) -> str:
+        """Content hash of all that this view can say."""
+        content = {
+            "metadata": self.metadata,
+            "healths": [self.health(portfolio) for portfolio in self.portfolio_ids],
+            "liquidations": self._liquidations,
+        }
+        return hashlib.sha256(canonical_json(content)).hexdigest()
+
+    # --- Portfolios ---------------------------------------------------------------------------
+
+    def _portfolio_health(self, row: int, full: bool) -> PortfolioHealth:
+        numbers = self._evaluation.portfolios[row]
+        flags = self._flags(row)
+        spec = self._snapshot.registry.portfolios[row]
+        worst_scenario = numbers["worst_scenario"]
+        return PortfolioHealth(
+            portfolio=spec.id,
+            label=spec.label,
+            status=_status(numbers),
+            verdict=worst(
+                Verdict.FLAG if flags else Verdict.OK,
+                Verdict.REFUSE if numbers["refused"] else Verdict.OK,
+                *(self._snapshot.prices[base].verdict for base in self._bases_of(row)),
+            ),
+            partial=numbers["partial"] or self._unread(row),
+            flags=flags,
+            equity=_decimal(numbers["equity"]),
+            collateral_value=_decimal(numbers["collateral_value"]),
+            initial_margin=_decimal(numbers["initial_margin"]),
+            maintenance_margin=_decimal(numbers["maintenance_margin"]),
+            initial_excess=_decimal(numbers["initial_excess"]),
+            maintenance_excess=_decimal(numbers["maintenance_excess"]),
+            health_factor=_decimal(numbers["health_factor"]),
+            worst_scenario=(
+                "" if worst_scenario is None else self._evaluation.scenarios[worst_scenario]
+            ),
+            contingencies={
+                "wrapped_depeg_initial": _money(numbers["wrapped_depeg_initial"]),
+                "wrapped_depeg_maintenance": _money(numbers["wrapped_depeg_maintenance"]),
+            },
+            accounts=self._account_healths(spec.accounts) if full else (),
+            positions=self._position_healths(row) if full else (),
+        )
+
+    @cached_property
+    def _positions_of(self) -> dict[int, list[dict[str, Any]]]:
+        return _grouped(self._evaluation.positions, lambda position: position["portfolio"])
+
+    @cached_property
+    def _venue_rows_of(self) -> dict[int, list[dict[str, Any]]]:
+        portfolios = self._evaluation.rows.account_portfolios
+        return _grouped(
+            self._evaluation.venue_accounts, lambda account: portfolios[account["account"]]
+        )
+
+    def _position_healths(self, row: int) -> tuple[PositionHealth, ...]:
+        return tuple(self._position_health(p) for p in self._positions_of.get(row, ()))
+
+    def _position_health(self, position: Mapping[str, Any]) -> PositionHealth:
+        rows = self._evaluation.rows
+        token = rows.token_ids[position["token"]]
+        spec = rows.token_specs.get(token)
+        counting = _COUNTING[position["counting"]]
+        return PositionHealth(
+            account=rows.account_ids[position["account"]],
+            token=token,
+            symbol=token if spec is None else spec.symbol,
+            asset="" if spec is None else spec.asset,
+            side=PositionSide.DEBT if position["debt"] else PositionSide.ASSET,
+            amount=_scaled(int.from_bytes(position["amount"], "big"), self._decimals[token]),
+            value=_decimal(position["value"]),
+            collateral_value=_money(position["collateral_value"]),
+            maintenance_contribution=_money(position["maintenance_contribution"]),
+            initial_contribution=_money(position["initial_contribution"]),
+            counting=counting,
+            note=_NOTES[counting],
+        )
+
+    @cached_property
+    def _decimals(self) -> dict[str, int]:
+        states = _of_kind(self._snapshot, "token", TokenState)
+        known = {state.token: state.decimals for state in states if not state.fault}
+        return {**dict.fromkeys(self._evaluation.rows.token_ids, 0), **known}
+
+    # --- Venue truth --------------------------------------------------------------------------
+
+    @cached_property
+    def _venue_row(self) -> dict[AccountId, dict[str, Any]]:
+        ids = self._evaluation.rows.account_ids
+        return {ids[row["account"]]: row for row in self._evaluation.venue_accounts}
+
+    def _account_healths(self, accounts: Sequence[AccountId]) -> tuple[AccountHealth, ...]:
+        lending = (a for a in accounts if kind_of(venue_of(a)) != "wallet")
+        return tuple(self._account_health(account) for account in lending)
+
+    def _account_health(self, account: AccountId) -> AccountHealth:
+        row = self._venue_row.get(account)
+        if row is None:
+            fault = self._account_faults.get(account, "not read yet")
+            return AccountHealth(
+                account, HealthStatus.REFUSED, 0, 0, 0, 0, 0, None, AAVE_BASE_DECIMALS, fault
+            )
+        health_factor_wad = _integer(row["health_factor_wad"])
+        return AccountHealth(
+            account=account,
+            status=_venue_status(health_factor_wad),
+            collateral_base=int.from_bytes(row["collateral_base"], "big"),
+            debt_base=int.from_bytes(row["debt_base"], "big"),
+            available_borrows_base=int.from_bytes(row["available_borrows_base"], "big"),
+            liquidation_threshold_bps=row["liquidation_threshold_bps"],
+            ltv_bps=row["ltv_bps"],
+            health_factor_wad=health_factor_wad,
+            base_decimals=AAVE_BASE_DECIMALS,
+            fault="",
+        )
+
+    @cached_property
+    def _account_faults(self) -> dict[AccountId, str]:
+        users = _of_kind(self._snapshot, "aave-v3-account", AaveV3Account)
+        return {user.account: user.fault for user in users if user.fault}
+
+    # --- Flags --------------------------------------------------------------------------------
+
+    def _bases_of(self, row: int) -> list[str]:
+        """The bases that price this portfolio's positions."""
+        rows = self._evaluation.rows
+        specs = (
+            rows.token_specs.get(rows.token_ids[position["token"]])
+            for position in self._positions_of.get(row, ())
+        )
+        return sorted({spec.price for spec in specs if spec is not None})
+
+    def _flags(self, row: int) -> tuple[str, ...]:
+        """What the numbers of a portfolio rest on; empty when nothing is wrong."""
+        accounts = self._snapshot.registry.portfolios[row].accounts
+        on_chains = {chain_of(account) for account in accounts}
+        chains = [c for c in self._cut_off if c.chain in on_chains]
+        bases = self._doubtful_bases
+        prices = [base for base in self._bases_of(row) if base in bases] if bases else []
+        return (
+            *(f"chain {c.name} is {c.condition}: {_CUT_OFF_NOTE[c.condition]}" for c in chains),
+            *(f"price of {base} is {bases[base]}" for base in prices),
+            *(self._read_faults[a] for a in accounts if a in self._read_faults),
+        )
+
+    @cached_property
+    def _cut_off(self) -> list[ChainAsOf]:
+        return [chain for chain in self._snapshot.chains if chain.cut_off]
+
+    @cached_property
+    def _doubtful_bases(self) -> dict[str, Verdict]:
+        prices = self._snapshot.prices.values()
+        return {p.base: p.verdict for p in prices if p.verdict is not Verdict.OK}
+
+    @cached_property
+    def _read_faults(self) -> dict[AccountId, str]:
+        """Per account, what of it could not be read."""
+        faults: dict[AccountId, list[str]] = {}
+        for account in self._evaluation.rows.account_ids:
+            if kind_of(venue_of(account)) != "wallet" and account not in self._venue_row:
+                reason = self._account_faults.get(account, "not read yet")
+                faults.setdefault(account, []).append(f"{account}: {reason}")
+        bad_tokens = {
+            state.token: state.fault
+            for state in _of_kind(self._snapshot, "token", TokenState)
+            if state.fault
+        }
+        for balance in _of_kind(self._snapshot, "balance", TokenBalance):
+            fault = balance.fault or (bad_tokens.get(balance.token) if balance.amount else None)
+            if fault:
+                faults.setdefault(balance.account, []).append(f"{balance.token}: {fault}")
+        return {account: "; ".join(sorted(texts)) for account, texts in faults.items()}
+
+    def _unread(self, row: int) -> bool:
+        accounts = self._snapshot.registry.portfolios[row].accounts
+        return any(account in self._read_faults for account in accounts) or any(
+            chain_of(account) == chain.chain for account in accounts for chain in self._cut_off
+        )
+
+    # --- Liquidations -------------------------------------------------------------------------
+
+    @cached_property
+    def _liquidations(self) -> tuple[LiquidationEntry, ...]:
+        return tuple(
+            self._portfolio_entry(rank, entry["row"])
+            if entry["is_portfolio"]
+            else self._account_entry(rank, entry["row"])
+            for rank, entry in enumerate(self._evaluation.order, start=1)
+        )
+
+    def _account_entry(self, rank: int, row: int) -> LiquidationEntry:
+        rows = self._evaluation.rows
+        account_row = self._evaluation.venue_accounts[row]["account"]
+        health = self._account_health(rows.account_ids[account_row])
+        wad = health.health_factor_wad or 0
+        missing = health.debt_base * (10**_WAD_DECIMALS - wad) // 10**_WAD_DECIMALS
+        factor = _scaled(wad, _WAD_DECIMALS)
+        return LiquidationEntry(
+            rank=rank,
+            kind=LiquidationKind.VENUE_ACCOUNT,
+            portfolio=rows.portfolio_ids[rows.account_portfolios[account_row]],
+            account=health.account,
+            health_factor=factor,
+            shortfall=_scaled(missing, AAVE_BASE_DECIMALS),
+            debt=_scaled(health.debt_base, AAVE_BASE_DECIMALS),
+            reason=f"its venue liquidates below 1; health factor {factor:.4f}",
+        )
+
+    def _portfolio_entry(self, rank: int, row: int) -> LiquidationEntry:
+        numbers = self._evaluation.portfolios[row]
+        health = self.health(self.portfolio_ids[row], full=False)
+        return LiquidationEntry(
+            rank=rank,
+            kind=LiquidationKind.PORTFOLIO,
+            portfolio=health.portfolio,
+            account="",
+            health_factor=health.health_factor,
+            shortfall=_money(max(0.0, -numbers["maintenance_excess"])),
+            debt=_money(numbers["gross_debt"]),
+            reason=f"below maintenance margin in {health.worst_scenario or 'every scenario'}",
+        )
+
+
+_NOTES = {
+    Counting.COUNTED: "",
+    Counting.LOOKED_THROUGH: "a claim on the venue account, counted there",
+    Counting.CUT_OFF: "its chain cannot meet a call elsewhere",
+    Counting.EXCLUDED: "the token is at fault or has no believed price",
+}
+_CUT_OFF_NOTE = {
+    Condition.UNREAD: "nothing there is known",
+    Condition.LAGGING: "what is there counts only where it costs",
+    Condition.UNREACHABLE: "what is there counts only where it costs",
+    Condition.INVALID: "what is there counts only where it costs",
+}
+
+
+def _status(numbers: Mapping[str, Any]) -> HealthStatus:
+    if numbers["refused"]:
+        return HealthStatus.REFUSED
+    if not numbers["owes"]:
+        return HealthStatus.NO_DEBT
+    if numbers["initial_excess"] >= 0:
+        return HealthStatus.HEALTHY
+    if numbers["held"]:
+        return HealthStatus.HELD
+    if numbers["maintenance_excess"] < 0:
+        return HealthStatus.LIQUIDATABLE
+    return HealthStatus.MARGIN_CALL
+
+
+def _venue_status(health_factor_wad: int | None) -> HealthStatus:
+    if health_factor_wad is None:
+        return HealthStatus.NO_DEBT
+    return (
+        HealthStatus.LIQUIDATABLE if health_factor_wad < 10**_WAD_DECIMALS else HealthStatus.HEALTHY
+    )
+
+
+def _integer(value: bytes | None) -> int | None:
+    return None if value is None else int.from_bytes(value, "big")
+
+
+def _grouped(rows: Sequence[dict[str, Any]], key: Any) -> dict[int, list[dict[str, Any]]]:
+    groups: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+def _of_kind(snapshot: Snapshot, kind: str, cls: type[Any]) -> list[Any]:
+    return [fact for fact in snapshot.facts[kind].values() if isinstance(fact, cls)]
