@@ -174,7 +174,6 @@ class SolanaVm:
             {"lamports": lamports, "data": data.hex(), "owner": str(owner), "executable": False},
         )
 
-    # One at a time: some eight such writes at once lock the VM up for good.
     async def set_balances_lamports(self, balances_lamports: Mapping[Pubkey, int]) -> None:
         """Set SOL balances outright."""
         for owner, lamports in balances_lamports.items():

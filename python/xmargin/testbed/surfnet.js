@@ -10,6 +10,8 @@ const net = Surfnet.startWithConfig({
 console.log(
   JSON.stringify({ http: net.rpcUrl, ws: net.wsUrl, payer: Array.from(net.payerSecretKey) }),
 );
+// The VM reports every write on a bounded channel and stands still when nobody reads it.
+setInterval(() => net.drainEvents(), 20);
 const end = () => {
   net.stop();
   process.exit(0);

@@ -1,4 +1,4 @@
-"""The whole testbed: `async with open_testbed() as bed` gives three real chains with owners on them."""
+"""The whole testbed: `async with open_testbed() as bed` gives three real chains, owners on them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
