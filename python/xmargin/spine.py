@@ -85,12 +85,16 @@ class Spine:
             ObservationError: one of the batch cannot be applied; nothing of it was taken.
             TapeError: the disk refused; nothing of it was taken.
         """
+        # A caller that is cancelled must not leave the tape ahead of the World.
+        await asyncio.shield(self._take(observations))
+
+    async def _take(self, observations: Sequence[Observation]) -> None:
         async with self._turn:
             self._world.check(observations)
             news = self._world.news(self._in_time(observations))
             if not news:
                 return
-            position = await asyncio.shield(asyncio.to_thread(self._tape.append, news))
+            position = await asyncio.to_thread(self._tape.append, news)
             due = [self._world.apply(observation) for observation in news]
             if any(due):
                 self._evaluate(position)

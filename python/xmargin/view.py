@@ -100,7 +100,7 @@ class View:
         """
         if portfolio_id not in self._rows:
             raise PortfolioNotFoundError(
-                f"no portfolio {portfolio_id!r}; ListPortfolios has the {len(self._rows)} there are",
+                f"no portfolio {portfolio_id!r}; list the {len(self._rows)} there are",
                 portfolio_id=portfolio_id,
             )
         key = (portfolio_id, full)

@@ -202,12 +202,13 @@ class World:
         state.staged[key_of(fact)] = fact
 
     def _commit(self, chain: ChainId, block: BlockRef, head: ChainHead) -> None:
+        staged = self._take_staged(chain, block)
         state = self._state(chain)
         if state.block is not None and block.height <= state.block.height and block != state.block:
             # A reader that starts again does not know what it saw before: the chain may have
             # reorganised in between. Whatever stood at or above this height is not on it.
             self._undo_above(chain, block.height - 1)
-        staged = state.staged if state.staged_block == block else {}
+            state = self._state(chain)
         changed = {key: fact for key, fact in staged.items() if self._facts.get(key) != fact}
         for key, fact in staged.items():
             pin = ("feed-pin", *key[1:])
@@ -216,7 +217,13 @@ class World:
         before = tuple((key, self._put(chain, key, fact)) for key, fact in changed.items())
         state.journal.append(_Undo(block, head, before))
         state.block, state.head = block, head
+
+    def _take_staged(self, chain: ChainId, block: BlockRef) -> dict[Key, ChainFact]:
+        """The facts staged for ``block``; those of a block whose head never came are dropped."""
+        state = self._state(chain)
+        staged = state.staged if state.staged_block == block else {}
         state.staged, state.staged_block = {}, None
+        return staged
 
     def _put(self, chain: ChainId, key: Key, fact: ChainFact | None) -> ChainFact | None:
         """Set or (``None``) remove a fact; the fact that stood there before."""

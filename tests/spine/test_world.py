@@ -1,0 +1,171 @@
+"""The World holds what was committed, and after a reorg what the canonical chain says."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.spine.examples import (
+    CHAIN,
+    ETH_FEED,
+    OTHER,
+    REGISTRY,
+    USDC,
+    WALLET,
+    at,
+    block,
+    block_facts,
+    committed,
+    reorg,
+)
+from xmargin.errors import ObservationError
+from xmargin.model import (
+    ChainHead,
+    ClockTick,
+    Fact,
+    FeedRound,
+    Observation,
+    TokenBalance,
+    TokenState,
+)
+from xmargin.world import World
+
+
+def world_after(*batches: list[Observation]) -> World:
+    world = World()
+    world.apply(Observation(REGISTRY, 0))
+    for batch in batches:
+        for observation in world.news(batch):
+            world.apply(observation)
+    return world
+
+
+def balance(world: World) -> int | None:
+    fact = world.facts("balance").get(("balance", WALLET, USDC))
+    return fact.amount if isinstance(fact, TokenBalance) else None
+
+
+def paid(amount: int, height: int, fork: str = "a") -> list[Observation]:
+    return committed([TokenBalance(WALLET, USDC, amount, "")], block(height, fork))
+
+
+def test_facts_wait_for_the_head_of_their_block() -> None:
+    world = world_after(paid(1, 5))
+    world.apply(at(TokenBalance(WALLET, USDC, 2, ""), block(6)))
+    assert balance(world) == 1
+    world.apply(at(ChainHead(0, 0), block(6)))
+    assert balance(world) == 2
+
+
+def test_facts_of_a_block_whose_head_never_came_are_dropped() -> None:
+    world = world_after(paid(1, 5))
+    world.apply(at(TokenBalance(WALLET, USDC, 2, ""), block(6)))
+    world.apply(at(ChainHead(0, 0), block(7)))
+    assert balance(world) == 1
+
+
+def test_a_reorg_restores_what_the_ancestor_said() -> None:
+    world = world_after(paid(1, 5), paid(2, 6), paid(3, 7))
+    world.apply(reorg(block(5), block(7)))
+    assert balance(world) == 1
+    assert world.chains[CHAIN].block == block(5)
+
+
+def test_a_reorg_deeper_than_the_journal_forgets_the_chain() -> None:
+    world = world_after(paid(1, 5), paid(2, 6))
+    world.apply(reorg(block(2), block(6)))
+    assert balance(world) is None
+    assert world.chains[CHAIN].block is None
+
+
+def test_a_reorg_to_an_ancestor_we_never_saw_forgets_the_chain() -> None:
+    world = world_after(paid(1, 5), paid(2, 6))
+    world.apply(reorg(block(5, "b"), block(6)))
+    assert balance(world) is None
+
+
+def test_a_reader_that_starts_again_on_another_fork_replaces_it() -> None:
+    world = world_after(paid(1, 5), paid(2, 6), paid(9, 6, "b"))
+    assert balance(world) == 9
+    world.apply(reorg(block(5), block(6, "b")))
+    assert balance(world) == 1
+
+
+def test_what_is_known_is_no_news_unless_the_chain_rolls_back() -> None:
+    world = world_after(paid(1, 5), paid(2, 6))
+    assert [type(o.fact) for o in world.news(paid(2, 7))] == [ChainHead]
+    rolled = [reorg(block(5), block(6)), *paid(2, 6, "b")]
+    assert world.news(rolled) == rolled
+
+
+def test_the_first_faultless_round_of_a_feed_is_its_pin() -> None:
+    def round_of(description: str, fault: str) -> Fact:
+        return FeedRound(ETH_FEED, 1, 0, -8, 1, 1, description, "", "", fault)
+
+    world = world_after(
+        committed([round_of("", "reverted")], block(5)),
+        committed([round_of("ETH / USD", "")], block(6)),
+        committed([round_of("BTC / USD", "")], block(7)),
+    )
+    pin = world.pin(ETH_FEED)
+    assert pin is not None
+    assert pin.description == "ETH / USD"
+
+
+@pytest.mark.parametrize(
+    ("observation", "says"),
+    [
+        (Observation(TokenState(USDC, 6, "", ""), 1, "eip155:5", block(1)), "not in the Registry"),
+        (Observation(TokenState(USDC, 6, "", ""), 1, "", block(1)), r"\(no chain\)"),
+        (Observation(TokenState(USDC, 6, "", ""), 1, CHAIN), "names no block"),
+        (Observation(ChainHead(0, 0), 1, OTHER), "names no block"),
+    ],
+)
+def test_an_observation_that_cannot_be_applied_is_refused(
+    observation: Observation, says: str
+) -> None:
+    world = world_after(paid(1, 5))
+    before = world.facts_digest()
+    with pytest.raises(ObservationError, match=says):
+        world.check([*paid(2, 6), observation])
+    assert world.facts_digest() == before
+
+
+def test_nothing_but_the_registry_may_come_first() -> None:
+    with pytest.raises(ObservationError, match="Registry"):
+        World().check(paid(1, 1))
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), min_size=1, max_size=25))
+def test_w1_after_any_forks_the_world_equals_one_that_saw_only_the_canonical_chain(
+    steps: list[tuple[int, int]],
+) -> None:
+    """W1: each step abandons ``back`` blocks and reads one new block on another fork."""
+    canonical = [paid(1, 10), *(committed(block_facts(h), block(h)) for h in (11, 12, 13))]
+    world = world_after(*canonical)
+    for number, (back, amount) in enumerate(steps):
+        fork = f"fork{number}-"
+        keep = max(1, len(canonical) - back)
+        abandoned, ancestor = canonical[-1][-1].block, canonical[keep - 1][-1].block
+        assert abandoned is not None
+        assert ancestor is not None
+        batch = paid(amount, ancestor.height + 1, fork)
+        if keep < len(canonical):
+            batch = [reorg(ancestor, abandoned), *batch]
+        for observation in world.news(batch):
+            world.apply(observation)
+        canonical = [*canonical[:keep], [o for o in batch if not _is_reorg(o)]]
+    straight = world_after(*canonical)
+    assert world.facts_digest() == straight.facts_digest()
+    assert world.chains[CHAIN].block == straight.chains[CHAIN].block
+
+
+def _is_reorg(observation: Observation) -> bool:
+    return type(observation.fact).__name__ == "ChainReorg"
+
+
+def test_the_clock_only_moves_on() -> None:
+    world = world_after(paid(1, 5))
+    now_ms = world.now_ms
+    world.apply(Observation(ClockTick(), now_ms - 10_000))
+    assert world.now_ms == now_ms
