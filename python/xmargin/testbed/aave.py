@@ -10,6 +10,7 @@ from web3.contract import AsyncContract
 
 from xmargin.testbed import artifacts, chainlink
 from xmargin.testbed.anvil import Anvil, Transaction
+from xmargin.testbed.calldata import call_data
 from xmargin.testbed.chainlink import PriceFeed
 from xmargin.testbed.markets import DECIMALS, EVM_PRICES, TOKENS, EModeSpec, MarketSpec
 from xmargin.testbed.script import Script
@@ -48,12 +49,12 @@ class AaveMarket:
 
     def mint(self, symbol: str, to: str, amount: Decimal, sender: str) -> Transaction:
         """New tokens for `to`."""
-        data = self.tokens[symbol].encode_abi("mint", args=[to, units(symbol, amount)])
+        data = call_data(self.tokens[symbol], "mint", [to, units(symbol, amount)])
         return self._on_token(symbol, sender, data, f"mint {amount} {symbol} for {to}")
 
     def approve(self, symbol: str, sender: str) -> Transaction:
         """Let the pool take any amount of the sender's tokens."""
-        data = self.tokens[symbol].encode_abi("approve", args=[self.pool.address, _UNLIMITED])
+        data = call_data(self.tokens[symbol], "approve", [self.pool.address, _UNLIMITED])
         return self._on_token(symbol, sender, data, f"approve {symbol} by {sender}")
 
     def supply(self, symbol: str, amount: Decimal, owner: str, payer: str) -> Transaction:
@@ -79,7 +80,7 @@ class AaveMarket:
         return self._on_pool("setUserUseReserveAsCollateral", args, owner, what)
 
     def _on_pool(self, function: str, args: list[object], sender: str, what: str) -> Transaction:
-        data = self.pool.encode_abi(function, args=args)
+        data = call_data(self.pool, function, args)
         return Transaction(sender, self.pool.address, data, f"{function} {what}")
 
     def _on_token(self, symbol: str, sender: str, data: str, what: str) -> Transaction:

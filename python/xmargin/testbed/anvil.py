@@ -154,7 +154,11 @@ class Anvil:
     async def mine(self, blocks: int = 1) -> int:
         """Mine `blocks` now; returns the new head's number."""
         await self.rpc("anvil_mine", hex(blocks))
-        return int(await self.w3.eth.block_number)
+        return await self.block_number()
+
+    async def block_number(self) -> int:
+        """The head's number."""
+        return int(await self.rpc("eth_blockNumber"), 16)
 
     async def start_interval_mining(self, interval_s: int) -> None:
         """Mine a block every `interval_s` seconds from now on."""
@@ -168,8 +172,12 @@ class Anvil:
 
     async def catch_up_with_wall_clock(self) -> None:
         """Set the chain's clock to ours and mine a block there."""
-        await self.rpc("evm_setTime", int(time.time()))
+        await self._set_clock()
         await self.mine()
+
+    async def _set_clock(self) -> None:
+        """Both `evm_revert` and `anvil_reorg` also turn the node's clock back."""
+        await self.rpc("evm_setTime", int(time.time()))
 
     async def snapshot(self) -> str:
         """Remember the chain's state; returns the snapshot's id."""
@@ -183,10 +191,12 @@ class Anvil:
         """
         if not await self.rpc("evm_revert", snapshot_id):
             raise TransactionError(f"chain {self.chain_id} has no snapshot {snapshot_id}")
+        await self._set_clock()
 
     async def reorg(self, depth: int) -> None:
         """Replace the last `depth` blocks by empty ones of other hashes."""
         await self.rpc("anvil_reorg", depth, [])
+        await self._set_clock()
 
     async def set_balances_wei(self, balances_wei: dict[str, int]) -> None:
         """Set native balances outright."""
@@ -202,12 +212,13 @@ class Anvil:
         """
         if not transactions:
             return []
+        head = await self.block_number()
         nonces = await self._next_nonces([t.sender for t in transactions])
         requests = [_request(t, n) for t, n in zip(transactions, nonces, strict=True)]
         hashes = await self.rpc_batch([("eth_sendTransaction", [r]) for r in requests])
         if self._interval_s is None:
             await self.mine()
-        receipts = await self._receipts(hashes)
+        receipts = await self._receipts_since(head, hashes)
         for transaction, receipt in zip(transactions, receipts, strict=True):
             if receipt["status"] != "0x1":
                 raise TransactionError(await self._why_reverted(transaction, receipt))
@@ -224,17 +235,24 @@ class Anvil:
             upcoming[sender] += 1
         return nonces
 
-    async def _receipts(self, hashes: list[str]) -> list[Json]:
+    async def _receipts_since(self, head: int, hashes: list[str]) -> list[Json]:
+        """The transactions' receipts, by whole blocks: one by one the node looks long for each."""
         deadline_s = time.monotonic() + _RECEIPT_TIMEOUT_S
+        found: dict[str, Json] = {}
         while True:
-            receipts = await self.rpc_batch([("eth_getTransactionReceipt", [h]) for h in hashes])
-            if all(receipts):
-                return receipts
+            newest = await self.block_number()
+            blocks = [("eth_getBlockReceipts", [hex(n)]) for n in range(head + 1, newest + 1)]
+            for receipts in await self.rpc_batch(blocks):
+                found |= {receipt["transactionHash"]: receipt for receipt in receipts}
+            missing = sum(h not in found for h in hashes)
+            if not missing:
+                return [found[h] for h in hashes]
             if time.monotonic() > deadline_s:
                 raise TransactionError(
-                    f"chain {self.chain_id} did not mine {receipts.count(None)} transactions "
+                    f"chain {self.chain_id} did not mine {missing} transactions "
                     f"within {_RECEIPT_TIMEOUT_S:.0f} s"
                 )
+            head = newest
             await asyncio.sleep(_RECEIPT_POLL_S)
 
     async def _why_reverted(self, transaction: Transaction, receipt: Json) -> str:

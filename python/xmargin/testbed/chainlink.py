@@ -10,6 +10,7 @@ from web3.contract import AsyncContract
 
 from xmargin.testbed import artifacts
 from xmargin.testbed.anvil import Anvil, Transaction
+from xmargin.testbed.calldata import call_data
 from xmargin.testbed.script import Script
 
 PRICE_DECIMALS = 8
@@ -68,7 +69,7 @@ async def submit_rounds(node: Anvil, oracle: str, rounds: list[tuple[PriceFeed, 
         TransactionError: a round was refused, such as for a price outside the feed's bounds.
     """
     calls = [
-        ("eth_call", [{"to": f.aggregator.address, "data": f.aggregator.encode_abi("latestRound")}])
+        ("eth_call", [{"to": f.aggregator.address, "data": call_data(f.aggregator, "latestRound")}])
         for f, _ in rounds
     ]
     latest = [int(answer, 16) for answer in await node.rpc_batch(calls)]
@@ -77,7 +78,7 @@ async def submit_rounds(node: Anvil, oracle: str, rounds: list[tuple[PriceFeed, 
             Transaction(
                 oracle,
                 feed.aggregator.address,
-                feed.aggregator.encode_abi("submit", args=[last + 1, to_answer(price)]),
+                call_data(feed.aggregator, "submit", [last + 1, to_answer(price)]),
                 f"round {last + 1} of {feed.base}",
             )
             for (feed, price), last in zip(rounds, latest, strict=True)

@@ -13,6 +13,7 @@ from web3.contract import AsyncContract
 
 from xmargin.testbed.anvil import Anvil, Transaction
 from xmargin.testbed.artifacts import Artifact
+from xmargin.testbed.calldata import call_data
 
 _DEPLOY_GAS_MAX = 15_000_000
 
@@ -46,7 +47,7 @@ class Script:
 
     def call(self, contract: AsyncContract, function: str, *args: Any) -> None:
         """Queue a call of a contract's function."""
-        data = contract.encode_abi(function, args=list(args))
+        data = call_data(contract, function, args)
         self._add(contract.address, data, f"{function}{args}")
 
     def _add(self, to: str | None, data: str, what: str) -> None:

@@ -9,6 +9,7 @@ from solders.pubkey import Pubkey
 
 from xmargin.testbed.aave import AaveMarket, units
 from xmargin.testbed.anvil import Transaction
+from xmargin.testbed.calldata import call_data
 from xmargin.testbed.markets import DECIMALS
 from xmargin.testbed.portfolios import PORTFOLIO_BY_ID, AavePosition, ExtraOwner, Portfolio
 from xmargin.testbed.solana_vm import LAMPORTS_PER_SOL, Holding, SolanaVm
@@ -26,7 +27,8 @@ EXTRA_SUPPLY_WETH = Decimal(1)
 EXTRA_LOAN_USDC = Decimal(1_000)
 EXTRA_WALLET_USDC = Decimal(250)
 EXTRA_SOL = Decimal("1.5")
-_EXTRAS_PER_BLOCK = 1_000
+# The node finds the receipts of a block in time quadratic in its transactions.
+_EXTRAS_PER_BLOCK = 100
 
 
 async def open_positions(market: AaveMarket, portfolios: Sequence[Portfolio]) -> None:
@@ -88,7 +90,7 @@ def _loans(
     steps += [market.borrow(n.symbol, n.amount, owner, n.rate_mode) for n in position.loans]
     for symbol, amount, receiver in position.a_tokens_sent:
         to = PORTFOLIO_BY_ID[receiver].evm_address
-        data = market.tokens[symbol].encode_abi("transfer", args=[to, units(symbol, amount)])
+        data = call_data(market.tokens[symbol], "transfer", [to, units(symbol, amount)])
         what = f"{amount} a{symbol} from {portfolio.id} to {receiver}"
         steps.append(Transaction(owner, a_tokens[symbol], data, what))
     return steps
@@ -118,7 +120,7 @@ async def fill_solana_wallets(vm: SolanaVm, portfolios: Sequence[Portfolio]) -> 
 
 
 async def open_extra_positions(market: AaveMarket, owners: Sequence[ExtraOwner]) -> None:
-    """The same small loan for each extra owner, some thousand a block."""
+    """The same small loan for each extra owner, a hundred a block."""
     admin, count = market.node.admin, len(owners)
     collateral = EXTRA_SUPPLY_WETH * count
     lent = 2 * EXTRA_LOAN_USDC * count
