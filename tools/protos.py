@@ -34,8 +34,9 @@ class ToolError(Exception):
 def run(command: Sequence[str | Path], cwd: Path) -> None:
     """Run ``command`` with the environment's own scripts first on the path."""
     path = f"{SCRIPTS}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = {**os.environ, "PATH": path}
     done = subprocess.run(
-        list(command), cwd=cwd, env={**os.environ, "PATH": path}, capture_output=True, text=True
+        list(command), check=False, cwd=cwd, env=environment, capture_output=True, text=True
     )
     if done.returncode != 0:
         raise ToolError((done.stdout + done.stderr).strip())
