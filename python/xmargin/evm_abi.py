@@ -1,0 +1,68 @@
+"""The EVM's function ABI: call data from explicit signatures, and strict decoding of answers.
+
+Shared by what reads contracts (venues, oracles); knows no chain and no contract.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+from eth_abi.grammar import parse
+from eth_utils.crypto import keccak
+
+from xmargin.errors import DecodeError
+from xmargin.reads import EvmCall
+
+WORD_BYTES = 32
+_ADDRESS_DIGITS = 40
+
+
+class Function:
+    """One contract function: ``signature`` as Solidity hashes it, ``returns`` its result types."""
+
+    def __init__(self, signature: str, *returns: str) -> None:
+        name, arguments = signature.removesuffix(")").split("(", 1)
+        self.name = name
+        self.signature = signature
+        self.returns = returns
+        self._arguments = tuple(arguments.split(",")) if arguments else ()
+
+    @cached_property
+    def selector(self) -> bytes:
+        """The first four bytes of the signature's Keccak-256."""
+        return keccak(text=self.signature)[:4]
+
+    @cached_property
+    def _static_bytes(self) -> int | None:
+        if any(parse(kind).is_dynamic for kind in self.returns):
+            return None
+        return WORD_BYTES * len(self.returns)
+
+    def __call__(self, target: str, *arguments: Any) -> EvmCall:
+        """The call of this function of ``target``."""
+        return EvmCall(target, self.selector + encode(self._arguments, arguments))
+
+    def decode(self, data: bytes | None) -> tuple[Any, ...]:
+        """What the function returned, one value a type in ``returns``; addresses in lower case.
+
+        Raises:
+            DecodeError: the call failed, or its result has another layout.
+        """
+        if data is None:
+            raise DecodeError(f"{self.name}() failed")
+        if self._static_bytes is not None and len(data) != self._static_bytes:
+            raise DecodeError(
+                f"{self.name}() returned {len(data)} bytes where {self._static_bytes} belong"
+            )
+        if self.returns == ("uint256",):
+            return (int.from_bytes(data),)
+        try:
+            return decode(self.returns, data)
+        except (DecodingError, UnicodeDecodeError, OverflowError) as error:
+            raise DecodeError(f"{self.name}() returned garbage: {type(error).__name__}") from None
+
+
+def address_in(topic: str) -> str:
+    """The address an indexed event argument holds, if it holds one."""
+    return "0x" + topic[-_ADDRESS_DIGITS:]

@@ -1,0 +1,1 @@
+"""Oracles: one file per feed kind reads quotes; the guards judge each one, once."""

@@ -1,0 +1,89 @@
+"""What every EVM venue is: a plan of reads made by discovery, and who each log concerns."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from xmargin.model import AccountId, Fact, Registry, VenueId, VenueSpec, chain_of, venue_of
+from xmargin.reads import EvmCall, EvmLog, EvmRead
+
+EvmCaller: TypeAlias = Callable[[Sequence[EvmCall]], Awaitable[Sequence[bytes | None]]]
+"""Makes calls at one block; one result a call, ``None`` where it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvmAccess:
+    """How discovery reaches the chain, at the one block it is made for."""
+
+    call: EvmCaller
+    multicall3: str
+
+
+Unit: TypeAlias = tuple[str, ...]
+"""The smallest thing read by itself because only logs say that it moved, e.g. one account."""
+
+
+class Reread(Exception):  # noqa: N818 - a signal, not a fault
+    """Raised by a decode that learnt that more must be asked at the same block."""
+
+    def __init__(self, read: EvmRead) -> None:
+        super().__init__()
+        self.read = read
+
+
+class EvmVenue(Protocol):
+    """A discovered venue, as of the block of its discovery."""
+
+    @property
+    def log_addresses(self) -> Sequence[str]:
+        """Contracts whose logs may concern a unit."""
+        ...
+
+    @property
+    def static_facts(self) -> Sequence[Fact]:
+        """What discovery itself learnt; told with every full read."""
+        ...
+
+    @property
+    def units(self) -> Sequence[Unit]:
+        """Everything that is read in full once, and then when a log touches it."""
+        ...
+
+    def block_reads(self) -> Sequence[EvmRead]:
+        """What every block must be asked: it moves without a log."""
+        ...
+
+    def unit_read(self, unit: Unit) -> EvmRead:
+        """The read of one unit. Its decode may raise :class:`Reread` once."""
+        ...
+
+    def touched(self, log: EvmLog) -> Iterable[Unit]:
+        """The units that a log of one of ``log_addresses`` may have changed."""
+        ...
+
+
+class EvmVenueKind(Protocol):
+    """A protocol: how a venue of it is discovered, and what is told when it cannot be read."""
+
+    async def discover(self, spec: VenueSpec, registry: Registry, access: EvmAccess) -> EvmVenue:
+        """Learn the venue's contracts.
+
+        Raises:
+            DecodeError: the venue is not what its kind says; the message says why.
+        """
+        ...
+
+    def fault_facts(self, spec: VenueSpec, registry: Registry, fault: str) -> list[Fact]:
+        """What stands in for the venue's facts while it cannot be read."""
+        ...
+
+
+def accounts_at(registry: Registry, venue: VenueId) -> tuple[AccountId, ...]:
+    """All watched accounts of a venue, sorted."""
+    accounts = (a for portfolio in registry.portfolios for a in portfolio.accounts)
+    return tuple(sorted(a for a in accounts if venue_of(a) == venue))
+
+
+def erc20_id(venue: VenueId, address: str) -> str:
+    """The CAIP-19 id of an ERC-20 contract on the venue's chain."""
+    return f"{chain_of(venue)}/erc20:{address}"

@@ -1,0 +1,150 @@
+"""Wallets on an EVM chain: the native coin and ERC-20 balances of watched addresses.
+
+A token that reverts, answers garbage or claims absurd decimals excludes itself: it gets a fault
+and is not asked for balances. A balance of rebasing tokens moves without a log; the reader's
+rolling re-reads find it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from xmargin.errors import DecodeError
+from xmargin.evm_abi import WORD_BYTES, Function, address_in
+from xmargin.model import (
+    AccountId,
+    Fact,
+    Registry,
+    TokenBalance,
+    TokenId,
+    TokenSpec,
+    TokenState,
+    VenueSpec,
+    address_of,
+    chain_of,
+    is_native,
+    token_address,
+)
+from xmargin.reads import EvmCall, EvmLog, EvmRead
+from xmargin.venues.base import EvmAccess, EvmVenue, Unit, accounts_at
+
+DECIMALS_MAX: Final = 36
+NATIVE_DECIMALS: Final = 18
+
+BALANCE_OF = Function("balanceOf(address)", "uint256")
+DECIMALS = Function("decimals()", "uint256")
+SYMBOL = Function("symbol()", "string")
+SYMBOL_BYTES32 = Function("symbol()", "bytes32")
+ETH_BALANCE = Function("getEthBalance(address)", "uint256")
+
+_SYMBOL_CHARACTERS_MAX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class EvmWallets:
+    """All watched wallets of a chain. A unit is ``(account, token)``."""
+
+    accounts: tuple[AccountId, ...]
+    accounts_by_address: dict[str, AccountId]
+    native_tokens: tuple[TokenId, ...]
+    tokens_by_address: dict[str, TokenId]
+    static_facts: tuple[Fact, ...]
+    multicall3: str
+
+    @property
+    def log_addresses(self) -> Sequence[str]:
+        """The ERC-20 contracts that are not at fault."""
+        return tuple(self.tokens_by_address)
+
+    @property
+    def units(self) -> Sequence[Unit]:
+        """Every account with every ERC-20."""
+        tokens = self.tokens_by_address.values()
+        return tuple((account, token) for account in self.accounts for token in tokens)
+
+    def block_reads(self) -> Sequence[EvmRead]:
+        """Native balances, which have no logs."""
+        return tuple(
+            _balance_read(account, token, ETH_BALANCE(self.multicall3, address_of(account)))
+            for account in self.accounts
+            for token in self.native_tokens
+        )
+
+    def unit_read(self, unit: Unit) -> EvmRead:
+        """One ``balanceOf``."""
+        account, token = unit
+        call = BALANCE_OF(token_address(token), address_of(account))
+        return _balance_read(account, token, call)
+
+    def touched(self, log: EvmLog) -> Iterable[Unit]:
+        """Watched wallets among the indexed arguments, whatever the event."""
+        token = self.tokens_by_address.get(log.address)
+        if token is None:
+            return ()
+        accounts = (self.accounts_by_address.get(address_in(topic)) for topic in log.topics[1:])
+        return [(account, token) for account in accounts if account is not None]
+
+
+def _balance_read(account: AccountId, token: TokenId, call: EvmCall) -> EvmRead:
+    def decode(results: Sequence[bytes | None]) -> list[Fact]:
+        try:
+            (amount,) = BALANCE_OF.decode(results[0])
+        except DecodeError as error:
+            return [TokenBalance(account, token, 0, fault=error.message)]
+        return [TokenBalance(account, token, amount, fault="")]
+
+    return EvmRead((call,), decode)
+
+
+async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> EvmVenue:
+    """Ask every ERC-20 of the chain what it is."""
+    tokens = [token for token in registry.tokens if chain_of(token.id) == chain_of(spec.id)]
+    natives = [token for token in tokens if is_native(token.id)]
+    contracts = [token for token in tokens if not is_native(token.id)]
+    results = await access.call(
+        [function(token_address(t.id)) for t in contracts for function in (DECIMALS, SYMBOL)]
+    )
+    states = [
+        _token_state(token, results[2 * index], results[2 * index + 1])
+        for index, token in enumerate(contracts)
+    ]
+    accounts = accounts_at(registry, spec.id)
+    return EvmWallets(
+        accounts=accounts,
+        accounts_by_address={address_of(account): account for account in accounts},
+        native_tokens=tuple(token.id for token in natives),
+        tokens_by_address={token_address(s.token): s.token for s in states if not s.fault},
+        static_facts=(
+            *(TokenState(t.id, NATIVE_DECIMALS, t.symbol, fault="") for t in natives),
+            *states,
+        ),
+        multicall3=access.multicall3,
+    )
+
+
+def _token_state(token: TokenSpec, decimals: bytes | None, symbol: bytes | None) -> TokenState:
+    try:
+        (number,), text = DECIMALS.decode(decimals), _symbol(symbol)
+    except DecodeError as error:
+        return TokenState(token.id, 0, "", fault=error.message)
+    if number > DECIMALS_MAX:
+        fault = f"claims {number} decimals; at most {DECIMALS_MAX} are believed"
+        return TokenState(token.id, 0, text, fault)
+    return TokenState(token.id, number, text, fault="")
+
+
+def _symbol(data: bytes | None) -> str:
+    """The symbol, of which some old tokens make a ``bytes32``; nothing in it is trusted."""
+    if data is not None and len(data) == WORD_BYTES:
+        (raw,) = SYMBOL_BYTES32.decode(data)
+        text = raw.rstrip(b"\0").decode(errors="replace")
+    else:
+        (text,) = SYMBOL.decode(data)
+    printable = "".join(c for c in text if c.isprintable())
+    return printable[:_SYMBOL_CHARACTERS_MAX]
+
+
+def fault_facts(spec: VenueSpec, registry: Registry, fault: str) -> list[Fact]:
+    """Every token at fault: nothing held on the chain is known."""
+    tokens = (token.id for token in registry.tokens if chain_of(token.id) == chain_of(spec.id))
+    return [TokenState(token, 0, "", fault) for token in tokens]
