@@ -1,0 +1,26 @@
+"""The command line: data to stdout, logs and errors to stderr, exit codes that mean something."""
+
+import sys
+import traceback
+
+
+def main() -> None:
+    """Run the command line; a known error is one line on stderr."""
+    from xmargin.cli.app import app
+    from xmargin.errors import XmarginError
+
+    try:
+        app()
+    except XmarginError as error:
+        from xmargin.cli.exits import exit_code_of_error
+
+        _fail(f"error: {error.message}", exit_code_of_error(error))
+    except Exception as error:
+        _fail(f"{traceback.format_exc()}error: unexpected {type(error).__name__}; report it", 1)
+
+
+def _fail(text: str, code: int) -> None:
+    from xmargin.service.logs import redact_urls
+
+    print(redact_urls(text), file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,3 @@
+from xmargin.cli import main
+
+main()

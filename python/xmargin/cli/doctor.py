@@ -1,0 +1,5 @@
+"""``xmargin doctor``."""
+
+
+def doctor() -> None:
+    """Probe."""

@@ -1,0 +1,39 @@
+"""Writing to stdout: JSON lines, or tables of at most 120 columns."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+    from rich.console import Console
+
+WIDTH_MAX = 120
+
+
+def as_json(message: "Message") -> dict[str, Any]:
+    """``message`` by protobuf's JSON mapping, with fields that are zero or empty."""
+    from google.protobuf import json_format
+
+    document: dict[str, Any] = json_format.MessageToDict(
+        message, always_print_fields_with_no_presence=True
+    )
+    return document
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """One document as one line, flushed: whoever reads a pipe wants it now."""
+    sys.stdout.write(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def stdout_console() -> "Console":
+    """A console on stdout; plain and 120 columns wide where stdout is no terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH_MAX)
+    elif console.width > WIDTH_MAX:
+        console.width = WIDTH_MAX
+    return console

@@ -1,0 +1,39 @@
+"""``xmargin replay``: the views of a tape, the same bytes every time."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xmargin.cli.options import Json
+
+if TYPE_CHECKING:
+    from xmargin.view import View
+
+Tape = Annotated[Path, typer.Argument(metavar="TAPE", help="A tape of `xmargin record` or serve.")]
+Last = Annotated[bool, typer.Option("--last", help="Only the last view.")]
+
+
+def replay(tape: Tape, last: Last = False, json: Json = False) -> None:
+    """Replay a tape and print its views as JSON lines (with or without --json)."""
+    from xmargin.cli.documents import view_document
+    from xmargin.cli.output import print_json
+    from xmargin.errors import NotReadyError
+    from xmargin.spine import replay as views_of
+
+    views: Iterable[View] = views_of(tape)
+    printed = False
+    for view in _newest(views) if last else views:
+        print_json(view_document(view))
+        printed = True
+    if not printed:
+        raise NotReadyError(f"{tape}: no chain has been read on this tape; there is no view")
+
+
+def _newest(views: "Iterable[View]") -> "Iterator[View]":
+    newest = None
+    for newest in views:  # noqa: B007 - only the last one is wanted
+        pass
+    if newest is not None:
+        yield newest

@@ -1,0 +1,105 @@
+"""What a terminal shows while health changes: the newest view as a whole, redrawn in place."""
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.live import Live
+
+from xmargin.cli import exits, tables
+from xmargin.reading.base import ClockMs
+from xmargin.service.running import wall_clock_ms
+from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
+from xmargin.v1 import margin_report_pb2 as pb
+from xmargin.v1 import margin_service_pb2 as margin_pb
+
+_REDRAWS_PER_S = 4
+_ORDER_ROWS_MAX = 8
+# Lines of a table around its rows: title, rule, heading, space above and below.
+_TABLE_FRAME_ROWS = 6
+
+
+class Board:
+    """The newest known state of what is watched; draws itself to fit the terminal's height."""
+
+    def __init__(self, clock_ms: ClockMs = wall_clock_ms) -> None:
+        self._clock_ms = clock_ms
+        self.metadata: pb.ViewMetadata | None = None
+        self.order: liquidation_pb.ListLiquidationsResponse | None = None
+        self.title = ""
+        self._healths: dict[str, pb.PortfolioHealth] = {}
+
+    @property
+    def healths(self) -> list[pb.PortfolioHealth]:
+        """The health of all watched portfolios, by id."""
+        return [self._healths[one] for one in sorted(self._healths)]
+
+    def take(self, answer: margin_pb.WatchHealthResponse) -> None:
+        """Move on to the answer's view."""
+        self.metadata = answer.metadata
+        for health in answer.changed:
+            self._healths[health.portfolio] = health
+
+    def whole(self) -> Group:
+        """Everything, however high."""
+        return self._drawn(rows_max=None)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._drawn(rows_max=options.max_height)
+
+    def _drawn(self, rows_max: int | None) -> Group:
+        if self.metadata is None:
+            return Group("waiting for the first view …")
+        names = tables.chain_names(self.metadata)
+        entries = self.order.entries if self.order is not None else []
+        entries_shown = entries if rows_max is None else entries[:_ORDER_ROWS_MAX]
+        healths = self.healths
+        shown = healths if rows_max is None else self._urgent(rows_max - self._other_rows())
+        parts: list[RenderableType] = [
+            *([self.title] if self.title else []),
+            tables.heading(self.metadata, self._clock_ms()),
+            tables.portfolios_table(shown, left_out=len(healths) - len(shown)),
+        ]
+        if self.order is not None:
+            left_out = len(entries) - len(entries_shown)
+            parts.append(tables.order_table(entries_shown, names, left_out))
+        return Group(*parts)
+
+    def _other_rows(self) -> int:
+        """Lines that all but the portfolios' rows take."""
+        if self.metadata is None:
+            return 0
+        beside = max(len(self.metadata.as_of), len(self.metadata.prices)) + _TABLE_FRAME_ROWS
+        order = 0
+        if self.order is not None:
+            order = min(len(self.order.entries), _ORDER_ROWS_MAX) + _TABLE_FRAME_ROWS
+        return beside + order + len(self.metadata.flags) + _TABLE_FRAME_ROWS + 2
+
+    def _urgent(self, rows_max: int) -> list[pb.PortfolioHealth]:
+        """The portfolios that stand worst, as many as fit, in the order of their ids."""
+        healths = self.healths
+        if len(healths) <= rows_max:
+            return healths
+        worst_first = sorted(healths, key=_standing)[: max(rows_max, 1)]
+        return sorted(worst_first, key=lambda health: health.portfolio)
+
+
+def _standing(health: pb.PortfolioHealth) -> tuple[int, float, str]:
+    code = exits.of_portfolio(health)
+    urgency = (
+        exits.ExitCode.LIQUIDATABLE,
+        exits.ExitCode.PARTIAL,
+        exits.ExitCode.MARGIN_CALL,
+        exits.ExitCode.HEALTHY,
+    ).index(code)
+    has_factor = health.HasField("health_factor")
+    factor = float(health.health_factor.value) if has_factor else float("inf")
+    return (urgency, factor, health.portfolio)
+
+
+def live(console: Console, board: Board) -> Live:
+    """A live display of ``board``; a context manager."""
+    return Live(
+        board,
+        console=console,
+        refresh_per_second=_REDRAWS_PER_S,
+        screen=True,
+        vertical_overflow="crop",
+    )

@@ -1,0 +1,139 @@
+"""What the demo shows of each market step."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from xmargin.cli.client import HealthClient
+from xmargin.cli.documents import document
+from xmargin.cli.output import print_json
+from xmargin.cli.screens import Board, live
+from xmargin.cli.stages import Stage
+from xmargin.errors import NotReadyError
+from xmargin.reading.base import ClockMs
+from xmargin.service.running import until_first
+from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
+from xmargin.v1 import margin_report_pb2 as pb
+from xmargin.v1 import margin_service_pb2 as margin_pb
+
+_FIRST_VIEW_S_MAX = 60.0
+_STEP_S_MAX = 30.0
+_SETTLE_S = 3.0
+_ATTEMPTS_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class WholeView:
+    """All that a server says of one and the same view."""
+
+    healths: margin_pb.BatchGetHealthResponse
+    order: liquidation_pb.ListLiquidationsResponse
+
+    @property
+    def metadata(self) -> pb.ViewMetadata:
+        """What the view rests on."""
+        return self.healths.metadata
+
+    @property
+    def rounds(self) -> Mapping[str, str]:
+        """The round of every feed behind the view."""
+        prices = self.metadata.prices
+        return {quote.feed: quote.round_id for price in prices for quote in price.quotes}
+
+
+async def whole_view(client: HealthClient) -> WholeView:
+    """Healths and order of one view: asked for again until no new view came in between.
+
+    Raises:
+        NotReadyError: views come faster than they can be asked for.
+    """
+    for _ in range(_ATTEMPTS_MAX):
+        order = await client.liquidations()
+        healths = [answer async for answer in client.healths()]
+        sequences = {order.metadata.tape_sequence}
+        sequences |= {answer.metadata.tape_sequence for answer in healths}
+        if len(healths) == 1 and len(sequences) == 1:
+            return WholeView(healths[0], order)
+    raise NotReadyError("views come faster than a whole one can be asked for; try again")
+
+
+async def first_whole_view(client: HealthClient) -> WholeView:
+    """The first view in which every chain is read and every price believed.
+
+    Raises:
+        NotReadyError: it did not come in time; says what is missing.
+    """
+    flags: list[str] = []
+    try:
+        async with asyncio.timeout(_FIRST_VIEW_S_MAX):
+            async for answer in client.watch():
+                flags = list(answer.metadata.flags)
+                if not answer.metadata.partial:
+                    view = await whole_view(client)
+                    if not view.metadata.partial:
+                        return view
+    except TimeoutError:
+        pass
+    missing = "; ".join(flags) or "no view at all"
+    raise NotReadyError(f"no whole view within {_FIRST_VIEW_S_MAX:g} s: {missing}")
+
+
+def show(view: WholeView, console: Console, clock_ms: ClockMs, *, json: bool) -> None:
+    """Print one view."""
+    if json:
+        print_json(document(view.metadata, view.healths.healths, view.order.entries))
+        return
+    board = Board(clock_ms)
+    board.take(margin_pb.WatchHealthResponse(metadata=view.metadata, changed=view.healths.healths))
+    board.order = view.order
+    console.print(board.whole())
+
+
+async def show_steps(
+    stage: Stage, client: HealthClient, view: WholeView, console: Console, *, json: bool
+) -> None:
+    """Print the first view, then one for each market step, once all chains show the step."""
+    show(view, console, stage.clock_ms, json=json)
+    while await stage.next_step():
+        later = await _after_rounds(client, view, stage)
+        if later is None:
+            return
+        view = later
+        show(view, console, stage.clock_ms, json=json)
+
+
+async def _after_rounds(client: HealthClient, view: WholeView, stage: Stage) -> WholeView | None:
+    """The first whole view with a new round of every feed; ``None`` if the script ends before."""
+    deadline_s = asyncio.get_running_loop().time() + _STEP_S_MAX
+    while asyncio.get_running_loop().time() < deadline_s:
+        later = await whole_view(client)
+        before = view.rounds
+        if all(before.get(feed) != number for feed, number in later.rounds.items()):
+            return later
+        await asyncio.sleep(0.1)
+        if stage.ended:
+            return None
+    raise NotReadyError(f"a market step did not reach the view within {_STEP_S_MAX:g} s")
+
+
+async def show_live(stage: Stage, client: HealthClient, console: Console) -> None:
+    """A live table until the script has been played; its last state stays on the screen."""
+    board = Board(stage.clock_ms)
+    board.title = "the market falls by script; Ctrl-C ends"
+    with live(console, board):
+        await until_first(_follow(client, board), _play_and_settle(stage))
+    board.title = ""
+    console.print(board.whole())
+
+
+async def _play_and_settle(stage: Stage) -> None:
+    await stage.play()
+    await asyncio.sleep(_SETTLE_S)
+
+
+async def _follow(client: HealthClient, board: Board) -> None:
+    async for answer in client.watch():
+        board.take(answer)
+        board.order = await client.liquidations()

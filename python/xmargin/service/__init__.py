@@ -1,0 +1,1 @@
+"""The service: one spine and its readers behind gRPC."""

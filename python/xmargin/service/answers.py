@@ -1,0 +1,127 @@
+"""Views as messages: each message is built once a view and shared by all who ask."""
+
+from xmargin.errors import InvalidArgumentError, NotReadyError, PortfolioNotFoundError
+from xmargin.model import PortfolioId, parse_portfolio_id
+from xmargin.spine import Spine
+from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
+from xmargin.v1 import margin_report_pb2 as report_pb
+from xmargin.v1 import margin_service_pb2 as margin_pb
+from xmargin.view import View
+from xmargin.wire import to_message
+
+
+class Answers:
+    """What can be said of one view. Messages it returns are shared: never change them."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.metadata = to_message(view.metadata, report_pb.ViewMetadata)
+        self._known = frozenset(view.portfolio_ids)
+        self._healths: dict[tuple[PortfolioId, bool], report_pb.PortfolioHealth] = {}
+        self._changes: dict[int, tuple[PortfolioId, ...]] = {}
+        self._watch_all: dict[tuple[int, bool], margin_pb.WatchHealthResponse] = {}
+        self._liquidations: tuple[liquidation_pb.LiquidationEntry, ...] | None = None
+
+    @property
+    def sequence(self) -> int:
+        """The view's place on the tape; grows from view to view."""
+        return self.view.metadata.tape_sequence
+
+    def check_known(self, portfolio_id: str, field: str) -> PortfolioId:
+        """``portfolio_id`` if the view has it.
+
+        Raises:
+            InvalidArgumentError: malformed; ``field`` names where it stands in the request.
+            PortfolioNotFoundError: well formed, but unknown.
+        """
+        parse_portfolio_id(portfolio_id, field)
+        if portfolio_id not in self._known:
+            raise PortfolioNotFoundError(
+                f"no portfolio {portfolio_id!r}; ListPortfolios has those there are",
+                portfolio_id=portfolio_id,
+            )
+        return portfolio_id
+
+    def health(self, portfolio_id: PortfolioId, *, full: bool) -> report_pb.PortfolioHealth:
+        """The portfolio's health; without accounts and positions when not ``full``."""
+        key = (portfolio_id, full)
+        message = self._healths.get(key)
+        if message is None:
+            health = self.view.health(portfolio_id, full=full)
+            message = self._healths[key] = to_message(health, report_pb.PortfolioHealth)
+        return message
+
+    def liquidations(self) -> tuple[liquidation_pb.LiquidationEntry, ...]:
+        """The whole order, by rank."""
+        if self._liquidations is None:
+            self._liquidations = tuple(
+                to_message(entry, liquidation_pb.LiquidationEntry)
+                for entry in self.view.liquidations()
+            )
+        return self._liquidations
+
+    def changes(
+        self, told: View | None, watched: frozenset[PortfolioId], *, full: bool
+    ) -> margin_pb.WatchHealthResponse:
+        """What a watcher who was ``told`` an earlier view (``None``: nothing yet) must hear.
+
+        An empty ``watched`` is all portfolios; those watchers share one message.
+        """
+        told_sequence = -1 if told is None else told.metadata.tape_sequence
+        if told_sequence not in self._changes:
+            self._changes[told_sequence] = self.view.changed_since(told)
+        changed = self._changes[told_sequence]
+        if watched:
+            return self._watch_message([i for i in changed if i in watched], full=full)
+        key = (told_sequence, full)
+        if key not in self._watch_all:
+            self._watch_all[key] = self._watch_message(list(changed), full=full)
+        return self._watch_all[key]
+
+    def _watch_message(
+        self, portfolio_ids: list[PortfolioId], *, full: bool
+    ) -> margin_pb.WatchHealthResponse:
+        return margin_pb.WatchHealthResponse(
+            metadata=self.metadata,
+            changed=[self.health(one, full=full) for one in portfolio_ids],
+        )
+
+
+class Latest:
+    """The spine's newest view as :class:`Answers`, made once whoever asks first."""
+
+    def __init__(self, spine: Spine) -> None:
+        self._spine = spine
+        self._answers: Answers | None = None
+
+    def answers(self) -> Answers:
+        """Of the newest view; raises :class:`NotReadyError` while there is none."""
+        view = self._spine.view
+        if view is None:
+            raise NotReadyError("no chain has been read yet; try again shortly")
+        return self._of(view)
+
+    async def after(self, sequence: int) -> Answers:
+        """Of the newest view beyond ``sequence``, once there is one.
+
+        A watcher that was slow finds the newest here and skips what it missed: nothing queues.
+        """
+        return self._of(await self._spine.next_view(sequence))
+
+    def _of(self, view: View) -> Answers:
+        if self._answers is None or self._answers.view is not view:
+            self._answers = Answers(view)
+        return self._answers
+
+
+def wants_full(detail: "margin_pb.HealthDetail.ValueType", *, unsaid: bool) -> bool:
+    """Whether ``detail`` asks for accounts and positions; ``unsaid`` is the method's own choice."""
+    if detail == margin_pb.HEALTH_DETAIL_UNSPECIFIED:
+        return unsaid
+    if detail in (margin_pb.HEALTH_DETAIL_SUMMARY, margin_pb.HEALTH_DETAIL_FULL):
+        return detail == margin_pb.HEALTH_DETAIL_FULL
+    raise InvalidArgumentError(
+        f"detail: {int(detail)} is no HealthDetail; use HEALTH_DETAIL_SUMMARY or "
+        "HEALTH_DETAIL_FULL",
+        field="detail",
+    )

@@ -1,0 +1,62 @@
+"""``xmargin.v1.LiquidationService``: whom to liquidate first."""
+
+from typing import Any
+
+import grpc
+
+from xmargin.errors import InvalidArgumentError
+from xmargin.service.answers import Answers, Latest
+from xmargin.service.pages import page_size, read_token, write_token
+from xmargin.v1 import liquidation_service_pb2 as pb
+from xmargin.v1 import liquidation_service_pb2_grpc
+
+HELD_ORDERS_MAX = 16
+
+_QUESTION = "liquidations"
+
+
+class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer):
+    """Lists the order. Its pages are cut from one view, for ranks of two views do not join."""
+
+    def __init__(self, latest: Latest) -> None:
+        self._latest = latest
+        self._held: dict[str, Answers] = {}
+
+    async def ListLiquidations(  # noqa: N802 - the proto's name
+        self, request: pb.ListLiquidationsRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.ListLiquidationsResponse:
+        """What is liquidatable now, worst first."""
+        size = page_size(request.page_size)
+        answers, start = self._continued(read_token(_QUESTION, request.page_token))
+        order = answers.liquidations()
+        end = min(start + size, len(order))
+        more = end < len(order)
+        return pb.ListLiquidationsResponse(
+            metadata=answers.metadata,
+            entries=order[start:end],
+            next_page_token=self._token(answers, end) if more else "",
+            total_size=len(order),
+        )
+
+    def _continued(self, position: str | None) -> tuple[Answers, int]:
+        """The order a page is cut from and where it begins."""
+        if position is None:
+            return self._latest.answers(), 0
+        tape_hash, _, rank = position.partition(" ")
+        held = self._held.get(tape_hash)
+        if held is None:
+            raise InvalidArgumentError(
+                "page_token: the order it continues is no longer held; leave it empty to begin "
+                "with the newest",
+                field="page_token",
+            )
+        return held, int(rank)
+
+    def _token(self, answers: Answers, rank: int) -> str:
+        """A token for the page after ``rank``; the newest few orders asked for stay held."""
+        tape_hash = answers.view.metadata.tape_hash
+        self._held.pop(tape_hash, None)
+        self._held[tape_hash] = answers
+        while len(self._held) > HELD_ORDERS_MAX:
+            del self._held[next(iter(self._held))]
+        return write_token(_QUESTION, f"{tape_hash} {rank}")

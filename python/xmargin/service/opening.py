@@ -1,0 +1,26 @@
+"""Opening the spine that a configuration describes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from xmargin.config import Config
+from xmargin.params import load_parameters
+from xmargin.reading.base import ClockMs
+from xmargin.spine import Spine
+
+
+@asynccontextmanager
+async def open_spine(config: Config, tape: Path, clock_ms: ClockMs) -> AsyncIterator[Spine]:
+    """The spine on ``tape``, told what ``config`` watches and by which risk parameters.
+
+    Raises:
+        ParameterError: ``risk.parameters`` is no parameter set, or a value is out of range.
+        TapeError: the tape is damaged or another process writes it.
+    """
+    parameters = load_parameters(config.risk.parameters)
+    spine = await Spine.open(tape, config.registry(), parameters, clock_ms)
+    try:
+        yield spine
+    finally:
+        await spine.close()
