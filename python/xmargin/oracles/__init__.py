@@ -1,1 +1,1 @@
-"""Oracles: one file per feed kind reads quotes; the guards judge each one, once."""
+"""Oracles: one file per feed kind says what a feed answers; ``guards`` judge every quote, once."""
