@@ -138,6 +138,7 @@ class HeadWatch:
             url,
             request_timeout=self._timeout_s,
             max_connection_retries=1,
+            use_text_frames=True,
             websocket_kwargs={
                 "open_timeout": self._timeout_s,
                 "close_timeout": self._timeout_s,
