@@ -194,8 +194,10 @@ class Anvil:
         await self._set_clock()
 
     async def reorg(self, depth: int) -> None:
-        """Replace the last `depth` blocks by empty ones of other hashes."""
-        await self.rpc("anvil_reorg", depth, [])
+        """Replace the last `depth` blocks, their transactions undone, by ones of other hashes."""
+        # One transfer in the first new block: an empty block put for an empty block is the same.
+        transfer = {"from": self.admin, "to": self.admin, "value": "0x1", "gas": hex(21_000)}
+        await self.rpc("anvil_reorg", depth, [[transfer, 0]])
         await self._set_clock()
 
     async def set_balances_wei(self, balances_wei: dict[str, int]) -> None:

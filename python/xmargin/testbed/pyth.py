@@ -47,12 +47,12 @@ class PriceUpdate:
     confidence: int
     publish_time_s: int
     posted_slot: int
+    write_authority: bytes
     exponent: int = EXPONENT
     previous_publish_time_s: int | None = None
     ema_price: int | None = None
     ema_confidence: int | None = None
     signatures: int | None = None
-    write_authority: bytes = bytes(PUSH_ORACLE_PROGRAM)
 
     @classmethod
     def of_price(
@@ -67,7 +67,9 @@ class PriceUpdate:
         """A fully verified update of one of `FEED_IDS`' feeds."""
         price = int(price_usd.scaleb(-EXPONENT))
         confidence = int(price * confidence_fraction)
-        return cls(FEED_IDS[base], price, confidence, publish_time_s, posted_slot)
+        # The push oracle makes each feed account its own write authority.
+        authority = bytes(feed_account(base))
+        return cls(FEED_IDS[base], price, confidence, publish_time_s, posted_slot, authority)
 
     def encode(self) -> bytes:
         """The account's bytes."""

@@ -92,6 +92,10 @@ class Testbed:
         self.extras += new
         return new
 
+    def forget_extra_owners(self) -> None:
+        """Watch the named portfolios only, as after the EVM chains were rolled back."""
+        self.extras = ()
+
     def config_toml(
         self,
         *,
