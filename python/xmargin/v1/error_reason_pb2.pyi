@@ -48,8 +48,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: a risk parameter is missing or out of its range."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 12
     """INTERNAL: anything else; a fault of ours, please report it."""
-    ERROR_REASON_WATCHER_TOO_SLOW: _ErrorReason.ValueType  # 13
-    """RESOURCE_EXHAUSTED: a watcher did not keep up and was ended; connect again."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason in google.rpc.ErrorInfo (domain "xmargin.dev"), without the prefix ERROR_REASON_.
@@ -85,6 +83,4 @@ ERROR_REASON_PARAMETER_INVALID: ErrorReason.ValueType  # 11
 """INVALID_ARGUMENT: a risk parameter is missing or out of its range."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 12
 """INTERNAL: anything else; a fault of ours, please report it."""
-ERROR_REASON_WATCHER_TOO_SLOW: ErrorReason.ValueType  # 13
-"""RESOURCE_EXHAUSTED: a watcher did not keep up and was ended; connect again."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
