@@ -1,0 +1,244 @@
+"""Wallets on Solana: SOL, and SPL and Token-2022 balances in associated token accounts.
+
+Accounts are decoded from their layout (spl-token ``Mint`` and ``Account``; Token-2022 appends an
+account type and extensions). A mint that is not what it should be excludes its token, a token
+account that is not excludes that balance, never the wallet. Tokens a wallet holds outside its
+associated token account are not counted.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from xmargin.errors import DecodeError
+from xmargin.model import (
+    AccountId,
+    ChainId,
+    Fact,
+    Registry,
+    TokenBalance,
+    TokenId,
+    TokenSpec,
+    TokenState,
+    address_of,
+    chain_of,
+    is_native,
+    kind_of,
+    token_address,
+)
+from xmargin.reads import SolanaAccount, SolanaRead
+
+KIND: Final = "wallet"
+SYSTEM_PROGRAM: Final = "11111111111111111111111111111111"
+TOKEN_PROGRAM: Final = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"  # noqa: S105 - an address
+TOKEN_2022_PROGRAM: Final = "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb"  # noqa: S105 - an address
+ASSOCIATED_TOKEN_PROGRAM: Final = "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"  # noqa: S105
+_PROGRAMS: Final = frozenset({TOKEN_PROGRAM, TOKEN_2022_PROGRAM})
+SOL_DECIMALS: Final = 9
+DECIMALS_MAX: Final = 36
+
+MINT_BYTES: Final = 82
+ACCOUNT_BYTES: Final = 165
+_MULTISIG_BYTES: Final = 355
+_MINT_TYPE, _ACCOUNT_TYPE = 1, 2
+_MINT_DECIMALS_AT, _MINT_INITIALIZED_AT = 44, 45
+_AMOUNT_AT: Final = 64
+_STATE_AT: Final = 108
+_INITIALIZED, _FROZEN = 1, 2
+_EXTENSION_HEADER_BYTES: Final = 4
+_KEY_BYTES: Final = 32
+
+_UNCOUNTABLE_EXTENSIONS: Final = {
+    9: "cannot be transferred",
+    10: "accrues interest outside its balances",
+    25: "scales its balances by a multiplier",
+}
+"""Token-2022 mint extensions under which an amount is not worth amount × price."""
+
+
+# --- What to read -------------------------------------------------------------------------------
+
+
+def token_reads(registry: Registry, chain: ChainId) -> tuple[SolanaRead, ...]:
+    """One read a mint; the native coin, which has none, is told by :func:`native_facts`."""
+    return tuple(_mint_read(t) for t in _tokens(registry, chain) if not is_native(t.id))
+
+
+def native_facts(registry: Registry, chain: ChainId) -> tuple[TokenState, ...]:
+    """What is true of SOL without asking."""
+    tokens = (token for token in _tokens(registry, chain) if is_native(token.id))
+    return tuple(TokenState(token.id, SOL_DECIMALS, token.symbol, fault="") for token in tokens)
+
+
+def balance_reads(registry: Registry, chain: ChainId) -> tuple[SolanaRead, ...]:
+    """One read for every watched wallet of the chain and every token."""
+    tokens = _tokens(registry, chain)
+    return tuple(
+        _balance_read(account, token) for account in _wallets(registry, chain) for token in tokens
+    )
+
+
+def _tokens(registry: Registry, chain: ChainId) -> list[TokenSpec]:
+    return [token for token in registry.tokens if chain_of(token.id) == chain]
+
+
+def _wallets(registry: Registry, chain: ChainId) -> list[AccountId]:
+    accounts = (a for portfolio in registry.portfolios for a in portfolio.accounts)
+    return sorted(a for a in accounts if kind_of(a) == KIND and chain_of(a) == chain)
+
+
+def associated_token_account(owner: str, mint: str, program: str) -> str:
+    """The address of ``owner``'s account of ``mint``.
+
+    Raises:
+        DecodeError: an address is no 32-byte key.
+    """
+    from solders.pubkey import Pubkey
+
+    try:
+        seeds = [bytes(Pubkey.from_string(key)) for key in (owner, program, mint)]
+        address, _ = Pubkey.find_program_address(
+            seeds, Pubkey.from_string(ASSOCIATED_TOKEN_PROGRAM)
+        )
+    except ValueError as error:
+        raise DecodeError(f"{owner}, {program} or {mint} is no Solana address: {error}") from None
+    return str(address)
+
+
+def token_program(token: TokenSpec) -> str:
+    """The program a token's mint must belong to; SPL Token where the registry names none."""
+    return token.program or TOKEN_PROGRAM
+
+
+# --- Mints --------------------------------------------------------------------------------------
+
+
+def _mint_read(token: TokenSpec) -> SolanaRead:
+    def decode(accounts: Sequence[SolanaAccount | None]) -> list[Fact]:
+        try:
+            return [TokenState(token.id, _mint_decimals(token, accounts[0]), token.symbol, "")]
+        except DecodeError as error:
+            return [TokenState(token.id, 0, token.symbol, fault=error.message)]
+
+    return SolanaRead((token_address(token.id),), decode)
+
+
+def _mint_decimals(token: TokenSpec, mint: SolanaAccount | None) -> int:
+    if mint is None:
+        raise DecodeError("there is no mint at the token's address")
+    data = _of_program(mint, token_program(token), "mint")
+    for kind in _extensions(data, MINT_BYTES, _MINT_TYPE, "mint"):
+        if kind in _UNCOUNTABLE_EXTENSIONS:
+            raise DecodeError(f"the mint {_UNCOUNTABLE_EXTENSIONS[kind]}")
+    if data[_MINT_INITIALIZED_AT] != 1:
+        raise DecodeError("the mint is not initialised")
+    decimals = data[_MINT_DECIMALS_AT]
+    if decimals > DECIMALS_MAX:
+        raise DecodeError(f"claims {decimals} decimals; at most {DECIMALS_MAX} are believed")
+    return decimals
+
+
+# --- Balances -----------------------------------------------------------------------------------
+
+
+def _balance_read(account: AccountId, token: TokenSpec) -> SolanaRead:
+    owner = address_of(account)
+    if is_native(token.id):
+        return _read_of(account, token.id, owner, _lamports)
+    mint, program = token_address(token.id), token_program(token)
+
+    def amount(holding: SolanaAccount | None) -> int:
+        return _token_amount(holding, owner, mint, program)
+
+    try:
+        holder = associated_token_account(owner, mint, program)
+    except DecodeError as error:
+        return SolanaRead((), _always(TokenBalance(account, token.id, 0, error.message)))
+    return _read_of(account, token.id, holder, amount)
+
+
+def _always(fact: Fact) -> Callable[[Sequence[SolanaAccount | None]], list[Fact]]:
+    return lambda _: [fact]
+
+
+def _read_of(
+    account: AccountId,
+    token: TokenId,
+    address: str,
+    amount: Callable[[SolanaAccount | None], int],
+) -> SolanaRead:
+    def decode(accounts: Sequence[SolanaAccount | None]) -> list[Fact]:
+        try:
+            return [TokenBalance(account, token, amount(accounts[0]), fault="")]
+        except DecodeError as error:
+            return [TokenBalance(account, token, 0, fault=error.message)]
+
+    return SolanaRead((address,), decode)
+
+
+def _lamports(wallet: SolanaAccount | None) -> int:
+    """What a wallet holds in lamports; one that does not exist holds nothing.
+
+    Lamports of an account that a program owns (a stake, a vault) are not the wallet's to pay with.
+    """
+    if wallet is None:
+        return 0
+    if wallet.owner != SYSTEM_PROGRAM:
+        raise DecodeError(f"the address is an account of program {wallet.owner}, not a wallet")
+    return wallet.lamports
+
+
+def _token_amount(holding: SolanaAccount | None, owner: str, mint: str, program: str) -> int:
+    """The amount in a token account; one that was never created holds nothing."""
+    if holding is None or holding.lamports == 0:
+        return 0
+    data = _of_program(holding, program, "token account")
+    _extensions(data, ACCOUNT_BYTES, _ACCOUNT_TYPE, "token account")
+    if _key_at(data, 0) != mint:
+        raise DecodeError(f"the token account is of mint {_key_at(data, 0)}, not of {mint}")
+    if _key_at(data, _KEY_BYTES) != owner:
+        raise DecodeError(f"the token account belongs to {_key_at(data, _KEY_BYTES)} now")
+    if data[_STATE_AT] == _FROZEN:
+        raise DecodeError("the token account is frozen")
+    if data[_STATE_AT] != _INITIALIZED:
+        raise DecodeError("the token account is not initialised")
+    return int.from_bytes(data[_AMOUNT_AT : _AMOUNT_AT + 8], "little")
+
+
+# --- Layout -------------------------------------------------------------------------------------
+
+
+def _key_at(data: bytes, offset: int) -> str:
+    from solders.pubkey import Pubkey
+
+    return str(Pubkey.from_bytes(data[offset : offset + _KEY_BYTES]))
+
+
+def _of_program(account: SolanaAccount, program: str, what: str) -> bytes:
+    if program not in _PROGRAMS:
+        raise DecodeError(f"program {program} is neither SPL Token nor Token-2022")
+    if account.owner != program:
+        raise DecodeError(f"the {what} is owned by {account.owner}, not by {program}")
+    return account.data
+
+
+def _extensions(data: bytes, base_bytes: int, account_type: int, what: str) -> tuple[int, ...]:
+    """The kinds of Token-2022 extensions after the base layout; none for a bare one.
+
+    An extended mint is padded to the length of a token account, so that the account type stands
+    at one place in both (``spl_token_2022::extension``).
+    """
+    if len(data) == base_bytes:
+        return ()
+    if len(data) <= ACCOUNT_BYTES or len(data) == _MULTISIG_BYTES:
+        raise DecodeError(f"the {what} has {len(data)} bytes; {base_bytes} were expected")
+    if data[ACCOUNT_BYTES] != account_type or any(data[base_bytes:ACCOUNT_BYTES]):
+        raise DecodeError(f"the {what} holds an account of another type")
+    kinds, at = [], ACCOUNT_BYTES + 1
+    while at + 2 <= len(data) and (kind := int.from_bytes(data[at : at + 2], "little")):
+        end = at + _EXTENSION_HEADER_BYTES
+        end += int.from_bytes(data[at + 2 : end], "little")
+        if at + _EXTENSION_HEADER_BYTES > len(data) or end > len(data):
+            raise DecodeError(f"the {what} breaks off in extension {kind}")
+        kinds.append(kind)
+        at = end
+    return tuple(kinds)
