@@ -12,11 +12,14 @@ Tests that use either carry the marker `chains`.
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from xmargin.testbed.anvil import Anvil
-from xmargin.testbed.world import Testbed, open_testbed
+# The chains' libraries take seconds to import: tests that need no chain do without.
+if TYPE_CHECKING:
+    from xmargin.testbed.anvil import Anvil
+    from xmargin.testbed.world import Testbed
 
 _CHAIN_FIXTURES = frozenset({"testbed", "anvil"})
 
@@ -28,13 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-async def session_testbed() -> AsyncIterator[Testbed]:
+async def session_testbed() -> "AsyncIterator[Testbed]":
+    from xmargin.testbed.world import open_testbed
+
     async with open_testbed(block_time_s=None) as bed:
         yield bed
 
 
 @pytest.fixture
-async def testbed(session_testbed: Testbed) -> AsyncIterator[Testbed]:
+async def testbed(session_testbed: "Testbed") -> "AsyncIterator[Testbed]":
     bed = session_testbed
     nodes = [chain.node for chain in bed.evm.values()]
     snapshots = await asyncio.gather(*(node.snapshot() for node in nodes))
@@ -49,6 +54,8 @@ async def testbed(session_testbed: Testbed) -> AsyncIterator[Testbed]:
 
 
 @pytest.fixture
-async def anvil() -> AsyncIterator[Anvil]:
+async def anvil() -> "AsyncIterator[Anvil]":
+    from xmargin.testbed.anvil import Anvil
+
     async with await Anvil.start(31337) as node:
         yield node

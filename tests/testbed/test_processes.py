@@ -96,8 +96,9 @@ def test_the_watchdog_alone_ends_the_child_of_a_killed_parent(tmp_path: Path) ->
 
 
 @pytest.mark.chains
-def test_a_killed_testbed_leaves_no_chain_and_no_watchdog() -> None:
-    assert _pids_left_by_killed_parent(PARENT_OF_A_TESTBED) == []
+def test_a_killed_testbed_leaves_no_chain_and_no_watchdog(tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    assert _pids_left_by_killed_parent(PARENT_OF_A_TESTBED, environment=environment) == []
 
 
 async def test_a_child_that_fails_at_its_start_is_quoted() -> None:

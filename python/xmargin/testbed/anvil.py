@@ -7,6 +7,7 @@ From there `mine` or interval mining stamps blocks with the wall clock, as oracl
 
 import asyncio
 import json
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,8 +50,15 @@ class Transaction:
 class Anvil:
     """A running anvil on a free loopback port, every sender unlocked, gas free of charge."""
 
-    def __init__(self, process: ChildProcess, chain_id: int, port: int) -> None:
+    def __init__(
+        self,
+        process: ChildProcess,
+        chain_id: int,
+        port: int,
+        scratch: tempfile.TemporaryDirectory[str],
+    ) -> None:
         self.process = process
+        self._scratch = scratch
         self.chain_id = chain_id
         self.http_url = f"http://127.0.0.1:{port}"
         self.ws_url = f"ws://127.0.0.1:{port}"
@@ -71,6 +79,7 @@ class Anvil:
             SetupError: the package or the process is not to be had.
         """
         folder = await asyncio.to_thread(packages.fetch, packages.anvil_package())
+        scratch = tempfile.TemporaryDirectory(prefix="xmargin-anvil-")
         options = {
             "--host": "127.0.0.1",
             "--port": "0",
@@ -82,6 +91,7 @@ class Anvil:
             "--base-fee": "0",
             "--gas-price": "0",
             "--gas-limit": str(_BLOCK_GAS_MAX),
+            "--cache-path": scratch.name,
         }
         switches = ["--no-mining", "--auto-impersonate", "--no-request-size-limit"]
         argv = [str(folder / "bin/anvil"), *switches]
@@ -91,7 +101,7 @@ class Anvil:
             ready=r"Listening on 127\.0\.0\.1:(\d+)",
             timeout_s=START_TIMEOUT_S,
         )
-        node = cls(process, chain_id, int(listening[1]))
+        node = cls(process, chain_id, int(listening[1]), scratch)
         try:
             await node._prepare()
         except BaseException:
@@ -114,6 +124,7 @@ class Anvil:
         """End the node."""
         await self.w3.provider.disconnect()
         await self.process.stop()
+        self._scratch.cleanup()
 
     def pause(self) -> None:
         """Freeze the node: it keeps its connections and answers nothing."""
