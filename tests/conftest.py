@@ -28,6 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _CHAIN_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.chains)
+    # What fails without a chain fails first.
+    items.sort(key=lambda item: item.get_closest_marker("chains") is not None)
 
 
 @pytest.fixture(scope="session")
