@@ -121,6 +121,7 @@ class ChainConfig(_Section):
     poll_ms: int = Field(default=1_000, ge=50)
     calls_per_batch_max: int = Field(default=1_000, ge=1, le=10_000)
     reorg_depth_max: int = Field(default=128, ge=1, le=10_000)
+    subscriptions_max: int = Field(default=400, ge=0, le=100_000)
     multicall3: str = MULTICALL3
 
     @model_validator(mode="after")
