@@ -109,7 +109,7 @@ class HealthClient:
 
     def _typed(self, error: grpc.aio.AioRpcError) -> errors.XmarginError:
         """The error the server raised, or what kept us from reaching it."""
-        status = rpc_status.from_call(error)  # type: ignore[arg-type]
+        status = rpc_status.from_call(error)
         for detail in status.details if status else ():
             info = error_details_pb2.ErrorInfo()
             if detail.Unpack(info) and info.reason in _BY_REASON:

@@ -42,16 +42,16 @@ def status_of(error: Exception) -> status_pb2.Status:
     return status
 
 
-class StatusInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # not at run time
+class StatusInterceptor(grpc.aio.ServerInterceptor):
     """Turns what our methods raise into statuses, and undecodable requests into bad arguments."""
 
     async def intercept_service(
         self,
         continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
+            [grpc.HandlerCallDetails], "Awaitable[grpc.RpcMethodHandler[Any, Any] | None]"
         ],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
         """Wrap the handlers of xmargin's own services; health and reflection keep their own."""
         handler: Any = await continuation(handler_call_details)
         method: str = handler_call_details.method

@@ -1,0 +1,58 @@
+"""Runs the real command line as its users do: as a process of its own."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+XMARGIN = (sys.executable, "-m", "xmargin.cli")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+@asynccontextmanager
+async def started(
+    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The running command; killed if it outlives the block."""
+    process = await asyncio.create_subprocess_exec(
+        *XMARGIN,
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def xmargin(
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    interrupt_after_s: float | None = None,
+    timeout_s: float = 60,
+) -> Outcome:
+    """Run a command to its end, or interrupt it as Ctrl-C does."""
+    async with started(*arguments, env=env, cwd=cwd) as process:
+        if interrupt_after_s is not None:
+            await asyncio.sleep(interrupt_after_s)
+            process.send_signal(signal.SIGINT)
+        out, err = await asyncio.wait_for(process.communicate(), timeout_s)
+        assert process.returncode is not None
+        return Outcome(process.returncode, out.decode(), err.decode())

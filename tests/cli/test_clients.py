@@ -1,0 +1,153 @@
+"""``health``, ``order`` and ``watch`` against a real server: data, exit codes, Ctrl-C."""
+
+import asyncio
+import json
+import signal
+from typing import Any
+
+import pytest
+
+from tests.cli.command import started, xmargin
+from tests.service.book import observed
+from tests.service.conftest import Running
+from tests.spine.examples import CHAIN
+from xmargin.model import ChainStatus, Condition, Observation
+
+UNREACHABLE = ChainStatus(Condition.UNREACHABLE, "no answer within 5000 ms", "mine")
+
+
+def portfolio(document: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [health for health in document["healths"] if health["portfolio"] == name]
+    return dict(found)
+
+
+@pytest.mark.parametrize(("name", "code"), [("safe", 0), ("free", 0), ("called", 3), ("broke", 4)])
+async def test_the_exit_code_of_one_portfolio_is_its_standing(
+    running: Running, name: str, code: int
+) -> None:
+    await running.spine.ingest(observed(1))
+    outcome = await xmargin("health", name, "--server", running.address, "--json")
+    assert (outcome.code, outcome.err) == (code, "")
+    document = json.loads(outcome.out)
+    assert portfolio(document, name)["accounts"]
+    assert document["metadata"]["asOf"][0]["block"]["height"] == "1"
+
+
+async def test_all_portfolios_exit_by_the_most_urgent(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    outcome = await xmargin("health", "--server", running.address, "--json")
+    assert outcome.code == 4
+    names = [health["portfolio"] for health in json.loads(outcome.out)["healths"]]
+    assert names == ["broke", "called", "free", "safe"]
+    better = await xmargin("health", "safe", "called", "--server", running.address, "--json")
+    assert better.code == 3
+
+
+async def test_a_venue_that_would_liquidate_is_4_though_the_whole_is_only_called(
+    running: Running,
+) -> None:
+    await running.spine.ingest(observed(1, eth_usd=2_450))
+    outcome = await xmargin("health", "called", "--server", running.address, "--json")
+    called = portfolio(json.loads(outcome.out), "called")
+    assert called["status"] == "HEALTH_STATUS_MARGIN_CALL"
+    assert called["accounts"][0]["status"] == "HEALTH_STATUS_LIQUIDATABLE"
+    assert outcome.code == 4
+
+
+async def test_partial_data_never_exits_0_but_liquidatable_goes_first(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    now_ms = running.clock.milliseconds
+    await running.spine.ingest([Observation(UNREACHABLE, now_ms, CHAIN, None, "reader")])
+    outcome = await xmargin("health", "free", "--server", running.address)
+    assert outcome.code == 5
+    assert "partial" in outcome.out
+    order = await xmargin("order", "--server", running.address)
+    assert order.code in {4, 5}
+    assert "unreachable" in order.out
+
+
+async def test_the_order_exits_4_while_anything_is_liquidatable(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    outcome = await xmargin("order", "--server", running.address, "--json")
+    assert (outcome.code, outcome.err) == (4, "")
+    entries = json.loads(outcome.out)["entries"]
+    assert [entry["rank"] for entry in entries] == [1, 2]
+    sound = {"broke": 0, "called": 0, "free": 0, "safe": 0}
+    await running.spine.ingest(observed(2, debts_usd=sound))
+    calm = await xmargin("order", "--server", running.address)
+    assert calm.code == 0
+    assert "nothing is liquidatable" in calm.out
+
+
+async def test_an_unknown_portfolio_is_an_error_and_a_malformed_one_a_usage_mistake(
+    running: Running,
+) -> None:
+    await running.spine.ingest(observed(1))
+    unknown = await xmargin("health", "nobody", "--server", running.address)
+    assert (unknown.code, unknown.out) == (1, "")
+    assert unknown.err.startswith("error: no portfolio 'nobody'")
+    malformed = await xmargin("health", "NOBODY", "--server", running.address)
+    assert (malformed.code, malformed.out) == (2, "")
+    assert malformed.err.startswith("error: portfolio_ids[0]")
+
+
+async def test_a_server_that_has_read_nothing_is_an_error(running: Running) -> None:
+    outcome = await xmargin("health", "--server", running.address)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == "error: no chain has been read yet; try again shortly\n"
+
+
+async def test_tables_fit_120_columns_and_name_what_they_rest_on(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    for arguments in (("health",), ("health", "broke"), ("order",)):
+        outcome = await xmargin(*arguments, "--server", running.address)
+        assert outcome.err == ""
+        assert max(len(line) for line in outcome.out.splitlines()) <= 120
+        view = running.spine.view
+        assert view is not None
+        assert view.metadata.snapshot_hash[:12] in outcome.out
+        assert "alpha" in outcome.out
+        assert "broke" in outcome.out
+
+
+async def test_watching_prints_a_json_line_a_view_and_ends_at_ctrl_c(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    async with started("watch", "--server", running.address, "--json") as process:
+        assert process.stdout is not None
+        first = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+        assert len(first["changed"]) == 4
+        await running.spine.ingest(observed(2, eth_usd=2_450))
+        second = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+        assert second["metadata"]["asOf"][0]["block"]["height"] == "2"
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 10) == 4
+
+
+async def test_watching_into_a_pipe_prints_a_line_a_change(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    async with started("watch", "safe", "--server", running.address) as process:
+        assert process.stdout is not None
+        line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        assert "safe  healthy" in line
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_a_reader_of_the_pipe_that_goes_away_is_no_fault_of_ours(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    process = await asyncio.create_subprocess_shell(
+        f"{' '.join(_quoted())} health --json --server {running.address} | head -c 10",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert len(out) == 10
+    assert b"Traceback" not in err
+
+
+def _quoted() -> list[str]:
+    import shlex
+
+    from tests.cli.command import XMARGIN
+
+    return [shlex.quote(part) for part in XMARGIN]

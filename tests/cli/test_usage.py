@@ -1,0 +1,173 @@
+"""What bad input gets: one line that names what is wrong and how to mend it."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import xmargin
+
+SECRET = "0badc0de0badc0de"  # noqa: S105 - what must never be printed
+
+CONFIG = f"""
+[service]
+listen = "127.0.0.1:0"
+[[chains]]
+id = "eip155:31337"
+name = "alpha"
+kind = "evm"
+request_timeout_ms = 500
+[[chains.endpoints]]
+label = "mine"
+http = "http://user:{SECRET}@127.0.0.1:9/v3/{SECRET}?key={SECRET}"
+ws = "ws://127.0.0.1:9/{SECRET}"
+[[portfolios]]
+id = "p1"
+accounts = ["wallet@eip155:31337/0x00000000000000000000000000000000000000aa"]
+"""
+
+MISTAKES = {
+    "unknown key": (CONFIG.replace("[service]", "[service]\nlisten_on = 1"), "service.listen_on"),
+    "missing key": (CONFIG.replace('name = "alpha"', ""), "chains.0.name"),
+    "bad chain id": (CONFIG.replace('"eip155:31337"\nname', '"mainnet"\nname'), "chains.0.id"),
+    "bad account": (CONFIG.replace("00aa", "zz"), "portfolios.0.accounts.0"),
+    "not TOML": ("[service", "config.toml"),
+    "bad URL": (CONFIG.replace("http://user", "ftp://user"), "chains.0.endpoints.0.http"),
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+def one_line(text: str) -> str:
+    (line,) = text.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+async def test_help_lists_every_command_and_is_quick() -> None:
+    started_s = time.monotonic()
+    help_ = await xmargin("--help")
+    assert time.monotonic() - started_s < 5  # its true time is a report's matter, not a test's
+    assert help_.code == 0
+    for command in ("demo", "serve", "health", "order", "watch", "record", "replay", "doctor"):
+        assert f"  {command} " in help_.out
+    assert "Exit codes" in help_.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("health", "--sever", "x"), ("walk",), ("replay",), ("record", "--tape", "x"), ("serve",)],
+    ids=" ".join,
+)
+async def test_usage_mistakes_exit_2_and_leave_stdout_alone(arguments: tuple[str, ...]) -> None:
+    outcome = await xmargin(*arguments)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert outcome.err
+
+
+@pytest.mark.parametrize(
+    ("command", "mistake"),
+    [*(("serve", mistake) for mistake in MISTAKES), ("doctor", "unknown key"),
+     ("record", "unknown key")],
+)  # fmt: skip
+async def test_a_config_mistake_is_one_line_naming_the_key(
+    command: str, mistake: str, tmp_path: Path
+) -> None:
+    text, key = MISTAKES[mistake]
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    tape = ("--tape", str(tmp_path / "out.tape")) if command == "record" else ()
+    outcome = await xmargin(command, "--config", str(path), *tape)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert key in one_line(outcome.err)
+    assert SECRET not in outcome.err
+    assert not (tmp_path / "out.tape").exists()
+
+
+async def test_a_config_that_is_not_there_is_one_line() -> None:
+    outcome = await xmargin("serve", "--config", "no-such.toml")
+    assert outcome.code == 2
+    assert "no-such.toml" in one_line(outcome.err)
+
+
+async def test_unknown_risk_parameters_are_a_usage_mistake(config: Path) -> None:
+    outcome = await xmargin(
+        "serve", "--config", str(config), env={"XMARGIN__RISK__PARAMETERS": "no-such-model"}
+    )
+    assert outcome.code == 2
+    assert "no-such-model" in one_line(outcome.err)
+
+
+async def test_a_server_that_is_not_there_is_one_line_saying_how_to_start_it() -> None:
+    for command in ("health", "order", "watch"):
+        outcome = await xmargin(command, "--server", "127.0.0.1:9")
+        assert outcome.code == 1
+        assert outcome.out == ""
+        assert "xmargin serve" in one_line(outcome.err)
+
+
+async def test_a_server_address_that_is_none_is_a_usage_mistake() -> None:
+    outcome = await xmargin("health", "--server", "somewhere")
+    assert outcome.code == 2
+    assert "--server" in one_line(outcome.err)
+
+
+async def test_a_file_that_is_no_tape_is_one_line(config: Path) -> None:
+    for arguments in (("replay", str(config)), ("replay", "no-such.tape")):
+        outcome = await xmargin(*arguments)
+        assert outcome.code == 1
+        assert outcome.out == ""
+        assert arguments[1] in one_line(outcome.err)
+
+
+@pytest.mark.parametrize("command", ["serve", "record", "doctor"])
+async def test_an_endpoints_secrets_are_never_printed(
+    command: str, config: Path, tmp_path: Path
+) -> None:
+    tape = tmp_path / "out.tape"
+    arguments = {
+        "serve": ("serve", "--config", str(config), "--verbose", "--json"),
+        "record": ("record", "--config", str(config), "--tape", str(tape), "--verbose"),
+        "doctor": ("doctor", "--config", str(config), "--verbose"),
+    }[command]
+    interrupt = None if command == "doctor" else 4.0
+    outcome = await xmargin(
+        *arguments,
+        interrupt_after_s=interrupt,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parents[2] / "python")},
+    )
+    printed = outcome.out + outcome.err
+    assert "mine" in printed
+    assert SECRET not in printed
+    for written in tmp_path.glob("*.tape"):
+        assert SECRET.encode() not in written.read_bytes()
+
+
+async def test_the_doctor_says_what_does_not_answer_and_exits_1(config: Path) -> None:
+    outcome = await xmargin("doctor", "--config", str(config), "--json")
+    assert outcome.code == 1
+    assert '"healthy":false' in outcome.out
+    assert "cannot be reached" in outcome.out
+
+
+async def test_recording_ends_promptly_at_ctrl_c_and_says_where_the_tape_stands(
+    config: Path, tmp_path: Path
+) -> None:
+    tape = tmp_path / "out.tape"
+    outcome = await xmargin(
+        "record", "--config", str(config), "--tape", str(tape), "--json", interrupt_after_s=3
+    )
+    assert outcome.code == 0
+    assert '"sequence":' in outcome.out
+    assert tape.exists()
+    again = await xmargin("replay", str(tape))
+    assert again.code == 1
+    assert "no chain has been read" in one_line(again.err)
