@@ -2,7 +2,8 @@
 
 All integers of venue truth travel as 32-byte big-endian unsigned values
 (``pyarrow.binary(32)``, "u256" below). Any object with ``__arrow_c_stream__`` or
-``__arrow_c_array__`` is accepted as a table.
+``__arrow_c_array__`` is accepted as a table, in any number of chunks; columns that are not named
+here are ignored. Formulas: ``docs/margin-model.md``.
 """
 
 from typing import Any
@@ -12,6 +13,8 @@ __version__: str
 
 def scenario_names(parameters: str, assets: list[str]) -> list[str]:
     """The names of the scenarios that ``parameters`` (JSON) expand to over ``assets``, in order.
+
+    The order of ``assets`` and repeats in it do not matter. The first is always ``unshocked``.
 
     Raises:
         ParameterError: the parameters are malformed or out of range.
@@ -30,6 +33,7 @@ def evaluate(
     chains: Any,
     bases: Any,
     tokens: Any,
+    portfolios: Any,
     accounts: Any,
     balances: Any,
     aave_pools: Any,
@@ -40,50 +44,58 @@ def evaluate(
 ) -> dict[str, Any]:
     """Venue truth, unified truth and the liquidation order of one snapshot.
 
-    Rows refer to each other by row number (``u32``). Portfolios are numbered by the caller.
+    A pure function: equal tables give equal bits, and the order of rows shows only in row numbers.
+    Rows refer to each other by row number (``u32``). Nulls are allowed where it says so only.
 
     Args:
         parameters: the risk parameters (JSON text).
         chains: ``cut_off: bool``.
-        bases: ``asset: utf8, mark: f64, low: f64, high: f64, usable: bool, held: bool`` (USD).
-        tokens: ``base: u32 nullable`` (row of bases; null: unknown, unpriced), ``decimals: u8
-            nullable`` (null: excluded), ``haircut: f64, wrapped: bool``.
-        accounts: ``id: utf8, portfolio: u32, chain: u32, portfolio_id: utf8``.
+        bases: ``asset: utf8, mark: f64, low: f64, high: f64, usable: bool, held: bool`` (USD; 0 <
+            low <= mark <= high <= 1e100 where usable).
+        tokens: ``base: u32 nullable`` (null: unpriced), ``decimals: u8 nullable`` (null or above
+            36: at fault, excluded), ``haircut: f64`` in [0, 1], ``wrapped: bool``.
+        portfolios: ``id: utf8``.
+        accounts: ``id: utf8, portfolio: u32, chain: u32``.
         balances: ``account: u32, token: u32, amount: u256, looked_through: bool`` (wallets).
         aave_pools: ``timestamp_s: u64`` (of the block read).
         aave_reserves: ``pool: u32, token: u32, decimals: u8, ltv_bps: u16,
             liquidation_threshold_bps: u16, emode: u8, liquidity_index: u256,
             variable_borrow_index: u256, liquidity_rate: u256, variable_borrow_rate: u256,
-            updated_at_s: u64, price_base: u256``. Rows of one pool in reserve-id order.
+            updated_at_s: u64, price_base: u256``.
         aave_emodes: ``pool: u32, category: u8, ltv_bps: u16, liquidation_threshold_bps: u16,
             price_base: u256``.
-        aave_accounts: ``account: u32, pool: u32, emode: u8``.
+        aave_accounts: ``account: u32, pool: u32, emode: u8``, each account once.
         aave_positions: ``aave_account: u32, reserve: u32, supply_scaled: u256,
             variable_debt_scaled: u256, stable_debt_principal: u256, stable_rate: u256,
-            stable_updated_at_s: u64, as_collateral: bool, borrowing: bool``.
+            stable_updated_at_s: u64, as_collateral: bool, borrowing: bool``, each reserve once a
+            user.
 
     Returns:
-        Record batches by name:
+        Objects with ``__arrow_c_array__`` (``pyarrow.record_batch(x)`` takes them) by name:
 
         ``venue_accounts`` (a row an Aave account, in order): ``account: u32, collateral_base: u256,
         debt_base: u256, available_borrows_base: u256, liquidation_threshold_bps: u32, ltv_bps: u32,
-        health_factor_wad: u256 nullable, held: bool``.
+        health_factor_wad: u256 nullable, held: bool, overflow: bool``. ``overflow``: the pool's own
+        arithmetic reverts for this account; its numbers are zero and its portfolio is refused.
 
         ``positions``: ``portfolio: u32, account: u32, token: u32, debt: bool, amount: u256,
-        quantity: f64, value: f64 nullable, collateral_value: f64, maintenance_contribution: f64,
-        initial_contribution: f64, counting: u8`` (0 counted, 1 looked through, 2 cut off,
-        3 excluded), grouped by portfolio, in the order of the inputs.
+        quantity: f64 nullable, value: f64 nullable, collateral_value: f64,
+        maintenance_contribution: f64, initial_contribution: f64, counting: u8`` (0 counted, 1
+        looked through, 2 cut off, 3 excluded), grouped by portfolio, wallets before Aave, each in
+        the order of the inputs. Quantity and value are negative for debt. A balance is one row; an
+        Aave position is a supply row, a debt row, both, or none where the scaled amount is zero.
 
-        ``portfolios`` (a row a portfolio number): ``equity, collateral_value, maintenance_margin,
-        initial_margin, maintenance_excess, initial_excess: f64 nullable, health_factor: f64 nullable,
-        worst_scenario: u32 nullable, wrapped_depeg_maintenance: f64, wrapped_depeg_initial: f64,
-        owes: bool, refused: bool, held: bool, partial: bool, gross_debt: f64``.
+        ``portfolios`` (a row a portfolio): ``equity, collateral_value, maintenance_margin,
+        initial_margin, maintenance_excess, initial_excess, health_factor: f64 nullable,
+        worst_scenario: u32 nullable`` (null when refused; the last two also when nothing is
+        required), ``wrapped_depeg_maintenance, wrapped_depeg_initial, gross_debt: f64`` (0 when
+        refused), ``owes: bool, refused: bool, held: bool, partial: bool``.
 
         ``order`` (ranked, worst first): ``is_portfolio: bool, row: u32`` (row of portfolios, or of
         venue_accounts).
 
     Raises:
         ParameterError: parameters malformed or out of range.
-        EngineError: a column is missing or of another type, a row number points nowhere, or an
-            integer overflows; the message names table, column and row.
+        EngineError: a table or column is missing or of another type, a value is null, out of range
+            or said twice, or a row number points nowhere; the message names table, column and row.
     """

@@ -116,12 +116,16 @@ def tokens(rows: Rows, facts: Iterable[TokenState]) -> "pa.RecordBatch":
     )
 
 
+def portfolios(rows: Rows) -> "pa.RecordBatch":
+    """Every portfolio, those without accounts too."""
+    return _table(id=_array(rows.portfolio_ids, "utf8"))
+
+
 def accounts(rows: Rows) -> "pa.RecordBatch":
     """Every account of every portfolio."""
     return _table(
         id=_array(rows.account_ids, "utf8"),
         portfolio=_array(rows.account_portfolios, "uint32"),
-        portfolio_id=_array([rows.portfolio_ids[row] for row in rows.account_portfolios], "utf8"),
         chain=_array([rows.chains[chain_of(a)] for a in rows.account_ids], "uint32"),
     )
 

@@ -114,6 +114,7 @@ class Engine:
                 rows,
                 facts["token"],
             ),
+            "portfolios": self._once("portfolios", lambda: columns.portfolios(rows), rows),
             "accounts": self._once("accounts", lambda: columns.accounts(rows), rows),
             "balances": self._once(
                 "balances",

@@ -1,0 +1,180 @@
+//! The Aave v3 tables put through the venue's rules: balances of positions, data of accounts.
+
+use super::grouping::Grouping;
+use super::tables::{AaveReserves, Book, Table};
+use crate::num::U256;
+use crate::num::fixed::{add, ray_mul};
+use crate::venue::aave_v3::{
+    self, AccountData, EMode, ReservePosition, ReserveRisk, account_data, is_liquidatable,
+};
+
+/// Venue truth: one row an Aave account, in the order of the input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VenueAccounts {
+    /// The account.
+    pub account: Vec<u32>,
+    /// What `getUserAccountData` answers; all zero where it would revert.
+    pub data: Vec<AccountData>,
+    /// Whether the pool's own arithmetic reverts for this account.
+    pub overflow: Vec<bool>,
+    /// Whether the account has a position in a base on hold or without a price.
+    pub held: Vec<bool>,
+}
+
+impl VenueAccounts {
+    /// Whether the venue would liquidate the account of `row` and nothing forbids to propose it.
+    #[must_use]
+    pub fn is_due(&self, row: usize) -> bool {
+        !self.held[row]
+            && self.data[row]
+                .health_factor_wad
+                .is_some_and(is_liquidatable)
+    }
+}
+
+/// Balances of the Aave positions in token units; `None` where the contract would revert.
+pub(crate) struct AaveBalances {
+    pub supply: Vec<Option<U256>>,
+    pub debt: Vec<Option<U256>>,
+}
+
+/// A reserve's indices as of the block read; `None` where the contract would revert.
+struct Indices {
+    income: Option<U256>,
+    debt: Option<U256>,
+}
+
+impl AaveReserves {
+    fn indices(&self, row: usize, now_s: u64) -> Indices {
+        let updated_at_s = self.updated_at_s[row];
+        let (supply_rate, debt_rate) = (self.liquidity_rate[row], self.variable_borrow_rate[row]);
+        let (supply_index, debt_index) =
+            (self.liquidity_index[row], self.variable_borrow_index[row]);
+        Indices {
+            income: aave_v3::normalized_income(supply_index, supply_rate, updated_at_s, now_s).ok(),
+            debt: aave_v3::normalized_debt(debt_index, debt_rate, updated_at_s, now_s).ok(),
+        }
+    }
+
+    fn risk(&self, row: usize) -> ReserveRisk {
+        ReserveRisk {
+            ltv_bps: self.ltv_bps[row],
+            liquidation_threshold_bps: self.liquidation_threshold_bps[row],
+            emode: self.emode[row],
+            decimals: self.decimals[row],
+            price_base: self.price_base[row],
+        }
+    }
+}
+
+impl Book {
+    fn aave_indices(&self) -> Vec<Indices> {
+        let reserves = &self.aave_reserves;
+        (0..reserves.rows())
+            .map(|row| {
+                let pool = reserves.pool[row] as usize;
+                reserves.indices(row, self.aave_pools.timestamp_s[pool])
+            })
+            .collect()
+    }
+
+    /// Supply and debt of every Aave position as of its pool's block.
+    pub(crate) fn aave_balances(&self) -> AaveBalances {
+        let indices = self.aave_indices();
+        let positions = &self.aave_positions;
+        let (supply, debt) = (0..positions.rows())
+            .map(|row| {
+                let indices = &indices[positions.reserve[row] as usize];
+                let supply = indices
+                    .income
+                    .and_then(|income| ray_mul(positions.supply_scaled[row], income).ok());
+                (supply, self.aave_debt(row, indices))
+            })
+            .unzip();
+        AaveBalances { supply, debt }
+    }
+
+    /// Variable plus stable debt of one position (`GenericLogic._getUserDebtInBaseCurrency`).
+    fn aave_debt(&self, row: usize, indices: &Indices) -> Option<U256> {
+        let positions = &self.aave_positions;
+        let scaled = positions.variable_debt_scaled[row];
+        let variable = if scaled.is_zero() {
+            scaled
+        } else {
+            ray_mul(scaled, indices.debt?).ok()?
+        };
+        let pool = self.aave_accounts.pool[positions.aave_account[row] as usize];
+        let stable = aave_v3::stable_debt(
+            positions.stable_debt_principal[row],
+            positions.stable_rate[row],
+            positions.stable_updated_at_s[row],
+            self.aave_pools.timestamp_s[pool as usize],
+        );
+        add(variable, stable.ok()?).ok()
+    }
+
+    /// Account data of every Aave account.
+    pub(crate) fn venue_accounts(&self, balances: &AaveBalances) -> VenueAccounts {
+        let users = &self.aave_accounts;
+        let positions_of = Grouping::by(&self.aave_positions.aave_account, users.rows());
+        let mut accounts = VenueAccounts {
+            account: users.account.clone(),
+            ..Default::default()
+        };
+        for user in 0..users.rows() {
+            let rows = positions_of.rows(user);
+            let positions = rows
+                .iter()
+                .map(|&row| self.reserve_position(row as usize, balances));
+            let data = account_data(positions, self.emode_of(user).as_ref());
+            let knowable = rows.iter().all(|&row| {
+                balances.supply[row as usize].is_some() && balances.debt[row as usize].is_some()
+            });
+            accounts.overflow.push(data.is_err() || !knowable);
+            accounts.data.push(data.unwrap_or_default());
+            accounts
+                .held
+                .push(rows.iter().any(|&row| self.is_held(row as usize, balances)));
+        }
+        accounts
+    }
+
+    fn reserve_position(&self, row: usize, balances: &AaveBalances) -> ReservePosition {
+        let positions = &self.aave_positions;
+        ReservePosition {
+            risk: self.aave_reserves.risk(positions.reserve[row] as usize),
+            supply: balances.supply[row],
+            debt: balances.debt[row],
+            as_collateral: positions.as_collateral[row],
+            borrowing: positions.borrowing[row],
+        }
+    }
+
+    fn emode_of(&self, user: usize) -> Option<EMode> {
+        let (pool, category) = (
+            self.aave_accounts.pool[user],
+            self.aave_accounts.emode[user],
+        );
+        let emodes = &self.aave_emodes;
+        let row = (0..emodes.rows())
+            .find(|&row| emodes.pool[row] == pool && emodes.category[row] == category)?;
+        Some(EMode {
+            category,
+            ltv_bps: emodes.ltv_bps[row],
+            liquidation_threshold_bps: emodes.liquidation_threshold_bps[row],
+            price_base: emodes.price_base[row],
+        })
+    }
+
+    /// Whether the position has anything in a base on hold or without a price.
+    fn is_held(&self, row: usize, balances: &AaveBalances) -> bool {
+        let token = self.aave_reserves.token[self.aave_positions.reserve[row] as usize];
+        let Some(base) = self.tokens.base[token as usize] else {
+            return false;
+        };
+        let base = base as usize;
+        let doubtful = self.bases.held[base] || !self.bases.usable[base];
+        let empty = [balances.supply[row], balances.debt[row]] == [Some(U256::ZERO); 2];
+        doubtful && !empty
+    }
+}

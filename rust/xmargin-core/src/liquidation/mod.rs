@@ -1,0 +1,3 @@
+//! Liquidation: whom first.
+
+pub mod order;

@@ -1,0 +1,3 @@
+//! The market: the joint moves that a portfolio must withstand.
+
+pub mod scenario;

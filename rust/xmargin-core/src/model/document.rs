@@ -1,0 +1,168 @@
+//! Reading a parameter file: every fault names its key, what was found and what is wanted.
+
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use crate::Error;
+
+/// An object of the file with the path that leads to it; keys are taken out as they are read.
+pub(super) struct Section {
+    path: String,
+    entries: Map<String, Value>,
+}
+
+impl Section {
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let value = serde_json::from_str(text)
+            .map_err(|fault| Error::parameter("file", format!("no JSON: {fault}")))?;
+        Self::from_value("file".to_owned(), value, |_| String::new())
+    }
+
+    fn from_value(
+        path: String,
+        value: Value,
+        prefix: impl Fn(&str) -> String,
+    ) -> Result<Self, Error> {
+        match value {
+            Value::Object(entries) => Ok(Self {
+                path: prefix(&path),
+                entries,
+            }),
+            other => Err(Error::parameter(path, format!("{other} is no object"))),
+        }
+    }
+
+    /// The full path of a key.
+    pub fn key(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Result<Value, Error> {
+        self.entries
+            .remove(name)
+            .ok_or_else(|| Error::parameter(self.key(name), "is missing"))
+    }
+
+    /// Names of the keys not taken yet, in name order.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.entries.keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub fn section(&mut self, name: &str) -> Result<Self, Error> {
+        let value = self.take(name)?;
+        Self::from_value(self.key(name), value, str::to_owned)
+    }
+
+    /// A list of objects, of bounded length.
+    pub fn sections(
+        &mut self,
+        name: &str,
+        count: RangeInclusive<usize>,
+    ) -> Result<Vec<Self>, Error> {
+        let path = self.key(name);
+        self.list(name, count)?
+            .into_iter()
+            .enumerate()
+            .map(|(at, value)| Self::from_value(format!("{path}[{at}]"), value, str::to_owned))
+            .collect()
+    }
+
+    /// A list of texts, of bounded length.
+    pub fn texts(
+        &mut self,
+        name: &str,
+        count: RangeInclusive<usize>,
+    ) -> Result<Vec<String>, Error> {
+        let path = self.key(name);
+        self.list(name, count)?
+            .into_iter()
+            .enumerate()
+            .map(|(at, value)| text(&format!("{path}[{at}]"), value))
+            .collect()
+    }
+
+    fn list(&mut self, name: &str, count: RangeInclusive<usize>) -> Result<Vec<Value>, Error> {
+        match self.take(name)? {
+            Value::Array(values) if count.contains(&values.len()) => Ok(values),
+            Value::Array(values) => {
+                let (low, high) = count.into_inner();
+                let problem = format!("has {} entries; it must have {low} to {high}", values.len());
+                Err(Error::parameter(self.key(name), problem))
+            }
+            other => Err(Error::parameter(
+                self.key(name),
+                format!("{other} is no list"),
+            )),
+        }
+    }
+
+    /// A text that is not empty.
+    pub fn text(&mut self, name: &str) -> Result<String, Error> {
+        let value = self.take(name)?;
+        text(&self.key(name), value)
+    }
+
+    /// A decimal, written as a text, within `range`.
+    pub fn decimal(&mut self, name: &str, range: RangeInclusive<f64>) -> Result<f64, Error> {
+        let written = self.text(name)?;
+        decimal(&self.key(name), &written, range)
+    }
+
+    /// Refuses what was not taken.
+    pub fn finish(self) -> Result<(), Error> {
+        match self.names().first() {
+            None => Ok(()),
+            Some(name) => Err(Error::parameter(
+                self.key(name),
+                "is no key that is known here",
+            )),
+        }
+    }
+}
+
+fn text(key: &str, value: Value) -> Result<String, Error> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Ok(text),
+        other => {
+            let problem = format!("{other} is no text (decimals are written as texts, too)");
+            Err(Error::parameter(key, problem))
+        }
+    }
+}
+
+/// A plain decimal such as `-0.15`, or a fraction of two such as `-2/3`, within `range`.
+pub(super) fn decimal(key: &str, written: &str, range: RangeInclusive<f64>) -> Result<f64, Error> {
+    let value = match written.split_once('/') {
+        None => plain_decimal(written),
+        Some((over, under)) => plain_decimal(over)
+            .zip(plain_decimal(under).filter(|under| *under > 0.0))
+            .map(|(over, under)| over / under),
+    };
+    let (low, high) = (*range.start(), *range.end());
+    match value {
+        Some(value) if range.contains(&value) => Ok(value),
+        Some(_) => Err(Error::parameter(
+            key,
+            format!("{written} is out of range; it must be in [{low}, {high}]"),
+        )),
+        None => Err(Error::parameter(
+            key,
+            format!("{written:?} is no decimal; write one in [{low}, {high}], such as \"0.15\""),
+        )),
+    }
+}
+
+/// Digits with at most a sign and a point: no exponent, no infinity, no NaN.
+fn plain_decimal(written: &str) -> Option<f64> {
+    let plain = written
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b"+-.".contains(&byte));
+    plain.then(|| written.parse().ok()).flatten()
+}

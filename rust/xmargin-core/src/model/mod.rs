@@ -1,0 +1,6 @@
+//! Margin models: parameter files over a few mechanisms.
+
+mod document;
+pub mod exposure;
+pub mod parameters;
+pub mod unified;

@@ -1,0 +1,21 @@
+//! The core's errors as the exception classes of `xmargin.errors`.
+
+use pyo3::{PyErr, import_exception};
+use xmargin_core::Error;
+
+import_exception!(xmargin.errors, EngineError);
+import_exception!(xmargin.errors, ParameterError);
+
+/// The Python exception of a core error, with its message.
+pub fn to_python(error: Error) -> PyErr {
+    let message = error.to_string();
+    match error {
+        Error::Parameter { .. } => ParameterError::new_err(message),
+        Error::Input { .. } | Error::Overflow { .. } => EngineError::new_err(message),
+    }
+}
+
+/// An input that is no table, or not one of those wanted.
+pub fn table_error(table: &str, problem: impl std::fmt::Display) -> PyErr {
+    EngineError::new_err(format!("{table}: {problem}"))
+}

@@ -1,0 +1,90 @@
+//! The Python face of [`xmargin_core`]: Arrow tables in, record batches out, errors mapped one to
+//! one. Nothing is computed here; the interface is documented in `python/xmargin/_core.pyi`.
+
+mod error;
+mod input;
+mod output;
+mod table;
+
+use arrow_array::RecordBatch;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use pyo3_arrow::PyRecordBatch;
+use xmargin_core::model::parameters::Parameters;
+
+use crate::error::{table_error, to_python};
+use crate::input::Inputs;
+use crate::table::InputTable;
+
+#[pyfunction]
+fn scenario_names(parameters: &str, assets: Vec<String>) -> PyResult<Vec<String>> {
+    let grid = Parameters::parse(parameters)
+        .and_then(|parameters| parameters.scenarios(assets.iter().map(String::as_str)));
+    Ok(grid.map_err(to_python)?.names().to_vec())
+}
+
+#[pyfunction]
+fn check_parameters(parameters: &str) -> PyResult<()> {
+    Parameters::parse(parameters).map(drop).map_err(to_python)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one named argument a table, as the stub documents"
+)]
+#[pyfunction]
+#[pyo3(signature = (*, parameters, chains, bases, tokens, portfolios, accounts, balances, aave_pools, aave_reserves, aave_emodes, aave_accounts, aave_positions))]
+fn evaluate<'py>(
+    py: Python<'py>,
+    parameters: &str,
+    chains: &Bound<'py, PyAny>,
+    bases: &Bound<'py, PyAny>,
+    tokens: &Bound<'py, PyAny>,
+    portfolios: &Bound<'py, PyAny>,
+    accounts: &Bound<'py, PyAny>,
+    balances: &Bound<'py, PyAny>,
+    aave_pools: &Bound<'py, PyAny>,
+    aave_reserves: &Bound<'py, PyAny>,
+    aave_emodes: &Bound<'py, PyAny>,
+    aave_accounts: &Bound<'py, PyAny>,
+    aave_positions: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let inputs = Inputs {
+        chains: InputTable::import("chains", chains)?,
+        bases: InputTable::import("bases", bases)?,
+        tokens: InputTable::import("tokens", tokens)?,
+        portfolios: InputTable::import("portfolios", portfolios)?,
+        accounts: InputTable::import("accounts", accounts)?,
+        balances: InputTable::import("balances", balances)?,
+        aave_pools: InputTable::import("aave_pools", aave_pools)?,
+        aave_reserves: InputTable::import("aave_reserves", aave_reserves)?,
+        aave_emodes: InputTable::import("aave_emodes", aave_emodes)?,
+        aave_accounts: InputTable::import("aave_accounts", aave_accounts)?,
+        aave_positions: InputTable::import("aave_positions", aave_positions)?,
+    };
+    let batches = py.detach(|| evaluate_tables(parameters, &inputs))?;
+    let results = PyDict::new(py);
+    for (name, batch) in batches {
+        results.set_item(name, PyRecordBatch::new(batch))?;
+    }
+    Ok(results)
+}
+
+fn evaluate_tables(
+    parameters: &str,
+    inputs: &Inputs,
+) -> PyResult<[(&'static str, RecordBatch); 4]> {
+    let parameters = Parameters::parse(parameters).map_err(to_python)?;
+    let book = inputs.read().map_err(to_python)?;
+    let evaluation = xmargin_core::evaluate(&parameters, &book).map_err(to_python)?;
+    output::record_batches(&book, &evaluation).map_err(|fault| table_error("results", fault))
+}
+
+/// The module `xmargin._core`.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(scenario_names, module)?)?;
+    module.add_function(wrap_pyfunction!(check_parameters, module)?)?;
+    module.add_function(wrap_pyfunction!(evaluate, module)?)
+}
