@@ -92,8 +92,9 @@ class EvmReader:
                 if self.blocks_told > told_before:
                     failures, pause_s = 0, _PAUSE_S_MIN
                 failures += 1
+                if error.message != self._last_fault:
+                    _LOG.warning("%s", error.message)
                 self._last_fault = error.message
-                _LOG.warning("%s", error.message)
                 if failures >= len(endpoints):
                     await self._tell_status(_status_of(error), sink)
             index = (index + 1) % len(endpoints)
@@ -121,7 +122,9 @@ class EvmReader:
                     if not last_resort:
                         raise _lagging(endpoint, f"its head {head.height} is old")
                 elif now_ms - quiet_since_ms > self._config.head_age_ms_max:
-                    raise _lagging(endpoint, f"no new block for {now_ms - quiet_since_ms} ms")
+                    raise _lagging(
+                        endpoint, f"no new block within {self._config.head_age_ms_max} ms"
+                    )
 
     async def _advance(
         self, endpoint: EvmEndpoint, heads: HeadWatch, head_hash: str, sink: Sink

@@ -2,6 +2,9 @@
 
 What arrives here is only ever a hint that a block of some hash may be the head. The reader asks
 the endpoint for that block before it believes anything of it.
+
+The socket is aiohttp's: web3's persistent provider spins the event loop while it waits for an
+answer, and can swallow a cancellation.
 """
 
 import asyncio
@@ -9,10 +12,10 @@ import logging
 import time
 from typing import Any, Final, Self
 
-from web3 import AsyncWeb3, WebSocketProvider
+import aiohttp
 
 from xmargin.chains.evm.blocks import latest
-from xmargin.chains.evm.endpoint import EvmEndpoint
+from xmargin.chains.evm.endpoint import EvmEndpoint, quantity
 from xmargin.config import ChainConfig
 from xmargin.errors import EndpointError
 from xmargin.model import Condition
@@ -119,12 +122,12 @@ class HeadWatch:
             if isinstance(ending, EndpointError):
                 self._fault = ending
             if not isinstance(ending, asyncio.CancelledError):
-                # web3's own message would print the URL, and with it the key in it.
                 _LOG.warning(
                     "%s: the WebSocket of %s ended (%s); polling until it is back",
                     self._chain,
                     self._endpoint.redacted,
-                    type(ending).__name__,
+                    # The message of a connection's error may hold the URL, and the key in it.
+                    "closed" if ending is None else type(ending).__name__,
                 )
             self._wake()
             if time.monotonic() - began_s > _RETRY_S_MAX:
@@ -134,34 +137,39 @@ class HeadWatch:
 
     async def _listen(self, url: str) -> None:
         """One subscription's life; ends by an exception, or when the socket closes."""
-        provider = WebSocketProvider(
-            url,
-            request_timeout=self._timeout_s,
-            max_connection_retries=1,
-            use_text_frames=True,
-            websocket_kwargs={
-                "open_timeout": self._timeout_s,
-                "close_timeout": self._timeout_s,
-                "ping_interval": _PING_S,
-                "ping_timeout": self._timeout_s,
-                "max_size": _MESSAGE_BYTES_MAX,
-            },
-        )
-        async with asyncio.timeout(self._timeout_s) as handshake, AsyncWeb3(provider) as w3:
-            chain_number = await w3.eth.chain_id
-            if f"eip155:{chain_number}" != self._chain:
-                raise self._endpoint.fault(
-                    f"its WebSocket is of eip155:{chain_number}, not of {self._chain}; fix its URL",
-                    Condition.INVALID,
-                )
-            await w3.eth.subscribe("newHeads")
+        timeout = aiohttp.ClientWSTimeout(ws_close=self._timeout_s)
+        async with (
+            asyncio.timeout(self._timeout_s) as handshake,
+            aiohttp.ClientSession() as session,
+        ):
+            socket = await session.ws_connect(
+                url, timeout=timeout, heartbeat=_PING_S, max_msg_size=_MESSAGE_BYTES_MAX
+            )
+            self._require_chain(await _ask(socket, "eth_chainId"))
+            await _ask(socket, "eth_subscribe", "newHeads")
             handshake.reschedule(None)
             self._listening = True
             # Heads before the subscription were not announced: look once.
             self._wake()
-            async for message in w3.socket.process_subscriptions():
-                self._announce(message)
+            async for message in socket:
+                self._announce(message.json())
+
+    def _require_chain(self, answer: Any) -> None:
+        number = quantity(answer)
+        if number is None or f"eip155:{number}" != self._chain:
+            raise self._endpoint.fault(
+                f"its WebSocket is of eip155:{number}, not of {self._chain}; fix its URL",
+                Condition.INVALID,
+            )
 
     def _announce(self, message: Any) -> None:
-        block_hash = message["result"]["hash"]
-        self._wake(block_hash.to_0x_hex())
+        block_hash = message["params"]["result"]["hash"]
+        if not isinstance(block_hash, str):
+            raise TypeError("a head's hash is no string")
+        self._wake(block_hash.lower())
+
+
+async def _ask(socket: aiohttp.ClientWebSocketResponse, method: str, *params: str) -> Any:
+    """One request over a socket that says nothing else yet."""
+    await socket.send_json({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+    return (await socket.receive_json())["result"]

@@ -112,11 +112,7 @@ class Multicall:
                 condition=Condition.UNREACHABLE,
                 endpoint=endpoint.redacted,
             )
-        if decode_aggregate3(hex_bytes(answer) or b"", 0) is None:
-            raise endpoint.fault(
-                f"no Multicall3 at {self.address}; set multicall3 of the chain",
-                Condition.INVALID,
-            )
+        self._decode(endpoint, answer, 0)
 
     async def read(
         self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall]
@@ -175,10 +171,8 @@ class Multicall:
         if alone:
             self._release_if_well(asked[0].target, outcome)
             return answered, []
-        failed = {calls[index].target for index, data in answered.items() if data is None}
-        self._isolated |= failed - {self.address}
-        again = [index for index in indices if calls[index].target in failed - {self.address}]
-        return answered, again
+        failed = self._isolate_failed(asked, outcome)
+        return answered, [index for index in indices if calls[index].target in failed]
 
     def _release_if_well(self, target: str, outcome: Results) -> None:
         if None not in outcome and target not in self._harmful:
@@ -187,25 +181,45 @@ class Multicall:
     async def _find_harmful(
         self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall]
     ) -> None:
-        """Isolate the contracts that make ``calls`` fail as a whole, by halving."""
-        targets = {call.target for call in calls}
-        if len(targets) == 1 and self.address not in targets:
-            self._isolated |= targets
-            self._harmful |= targets
+        """Isolate the contracts that make ``calls`` fail as a whole."""
+        groups: dict[str, list[EvmCall]] = {}
+        for call in calls:
+            groups.setdefault(call.target, []).append(call)
+        if await self._halve(endpoint, block_hash, list(groups.values())):
             return
         if len(calls) == 1:
             raise endpoint.fault("a single harmless call fails", Condition.INVALID)
-        before = len(self._isolated)
-        middle = len(calls) // 2
-        failed = False
-        for half in (calls[:middle], calls[middle:]):
-            left = [call for call in half if call.target not in self._isolated]
-            if left and await self._try(endpoint, block_hash, left, _GAS_MAX) is None:
-                failed = True
-                await self._find_harmful(endpoint, block_hash, left)
-        if not failed and len(self._isolated) == before:
-            # Nobody's fault: together they are just too much for this endpoint.
-            self._calls_per_batch = max(1, min(self._calls_per_batch, len(calls)) // 2)
+        # Nobody's fault: together they are just too much for this endpoint.
+        self._calls_per_batch = max(1, min(self._calls_per_batch, len(calls)) // 2)
+
+    async def _halve(
+        self, endpoint: EvmEndpoint, block_hash: str, groups: list[list[EvmCall]]
+    ) -> bool:
+        """Given calls by contract that fail together: whether a contract was isolated for it."""
+        if len(groups) == 1:
+            target = groups[0][0].target
+            if target == self.address:
+                return False
+            self._isolated.add(target)
+            self._harmful.add(target)
+            return True
+        found = False
+        middle = len(groups) // 2
+        for half in (groups[:middle], groups[middle:]):
+            calls = [call for group in half for call in group]
+            outcome = await self._try(endpoint, block_hash, calls, _GAS_MAX)
+            if outcome is None:
+                found |= await self._halve(endpoint, block_hash, half)
+            else:
+                found |= bool(self._isolate_failed(calls, outcome))
+        return found
+
+    def _isolate_failed(self, calls: Sequence[EvmCall], outcome: Results) -> set[str]:
+        """Isolate the contracts of failed calls: one of them may have burnt the others' gas."""
+        failed = {call.target for call, data in zip(calls, outcome, strict=True) if data is None}
+        failed.discard(self.address)
+        self._isolated |= failed
+        return failed
 
     async def _try(
         self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall], gas: int
@@ -214,13 +228,22 @@ class Multicall:
         answer = await self._eth_call(endpoint, block_hash, calls, gas)
         if isinstance(answer, Refusal):
             return None
-        outcome = decode_aggregate3(hex_bytes(answer) or b"", len(calls))
-        if outcome is None:
-            raise endpoint.fault("eth_call gave no aggregate3 result", Condition.INVALID)
         return [
             data if success and len(data) <= RETURNED_BYTES_MAX else None
-            for success, data in outcome
+            for success, data in self._decode(endpoint, answer, len(calls))
         ]
+
+    def _decode(
+        self, endpoint: EvmEndpoint, answer: Json, calls_count: int
+    ) -> list[tuple[bool, bytes]]:
+        data = hex_bytes(answer)
+        if data == b"":
+            what = f"no Multicall3 at {self.address}; set multicall3 of the chain"
+            raise endpoint.fault(what, Condition.INVALID)
+        outcome = None if data is None else decode_aggregate3(data, calls_count)
+        if outcome is None:
+            raise endpoint.fault("eth_call gave no aggregate3 result", Condition.INVALID)
+        return outcome
 
     async def _eth_call(
         self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall], gas: int
@@ -235,16 +258,17 @@ class Multicall:
 
 
 async def _in_flight(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """All results in order, at most ``BATCHES_IN_FLIGHT_MAX`` at a time; the first error wins."""
+    """All results in order, ``BATCHES_IN_FLIGHT_MAX`` at a time; the first error ends all."""
     gate = asyncio.Semaphore(BATCHES_IN_FLIGHT_MAX)
 
     async def one(coroutine: Coroutine[Any, Any, _T]) -> _T:
         async with gate:
             return await coroutine
 
+    tasks = [asyncio.create_task(one(coroutine)) for coroutine in work]
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(coroutine)) for coroutine in work]
-    except* EndpointError as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -23,6 +23,7 @@ _RETRY_S_MAX: Final = 30.0
 _MESSAGE_BYTES_MAX: Final = 32 * 1024 * 1024
 _NOTES_MAX: Final = 100_000
 _PING_S: Final = 10
+_CLOSE_S: Final = 1.0
 # Slots that stay away for so many polling intervals mean a hung socket.
 _QUIET_INTERVALS_MAX: Final = 3
 _SUBSCRIBING_AT_ONCE: Final = 16
@@ -115,7 +116,7 @@ class SlotWatch:
             request_timeout=self._timeout_s,
             notification_queue_size=_NOTES_MAX,
             open_timeout=self._timeout_s,
-            close_timeout=self._timeout_s,
+            close_timeout=_CLOSE_S,
             ping_interval=_PING_S,
             ping_timeout=self._timeout_s,
             max_size=_MESSAGE_BYTES_MAX,
