@@ -57,6 +57,11 @@ class AaveMarket:
         data = call_data(self.tokens[symbol], "approve", [self.pool.address, _UNLIMITED])
         return self._on_token(symbol, sender, data, f"approve {symbol} by {sender}")
 
+    def transfer(self, symbol: str, amount: Decimal, sender: str, to: str) -> Transaction:
+        """Tokens from one wallet to another."""
+        data = call_data(self.tokens[symbol], "transfer", [to, units(symbol, amount)])
+        return self._on_token(symbol, sender, data, f"{amount} {symbol} from {sender} to {to}")
+
     def supply(self, symbol: str, amount: Decimal, owner: str, payer: str) -> Transaction:
         """`payer`'s tokens supplied on behalf of `owner`, who then holds the aTokens."""
         args = [self.tokens[symbol].address, units(symbol, amount), owner, 0]

@@ -88,6 +88,9 @@ def _loans(
     if position.emode:
         steps.append(market.set_emode(position.emode, owner))
     steps += [market.borrow(n.symbol, n.amount, owner, n.rate_mode) for n in position.loans]
+    # What is borrowed is spent: a loan still in the wallet would leave nothing at risk.
+    admin = market.node.admin
+    steps += [market.transfer(n.symbol, n.amount, owner, admin) for n in position.loans]
     for symbol, amount, receiver in position.a_tokens_sent:
         to = PORTFOLIO_BY_ID[receiver].evm_address
         data = call_data(market.tokens[symbol], "transfer", [to, units(symbol, amount)])

@@ -1,0 +1,1 @@
+"""Measurements: what is slow is shown, never asserted. Run by ``make bench``."""

@@ -1,0 +1,74 @@
+"""``python -m xmargin.bench``: measure, print a table, write the figures as JSON."""
+
+import argparse
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from xmargin.bench.figures import Figure, machine
+
+_PARTS = ("imports", "calls", "latency")
+
+
+def main() -> int:
+    """Measure the parts asked for (all, if none)."""
+    options = _options()
+    figures: list[Figure] = []
+    for part in options.parts or _PARTS:
+        print(f"measuring {part} …", file=sys.stderr)
+        figures += _measure(part, options.owners)
+    document = {"machine": machine(), "figures": [asdict(figure) for figure in figures]}
+    if options.out:
+        options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if options.json:
+        print(json.dumps(document))
+    else:
+        _show(document["machine"], figures)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)}")
+    parser.add_argument("--owners", type=int, default=1000, help="extra owners for latency")
+    parser.add_argument("--json", action="store_true", help="the document on standard output")
+    parser.add_argument("--out", type=Path, help="write the document to this file")
+    options = parser.parse_args()
+    for part in options.parts:
+        if part not in _PARTS:
+            parser.error(f"no part {part!r}; there are {', '.join(_PARTS)}")
+    return options
+
+
+def _measure(part: str, owners: int) -> list[Figure]:
+    # Each part loads what it measures only when asked for.
+    if part == "imports":
+        from xmargin.bench import imports
+
+        return imports.measure()
+    if part == "calls":
+        from xmargin.bench import calls
+
+        return asyncio.run(calls.measure((0, 1_000, 5_000)))
+    from xmargin.bench import latency
+
+    return asyncio.run(latency.measure(owners))
+
+
+def _show(on: object, figures: list[Figure]) -> None:
+    console = Console()
+    console.print(f"machine: {on}")
+    table = Table("what", "unit", "values", "how")
+    for figure in figures:
+        values = ", ".join(f"{name} {value:.4g}" for name, value in figure.values.items())
+        table.add_row(figure.name, figure.unit, values, figure.note)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
