@@ -20,7 +20,9 @@ def parameter_names() -> tuple[str, ...]:
     """The parameter sets that come with the package, in name order."""
     entries = files(__name__).iterdir()
     return tuple(
-        sorted(entry.name.removesuffix(_SUFFIX) for entry in entries if entry.name.endswith(_SUFFIX))
+        sorted(
+            entry.name.removesuffix(_SUFFIX) for entry in entries if entry.name.endswith(_SUFFIX)
+        )
     )
 
 

@@ -7,6 +7,10 @@ import_exception!(xmargin.errors, EngineError);
 import_exception!(xmargin.errors, ParameterError);
 
 /// The Python exception of a core error, with its message.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err takes"
+)]
 pub fn to_python(error: Error) -> PyErr {
     let message = error.to_string();
     match error {

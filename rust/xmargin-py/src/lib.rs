@@ -16,6 +16,10 @@ use crate::error::{table_error, to_python};
 use crate::input::Inputs;
 use crate::table::InputTable;
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "PyO3 extracts a list only by value"
+)]
 #[pyfunction]
 fn scenario_names(parameters: &str, assets: Vec<String>) -> PyResult<Vec<String>> {
     let grid = Parameters::parse(parameters)

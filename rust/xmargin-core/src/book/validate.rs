@@ -17,6 +17,7 @@ impl Book {
         self.check_prices()?;
         self.check_haircuts()?;
         self.check_emodes()?;
+        self.check_aave_accounts()?;
         self.check_aave_positions()
     }
 
@@ -145,6 +146,19 @@ impl Book {
         Ok(())
     }
 
+    /// An account listed twice would be counted twice.
+    fn check_aave_accounts(&self) -> Result<(), Error> {
+        match first_repeat(self.aave_accounts.account.clone()) {
+            None => Ok(()),
+            Some(account) => Err(Error::Input {
+                table: "aave_accounts",
+                column: "account",
+                row: None,
+                problem: format!("account {account} is there twice"),
+            }),
+        }
+    }
+
     fn check_aave_positions(&self) -> Result<(), Error> {
         let positions = &self.aave_positions;
         let mut seen: Vec<(u32, u32)> = Vec::with_capacity(positions.rows());
@@ -161,17 +175,24 @@ impl Book {
             }
             seen.push((user, reserve));
         }
-        seen.sort_unstable();
-        match seen.array_windows().position(|[one, next]| one == next) {
+        match first_repeat(seen) {
             None => Ok(()),
-            Some(at) => Err(Error::Input {
+            Some((user, reserve)) => Err(Error::Input {
                 table: "aave_positions",
                 column: "reserve",
                 row: None,
-                problem: format!("user {} has reserve {} twice", seen[at].0, seen[at].1),
+                problem: format!("user {user} has reserve {reserve} twice"),
             }),
         }
     }
+}
+
+/// A key that is there more than once, if any is.
+fn first_repeat<T: Ord + Copy>(mut keys: Vec<T>) -> Option<T> {
+    keys.sort_unstable();
+    keys.windows(2)
+        .find(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0])
 }
 
 fn check_rows(

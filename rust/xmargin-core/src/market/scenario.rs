@@ -59,7 +59,7 @@ pub struct AssetShock {
     pub shock: f64,
 }
 
-/// The relative move $r_{a,s}$ of every asset in every scenario. Scenario 0 is unshocked.
+/// The relative move of every asset in every scenario. Scenario 0 is unshocked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScenarioGrid {
     names: Vec<String>,
@@ -197,11 +197,11 @@ fn check_names(names: &[String]) -> Result<(), Error> {
     }
     let mut sorted: Vec<&String> = names.iter().collect();
     sorted.sort_unstable();
-    match sorted.array_windows().find(|[one, next]| one == next) {
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
         None => Ok(()),
-        Some([twice, _]) => Err(Error::parameter(
+        Some(pair) => Err(Error::parameter(
             "scenarios",
-            format!("{twice:?} arises twice; give each move its own label"),
+            format!("{:?} arises twice; give each move its own label", pair[0]),
         )),
     }
 }

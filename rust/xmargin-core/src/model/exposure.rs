@@ -1,12 +1,19 @@
 //! What a group of positions nets to: token by token exactly, then base by base.
 //!
 //! Amounts of one token net as integers. What is net owned of a token is reduced by its haircut,
-//! $a_t = Q_t (1 - h_t)$, what is net owed is not, $a_t = Q_t$. The tokens of a base add up to
-//! $A_b = \sum_t a_t$, valued at the end of the price range that hurts:
+//! what is net owed is not. The tokens of a base add up and are valued at the end of the price
+//! range that hurts:
 //!
-//! $$c_b = A_b \cdot \begin{cases}p_b^- & A_b > 0\\ p_b^+ & A_b \le 0\end{cases}$$
+//! ```text
+//! a_t = Q_t × (1 - h_t)  where Q_t > 0,  else Q_t
+//! A_b = Σ_t a_t
+//! c_b = A_b × low_b      where A_b > 0,  else A_b × high_b
+//! C   = Σ_b c_b
+//! W   = Σ_t |a_t × (low where a_t > 0, else high)|   over wrapped tokens
+//! ```
 //!
 //! Tokens and bases are walked in row order, so the order of the positions never shows.
+//! Source: `docs/margin-model.md`, netting and valuation.
 
 use ruint::Uint;
 
@@ -25,16 +32,16 @@ pub struct TokenExposure {
     pub token: u32,
     /// Row of its base.
     pub base: u32,
-    /// $Q_t$: net quantity in token units, negative when owed.
+    /// `Q_t`: net quantity in token units, negative when owed.
     pub units: f64,
     /// Quantity owed before netting, in token units.
     pub units_owed: f64,
-    /// $1 - h_t$ where the token is net owned, else 1.
+    /// `1 - h_t` where the token is net owned, else 1.
     pub kept: f64,
 }
 
 impl TokenExposure {
-    /// $a_t$: net quantity after the haircut.
+    /// `a_t`: net quantity after the haircut.
     #[must_use]
     pub fn units_kept(&self) -> f64 {
         self.units * self.kept
@@ -46,15 +53,19 @@ impl TokenExposure {
 pub struct BaseExposure {
     /// Row of the base.
     pub base: u32,
-    /// $A_b$: net quantity after haircuts.
+    /// `A_b`: net quantity after haircuts.
     pub units_kept: f64,
     /// The end of the price range that values it.
     pub price: f64,
-    /// $c_b$: collateral value, negative for net debt.
+    /// `c_b`: collateral value, negative for net debt.
     pub value: f64,
 }
 
 /// A group of one portfolio's positions, netted and valued. Reused: [`Self::fill`] starts anew.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent findings, each asked for alone"
+)]
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Exposure {
     /// Tokens, ascending by row.
@@ -63,9 +74,9 @@ pub struct Exposure {
     pub bases: Vec<BaseExposure>,
     /// Net quantities at the mark.
     pub equity: f64,
-    /// $C = \sum_b c_b$.
+    /// `C`: value of all bases, debts subtracted.
     pub collateral_value: f64,
-    /// $W$: value of the tokens that only stand for their asset.
+    /// `W`: value of the tokens that only stand for their asset.
     pub wrapped_value: f64,
     /// Quantities owed before netting, at the mark.
     pub gross_debt: f64,
@@ -182,29 +193,29 @@ fn hurting_price(units: f64, base: usize, bases: &Bases) -> f64 {
 }
 
 fn net_token(rows: &[u32], positions: &Positions, tokens: &Tokens) -> TokenExposure {
-    let (mut owned, mut owed) = (Sum::ZERO, Sum::ZERO);
+    let (mut assets, mut debts) = (Sum::ZERO, Sum::ZERO);
     for &row in rows {
         let amount: U256 = positions.amount[row as usize];
         let side = if positions.debt[row as usize] {
-            &mut owed
+            &mut debts
         } else {
-            &mut owned
+            &mut assets
         };
         *side += Sum::from(amount);
     }
     let token = positions.token[rows[0] as usize];
     let decimals = tokens.decimals[token as usize].unwrap_or_default();
-    let net_owned = owned >= owed;
+    let net_owned = assets >= debts;
     let units = if net_owned {
-        token_units(owned - owed, decimals)
+        token_units(assets - debts, decimals)
     } else {
-        -token_units(owed - owned, decimals)
+        -token_units(debts - assets, decimals)
     };
     TokenExposure {
         token,
         base: tokens.base[token as usize].unwrap_or_default(),
         units,
-        units_owed: token_units(owed, decimals),
+        units_owed: token_units(debts, decimals),
         kept: if net_owned {
             1.0 - tokens.haircut[token as usize]
         } else {

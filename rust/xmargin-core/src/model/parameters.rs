@@ -13,8 +13,8 @@
 //! | `….reach` | `together`, `each` | as one, or one asset after the other |
 //! | `….label` | with `each` only | what the move of a single asset is called |
 //! | `….multiples` | [-10, 10] | in shock sizes; `-2/3` is a number |
-//! | `loss_factors.maintenance`, `.initial` | [1, 5], ascending | $f$ |
-//! | `wrapped_depeg.maintenance`, `.initial` | [0, 1], ascending | $k$ |
+//! | `loss_factors.maintenance`, `.initial` | [1, 5], ascending | multiply the worst scenario's loss |
+//! | `wrapped_depeg.maintenance`, `.initial` | [0, 1], ascending | fraction of the value of wrapped tokens |
 //!
 //! Over all of them stands: the deepest fall of any asset times the initial loss factor plus the
 //! initial wrapped-depeg rate is at most 1. Else more collateral could lower an excess.
@@ -32,9 +32,9 @@ const MULTIPLE_COUNT_MAX: usize = 100;
 /// What turns a loss into a requirement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Factors {
-    /// $f$: multiplies the worst scenario's loss.
+    /// `f`: multiplies the worst scenario's loss.
     pub loss: f64,
-    /// $k$: fraction of the value of tokens that only stand for their asset.
+    /// `k`: fraction of the value of tokens that only stand for their asset.
     pub wrapped_depeg: f64,
 }
 

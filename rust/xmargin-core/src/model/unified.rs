@@ -1,15 +1,20 @@
 //! The unified margin of a portfolio: one formula over scenarios.
 //!
 //! A group of positions (all reachable chains together, or one chain that is cut off) nets to an
-//! [`Exposure`] with collateral value $C = \sum_b c_b$ and wrapped value $W$. In scenario $s$ its
-//! *stressed value* under loss factor $f$ and wrapped-depeg rate $k$ is
+//! [`Exposure`] with collateral value `C`, value by base `c_b` and wrapped value `W`. In scenario
+//! `s`, which moves each base's asset by `r`, its *stressed value* under loss factor `f` and
+//! wrapped-depeg rate `k` is
 //!
-//! $$V_s = C + f \sum_b c_b\, r_{a(b),s} - k W$$
+//! ```text
+//! V_s = C + f × Σ_b c_b × r_{b,s} - k × W
+//! ```
 //!
-//! With the reachable group $0$ and the cut-off groups $g$, which count only where they cost:
+//! With the reachable group 0 and the cut-off groups g, which count only where they cost:
 //!
-//! $$\text{excess} = \min_s \Big[V_{0,s} + \sum_g \min(0, V_{g,s})\Big],\qquad
-//! \text{requirement} = C_0 + \sum_g \min(0, C_g) - \text{excess}$$
+//! ```text
+//! excess      = min_s ( V_{0,s} + Σ_g min(0, V_{g,s}) )
+//! requirement = C_0 + Σ_g min(0, C_g) - excess
+//! ```
 //!
 //! Source: `docs/margin-model.md`, which says why, and which properties follow.
 
@@ -324,7 +329,7 @@ impl<'a> UnifiedModel<'a> {
         }
     }
 
-    /// $\mathrm{PnL}_s = \sum_b c_b\, r_{a(b),s}$: a sparse row times the scenario matrix.
+    /// Profit and loss `Σ_b c_b × r_{b,s}`: a sparse row times the scenario matrix.
     fn fill_pnl(&self, group: &mut Group) {
         group.pnl.clear();
         group.pnl.resize(self.grid.names().len(), 0.0);

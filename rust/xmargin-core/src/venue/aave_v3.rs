@@ -7,9 +7,11 @@
 //! a wad. Where the contract would revert, the result is [`Error::Overflow`].
 //!
 //! Supply earns *linear* interest since the reserve's last update, debt the first four terms of the
-//! binomial of *compound* interest (yearly rate $r$, $x = r \div 31\,536\,000$, $n$ seconds):
+//! binomial of *compound* interest; with x the rate of one second and n the seconds:
 //!
-//! $$1 + n x + \tfrac{n(n-1)}{2} x^2 + \tfrac{n(n-1)(n-2)}{6} x^3$$
+//! ```text
+//! 1 + n × x + n × (n - 1) ÷ 2 × x² + n × (n - 1) × (n - 2) ÷ 6 × x³
+//! ```
 
 use crate::Error;
 use crate::num::U256;
