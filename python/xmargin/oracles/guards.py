@@ -297,7 +297,7 @@ def _scaled(amount: int, exponent: int) -> Decimal:
 
 
 def _canonical(value: Decimal) -> Decimal:
-    """The one form of a number: no trailing zeros, no exponent where digits will do."""
+    """The one form of a number, so that equal numbers are written alike: no trailing zeros."""
     return Decimal(f"{value.normalize(EXACT):f}")
 
 

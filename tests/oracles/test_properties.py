@@ -1,0 +1,145 @@
+"""Properties of prices, over many quotes. Each has an id that docs/oracles.md names."""
+
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.oracles.rounds import (
+    FUTURE_S_MAX,
+    NOW_MS,
+    PYTH,
+    PYTH_ROUND,
+    chain,
+    quote,
+)
+from xmargin.model import JudgedQuote, Verdict, worst
+from xmargin.oracles.guards import PRICE_MAX, judge_price, judge_quote
+
+NAMES = [f"{number:02x}" for number in range(1, 8)]
+FEW_BPS = st.integers(0, 1000)
+
+
+@st.composite
+def accepted_quotes(draw: st.DrawFn, least: int = 1) -> list[JudgedQuote]:
+    """Quotes of one base as the guards give them, each from a feed of its own."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=least, max_size=5, unique=True))
+    exponent = draw(st.integers(-36, 0))
+    quotes = []
+    for name in names:
+        price = draw(st.integers(1, PRICE_MAX * 10**-exponent))
+        spread = draw(st.integers(0, price))
+        low, mid, high = (
+            Decimal(f"{amount}e{exponent}") for amount in (price - spread, price, price + spread)
+        )
+        verdict = draw(st.sampled_from([Verdict.OK, Verdict.FLAG]))
+        age_ms = draw(st.integers(0, 10**7))
+        one = quote(name, str(mid), verdict, low=low, high=high, price_age_ms=age_ms)
+        quotes.append(one)
+    return quotes
+
+
+def refused(name: str) -> JudgedQuote:
+    zero = Decimal(0)
+    return quote(name, "0", Verdict.REFUSE, low=zero, high=zero, price_age_ms=10**9)
+
+
+@given(accepted_quotes(), FEW_BPS)
+def test_g1_a_refused_quote_never_moves_a_price(quotes: list[JudgedQuote], bps: int) -> None:
+    """G1: adding a refused quote changes no number, and makes the verdict FLAG at best."""
+    without = judge_price("ETH", quotes, bps)
+    with_it = judge_price("ETH", [*quotes, refused("ff")], bps)
+    for field in ("mark", "low", "high", "price_age_ms"):
+        assert getattr(with_it, field) == getattr(without, field)
+    assert with_it.verdict is worst(without.verdict, Verdict.FLAG)
+
+
+@given(
+    accepted_quotes().flatmap(lambda quotes: st.tuples(st.just(quotes), st.permutations(quotes)))
+)
+def test_g2_the_order_of_quotes_never_matters(
+    both: tuple[list[JudgedQuote], list[JudgedQuote]],
+) -> None:
+    """G2: any order gives the same price, to the last reason."""
+    quotes, shuffled = both
+    assert judge_price("ETH", quotes, 100) == judge_price("ETH", shuffled, 100)
+
+
+@given(accepted_quotes(), FEW_BPS)
+def test_g3_a_price_lies_in_its_range_and_in_every_source_s_hull(
+    quotes: list[JudgedQuote], bps: int
+) -> None:
+    """G3: low <= mark <= high, and the mark lies between the lowest and highest price."""
+    price = judge_price("ETH", quotes, bps)
+    assert price.low <= price.mark <= price.high
+    prices = [one.price for one in quotes]
+    assert min(prices) <= price.mark <= max(prices)
+    assert all(price.low <= one.low and one.high <= price.high for one in quotes)
+
+
+@given(accepted_quotes(least=2), FEW_BPS)
+def test_g4_a_price_is_held_exactly_when_two_sources_are_too_far_apart(
+    quotes: list[JudgedQuote], bps: int
+) -> None:
+    """G4: HOLD if and only if some pair's ratio exceeds 1 + bound, whichever is the higher."""
+    prices = [Fraction(one.price) for one in quotes]
+    apart = any(a * 10_000 > b * (10_000 + bps) for a in prices for b in prices)
+    assert (judge_price("ETH", quotes, bps).verdict is Verdict.HOLD) is apart
+
+
+@given(accepted_quotes())
+def test_g5_the_mark_is_the_exact_median(quotes: list[JudgedQuote]) -> None:
+    """G5: no digit is rounded, whatever the scale."""
+    ordered = sorted(Fraction(one.price) for one in quotes)
+    middle = ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]
+    assert Fraction(judge_price("ETH", quotes, 0).mark) == middle / 2
+
+
+@given(accepted_quotes(), st.integers(0, 9_999))
+def test_g6_a_wider_bound_never_makes_a_verdict_worse(quotes: list[JudgedQuote], bps: int) -> None:
+    """G6: the verdict is monotone in the disagreement bound."""
+    tight = judge_price("ETH", quotes, bps).verdict
+    wide = judge_price("ETH", quotes, bps + 1).verdict
+    assert worst(tight, wide) is tight
+
+
+amounts = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(
+    answer=amounts,
+    confidence=st.integers(0, 2**64 - 1),
+    exponent=st.integers(-40, 5),
+    published_at_s=st.one_of(st.integers(NOW_MS // 1000 - 200, NOW_MS // 1000 + 100), amounts),
+    verification=st.sampled_from(["full", "partial(5)"]),
+)
+def test_g7_a_quote_is_judged_whatever_it_says_and_a_number_means_acceptance(
+    answer: int, confidence: int, exponent: int, published_at_s: int, verification: str
+) -> None:
+    """G7: never an exception; a price is served exactly when nothing refuses it, and exactly so."""
+    newest = replace(
+        PYTH_ROUND,
+        answer=answer,
+        confidence=confidence,
+        exponent=exponent,
+        published_at_s=published_at_s,
+        verification=verification,
+    )
+    judged = judge_quote(PYTH, newest, newest, chain(), NOW_MS, FUTURE_S_MAX)
+    sound = (
+        answer > 0
+        and -36 <= exponent <= 0
+        and Fraction(answer) * Fraction(10) ** exponent <= PRICE_MAX
+        and Fraction(confidence, answer) <= Fraction(200, 10_000)
+        and published_at_s > 0
+        and -15_000 <= NOW_MS - 1000 * published_at_s <= 65_000
+        and verification == "full"
+    )
+    assert (judged.verdict is Verdict.OK) is sound
+    assert bool(judged.reasons) is not sound
+    scale = Fraction(10) ** exponent if sound else Fraction(0)
+    assert Fraction(judged.price) == answer * scale
+    assert Fraction(judged.low) == (answer - confidence) * scale
+    assert Fraction(judged.high) == (answer + confidence) * scale
