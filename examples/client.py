@@ -24,7 +24,8 @@ class Client:
 
     def call(self, service: str, method: str, **fields: Any) -> Any:
         """The answer of ``service.method`` to a request with these fields."""
-        described = self._pool.FindServiceByName(service).methods_by_name[method]
+        pool: Any = self._pool
+        described = pool.FindServiceByName(service).methods_by_name[method]
         request_class = GetMessageClass(described.input_type)
         answer_class = GetMessageClass(described.output_type)
         call = self._channel.unary_unary(

@@ -18,14 +18,15 @@ from tests.spine.examples import (
     USDC_FEED,
     VENUE,
     WETH,
+    at,
     block,
-    committed,
     feed_round,
 )
 from xmargin.model import (
     AaveV3Account,
     AaveV3Position,
     AaveV3Reserve,
+    ChainHead,
     Fact,
     Observation,
     PortfolioSpec,
@@ -87,7 +88,8 @@ def observed(
         )
         configuration = 0b0110 if debt else 0b0010
         facts.append(AaveV3Account(account_of(portfolio, index), 0, configuration, positions, ""))
-    return committed(facts, where)
+    head = ChainHead(max(0, height - 1), max(0, height - 2))
+    return [*(at(fact, where) for fact in facts), at(head, where)]
 
 
 def _reserve(number: int, token: str, configuration: int, price_base: int) -> AaveV3Reserve:

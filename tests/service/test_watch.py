@@ -66,7 +66,7 @@ async def test_watching_an_unknown_portfolio_is_not_found(running: Running) -> N
 
 async def test_a_slow_watcher_is_brought_to_the_newest_view_without_a_queue(start: Start) -> None:
     debts = {f"p{number:03d}": 5_000 for number in range(300)}
-    views = 40
+    views = 120
     async with start(tuple(debts)) as running:
         await running.spine.ingest(observed(1, debts_usd=debts))
         call = running.margin.WatchHealth(pb.WatchHealthRequest(detail=pb.HEALTH_DETAIL_FULL))

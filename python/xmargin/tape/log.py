@@ -6,6 +6,7 @@ SHA-256(magic). The last chain is the content hash of the whole tape. The length
 own so that a damaged length is never taken for a torn end.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -165,6 +166,8 @@ class TapeWriter:
         Raises:
             TapeError: the disk refused; nothing of the batch is on the tape.
         """
+        if self._file.closed:
+            raise TapeError(f"{self.path}: was closed by a failed write; mend the disk, start anew")
         start, position, chunks = self._file.tell(), self.position, []
         for observation in observations:
             payload = codec.encode(observation)
@@ -186,8 +189,10 @@ class TapeWriter:
             self._file.seek(start)
             self._file.truncate()
         except OSError:
-            # The half-written batch stays as a torn end, which the next open sets aside.
-            self._file.close()
+            # The half-written batch stays as a torn end, which the next open sets aside. Closing
+            # tries to write what is buffered once more, and fails as the writing did.
+            with contextlib.suppress(OSError):
+                self._file.close()
 
     def _sync(self) -> None:
         self._file.flush()
