@@ -8,6 +8,8 @@ here are ignored. Formulas: ``docs/margin-model.md``.
 
 from typing import Any
 
+__all__ = ["__version__", "check_parameters", "evaluate", "scenario_names"]
+
 __version__: str
 """Version of the core; part of every view."""
 
