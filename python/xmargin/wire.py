@@ -63,7 +63,8 @@ def to_message(value: object, message_class: type[M]) -> M:
 
 def _fields(value: object, message_class: type[Message]) -> dict[str, Any]:
     converted: dict[str, Any] = {}
-    for name, convert in _encoders(type(value), message_class):
+    # mypy does not see that a class hashes by its metaclass (here and in from_message).
+    for name, convert in _encoders(type(value), message_class):  # type: ignore[arg-type]
         item = getattr(value, name)
         if item is not None:
             converted[name] = convert(item)
@@ -136,7 +137,7 @@ def from_message(message: Message, cls: type[T]) -> T:
         DecodeError: a field holds what its type cannot be, naming the field.
     """
     values: dict[str, Any] = {}
-    for name, decode, optional in _decoders(cls):
+    for name, decode, optional in _decoders(cls):  # type: ignore[arg-type]
         if optional and not message.HasField(name):
             values[name] = None
             continue
@@ -171,7 +172,7 @@ def _decoder(hint: Any) -> tuple[Callable[[Any], Any], bool]:
 
 
 def _plain_decoder(hint: Any) -> Callable[[Any], Any]:
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return lambda message: from_message(message, hint)
     if issubclass(hint, StrEnum):
         members = list(hint)

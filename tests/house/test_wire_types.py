@@ -95,10 +95,11 @@ def test_an_observation_has_one_case_for_each_fact() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(model_enums()))
-def test_an_enum_of_the_protos_has_the_members_of_the_model(name: str) -> None:
+def test_an_enum_of_the_protos_has_the_members_of_the_model_in_its_order(name: str) -> None:
     prefix = f"{snake(name).upper()}_"
-    in_proto = {value.name.removeprefix(prefix) for value in enums()[name].values}
-    assert in_proto - {"UNSPECIFIED"} == {member.name for member in model_enums()[name]}
+    values = [(value.number, value.name.removeprefix(prefix)) for value in enums()[name].values]
+    members = [member.name for member in model_enums()[name]]
+    assert values == list(enumerate(["UNSPECIFIED", *members]))
 
 
 def test_every_error_reason_has_its_class_and_every_class_its_reason() -> None:
