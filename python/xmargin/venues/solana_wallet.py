@@ -7,7 +7,7 @@ associated token account are not counted.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from xmargin.errors import DecodeError
 from xmargin.model import (
@@ -26,6 +26,9 @@ from xmargin.model import (
     token_address,
 )
 from xmargin.reads import SolanaAccount, SolanaRead
+
+if TYPE_CHECKING:
+    from solders.pubkey import Pubkey
 
 KIND: Final = "wallet"
 SYSTEM_PROGRAM: Final = "11111111111111111111111111111111"
@@ -94,14 +97,18 @@ def associated_token_account(owner: str, mint: str, program: str) -> str:
     """
     from solders.pubkey import Pubkey
 
-    try:
-        seeds = [bytes(Pubkey.from_string(key)) for key in (owner, program, mint)]
-        address, _ = Pubkey.find_program_address(
-            seeds, Pubkey.from_string(ASSOCIATED_TOKEN_PROGRAM)
-        )
-    except ValueError as error:
-        raise DecodeError(f"{owner}, {program} or {mint} is no Solana address: {error}") from None
+    seeds = [bytes(_key(address)) for address in (owner, program, mint)]
+    address, _ = Pubkey.find_program_address(seeds, _key(ASSOCIATED_TOKEN_PROGRAM))
     return str(address)
+
+
+def _key(address: str) -> "Pubkey":
+    from solders.pubkey import Pubkey
+
+    try:
+        return Pubkey.from_string(address)
+    except ValueError:
+        raise DecodeError(f"{address} is no Solana address: it has not 32 bytes") from None
 
 
 def token_program(token: TokenSpec) -> str:
@@ -142,17 +149,17 @@ def _mint_decimals(token: TokenSpec, mint: SolanaAccount | None) -> int:
 
 def _balance_read(account: AccountId, token: TokenSpec) -> SolanaRead:
     owner = address_of(account)
-    if is_native(token.id):
-        return _read_of(account, token.id, owner, _lamports)
-    mint, program = token_address(token.id), token_program(token)
+    try:
+        if is_native(token.id):
+            return _read_of(account, token.id, str(_key(owner)), _lamports)
+        mint, program = token_address(token.id), token_program(token)
+        holder = associated_token_account(owner, mint, program)
+    except DecodeError as error:
+        return SolanaRead((), _always(TokenBalance(account, token.id, 0, error.message)))
 
     def amount(holding: SolanaAccount | None) -> int:
         return _token_amount(holding, owner, mint, program)
 
-    try:
-        holder = associated_token_account(owner, mint, program)
-    except DecodeError as error:
-        return SolanaRead((), _always(TokenBalance(account, token.id, 0, error.message)))
     return _read_of(account, token.id, holder, amount)
 
 
