@@ -65,15 +65,14 @@ def money(value: Decimal | None) -> Text:
     return Text(f"{value:,.0f}", BAD if value < 0 else "")
 
 
-def price(value: Decimal) -> Text:
+def price(value: Decimal) -> str:
     """A price with the digits that matter at its size."""
-    return Text(f"{value:,.2f}" if value >= 10 else f"{value:,.4f}")
+    return f"{value:,.2f}" if value >= 10 else f"{value:,.4f}"
 
 
-def amount(value: Decimal) -> Text:
+def amount(value: Decimal) -> str:
     """A quantity in token units, at most six decimals."""
-    shown = f"{value:,.6f}".rstrip("0").rstrip(".")
-    return Text(shown)
+    return f"{value:,.6f}".rstrip("0").rstrip(".")
 
 
 def health_factor(value: Decimal | None) -> Text:
@@ -115,6 +114,8 @@ def short_address(text: str) -> str:
     return text if len(text) <= 14 else f"{text[:6]}…{text[-4:]}"
 
 
-def signed_money(value: Decimal) -> Text:
-    """Whole dollars of a part in a sum: a negative part relieves and is no alarm."""
+def signed_money(value: Decimal | None) -> Text:
+    """Whole dollars of a part in a sum, whose sign is no alarm."""
+    if value is None:
+        return Text("-", CALM)
     return Text(f"{value:,.0f}" if round(value) else "0")

@@ -12,8 +12,8 @@ from xmargin.v1 import margin_service_pb2 as margin_pb
 
 _REDRAWS_PER_S = 4
 _ORDER_ROWS_MAX = 8
-# Lines of a table around its rows: title, rule, heading, space above and below.
-_TABLE_FRAME_ROWS = 6
+# Lines of a table around its rows: title, heading, rule, note, space below.
+_TABLE_FRAME_ROWS = 5
 
 
 class Board:
@@ -59,7 +59,7 @@ class Board:
         ]
         if self.order is not None:
             left_out = len(entries) - len(entries_shown)
-            parts.append(tables.order_table(entries_shown, names, left_out))
+            parts += ["", tables.order_table(entries_shown, names, left_out)]
         return Group(*parts)
 
     def _other_rows(self) -> int:
