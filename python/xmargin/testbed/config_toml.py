@@ -34,6 +34,8 @@ def config_toml(bed: "Testbed", *, listen: str, tape: Path, head_age_ms_max: int
         name="surfpool",
         kind="solana",
         head_age_ms_max=head_age_ms_max,
+        # Surfpool stops answering after about a thousand account subscriptions in its life.
+        subscriptions_max=40,
     ) + _table("[[chains.endpoints]]", label="surfpool", http=bed.solana.http_url,
                ws=bed.solana.ws_url)  # fmt: skip
     rows = [row for chain in bed.evm.values() for row in _evm_rows(chain)]
