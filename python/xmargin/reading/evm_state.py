@@ -168,12 +168,18 @@ class EvmState:
                     await self._discover(slot, access)
 
     def _next_to_audit(self) -> set[VenueUnit]:
-        units = [(s.spec.id, u) for s in self._slots if s.venue is not None for u in s.venue.units]
-        if not units:
-            return set()
-        start = self._audit_position % len(units)
-        self._audit_position = start + AUDITED_UNITS_PER_BLOCK
-        return set((units + units)[start : start + AUDITED_UNITS_PER_BLOCK])
+        """The next few of all units, round and round."""
+        units = [(s.spec.id, s.venue.units) for s in self._slots if s.venue is not None]
+        total = sum(len(of_venue) for _, of_venue in units)
+        chosen: set[VenueUnit] = set()
+        for _ in range(min(AUDITED_UNITS_PER_BLOCK, total)):
+            position = self._audit_position = (self._audit_position + 1) % total
+            for venue, of_venue in units:
+                if position < len(of_venue):
+                    chosen.add((venue, of_venue[position]))
+                    break
+                position -= len(of_venue)
+        return chosen
 
     # --- Reading ----------------------------------------------------------------------------
 

@@ -70,6 +70,7 @@ class AaveV3Pool:
     reserves: tuple[Reserve, ...]
     emode_sources: Mapping[int, str]
     accounts_by_address: Mapping[str, AccountId]
+    units: tuple[Unit, ...]
     borrowed: dict[AccountId, int] = field(default_factory=dict)
 
     @property
@@ -86,11 +87,6 @@ class AaveV3Pool:
     def static_facts(self) -> Sequence[Fact]:
         """None: all that discovery learns is in the reads of every block too."""
         return ()
-
-    @property
-    def units(self) -> Sequence[Unit]:
-        """Every watched account."""
-        return tuple((account,) for account in self.accounts_by_address.values())
 
     def touched(self, log: EvmLog) -> Iterable[Unit]:
         """Watched accounts among the indexed arguments.
@@ -304,6 +300,7 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Ev
     ids = {reserve.reserve_id for reserve in reserves}
     if len(ids) != len(reserves) or not ids <= set(range(RESERVES_MAX)):
         raise DecodeError(f"the pool {pool} gives reserves ids that are not distinct and < 128")
+    accounts = accounts_at(registry, spec.id)
     return AaveV3Pool(
         id=spec.id,
         provider=provider,
@@ -312,7 +309,8 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Ev
         assets=assets,
         reserves=tuple(sorted(reserves, key=lambda reserve: reserve.reserve_id)),
         emode_sources=emodes,
-        accounts_by_address={address_of(a): a for a in accounts_at(registry, spec.id)},
+        accounts_by_address={address_of(account): account for account in accounts},
+        units=tuple((account,) for account in accounts),
     )
 
 

@@ -5,7 +5,7 @@ and is not asked for balances. A balance of rebasing tokens moves without a log;
 rolling re-reads find it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,31 +44,20 @@ _SYMBOL_CHARACTERS_MAX = 32
 class EvmWallets:
     """All watched wallets of a chain. A unit is ``(account, token)``."""
 
-    accounts: tuple[AccountId, ...]
-    accounts_by_address: dict[str, AccountId]
-    native_tokens: tuple[TokenId, ...]
-    tokens_by_address: dict[str, TokenId]
+    accounts_by_address: Mapping[str, AccountId]
+    tokens_by_address: Mapping[str, TokenId]
+    native_reads: tuple[EvmRead, ...]
+    units: tuple[Unit, ...]
     static_facts: tuple[Fact, ...]
-    multicall3: str
 
     @property
     def log_addresses(self) -> Sequence[str]:
         """The ERC-20 contracts that are not at fault."""
         return tuple(self.tokens_by_address)
 
-    @property
-    def units(self) -> Sequence[Unit]:
-        """Every account with every ERC-20."""
-        tokens = self.tokens_by_address.values()
-        return tuple((account, token) for account in self.accounts for token in tokens)
-
     def block_reads(self) -> Sequence[EvmRead]:
         """Native balances, which have no logs."""
-        return tuple(
-            _balance_read(account, token, ETH_BALANCE(self.multicall3, address_of(account)))
-            for account in self.accounts
-            for token in self.native_tokens
-        )
+        return self.native_reads
 
     def unit_read(self, unit: Unit) -> EvmRead:
         """One ``balanceOf``."""
@@ -109,16 +98,20 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Ev
         for index, token in enumerate(contracts)
     ]
     accounts = accounts_at(registry, spec.id)
+    trusted = tuple(state.token for state in states if not state.fault)
     return EvmWallets(
-        accounts=accounts,
         accounts_by_address={address_of(account): account for account in accounts},
-        native_tokens=tuple(token.id for token in natives),
-        tokens_by_address={token_address(s.token): s.token for s in states if not s.fault},
+        tokens_by_address={token_address(token): token for token in trusted},
+        native_reads=tuple(
+            _balance_read(account, token.id, ETH_BALANCE(access.multicall3, address_of(account)))
+            for account in accounts
+            for token in natives
+        ),
+        units=tuple((account, token) for account in accounts for token in trusted),
         static_facts=(
             *(TokenState(t.id, NATIVE_DECIMALS, t.symbol, fault="") for t in natives),
             *states,
         ),
-        multicall3=access.multicall3,
     )
 
 
