@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Any
 
 from xmargin.engine import Evaluation
+from xmargin.engine.faults import NOT_READ
 from xmargin.errors import PortfolioNotFoundError
 from xmargin.model import (
-    AaveV3Account,
     AccountHealth,
     AccountId,
     ChainAsOf,
@@ -26,7 +26,6 @@ from xmargin.model import (
     PortfolioId,
     PositionHealth,
     PositionSide,
-    TokenBalance,
     TokenState,
     Verdict,
     ViewMetadata,
@@ -116,19 +115,18 @@ class View:
         """The portfolios whose health differs from ``earlier``'s; all of them without one."""
         if earlier is None or earlier.portfolio_ids != self.portfolio_ids:
             return self.portfolio_ids
-        return tuple(
-            portfolio
-            for row, portfolio in enumerate(self.portfolio_ids)
-            if self._differs(earlier, row)
-        )
+        changed = self._evaluation.changed_portfolios(earlier._evaluation)
+        if changed is None:
+            return self.portfolio_ids
+        if self._doubts() != earlier._doubts():
+            rows = range(len(self.portfolio_ids))
+            changed |= {row for row in rows if self._flags(row) != earlier._flags(row)}
+        return tuple(self.portfolio_ids[row] for row in sorted(changed))
 
-    def _differs(self, earlier: "View", row: int) -> bool:
-        return (
-            self._evaluation.portfolios[row] != earlier._evaluation.portfolios[row]
-            or self._positions_of.get(row) != earlier._positions_of.get(row)
-            or self._venue_rows_of.get(row) != earlier._venue_rows_of.get(row)
-            or self._flags(row) != earlier._flags(row)
-        )
+    def _doubts(self) -> tuple[object, ...]:
+        """All that flags come of: equal doubts over equal positions give equal flags."""
+        chains = [(chain.chain, chain.condition) for chain in self._cut_off]
+        return chains, self._doubtful_bases, self._evaluation.read_faults
 
     @cached_property
     def sha256(self) -> str:
@@ -151,11 +149,7 @@ class View:
             portfolio=spec.id,
             label=spec.label,
             status=_status(numbers),
-            verdict=worst(
-                Verdict.FLAG if flags else Verdict.OK,
-                Verdict.REFUSE if numbers["refused"] else Verdict.OK,
-                *(self._snapshot.prices[base].verdict for base in self._bases_of(row)),
-            ),
+            verdict=self._verdict(row, flagged=bool(flags), refused=numbers["refused"]),
             partial=numbers["partial"] or self._unread(row),
             flags=flags,
             equity=_decimal(numbers["equity"]),
@@ -176,16 +170,18 @@ class View:
             positions=self._position_healths(row) if full else (),
         )
 
+    def _verdict(self, row: int, *, flagged: bool, refused: bool) -> Verdict:
+        """The worst that stands behind a portfolio's numbers."""
+        if refused:
+            return Verdict.REFUSE
+        if not flagged:
+            return Verdict.OK
+        bases = self._doubtful_bases
+        return worst(Verdict.FLAG, *(bases[base] for base in self._bases_of(row) if base in bases))
+
     @cached_property
     def _positions_of(self) -> dict[int, list[dict[str, Any]]]:
         return _grouped(self._evaluation.positions, lambda position: position["portfolio"])
-
-    @cached_property
-    def _venue_rows_of(self) -> dict[int, list[dict[str, Any]]]:
-        portfolios = self._evaluation.rows.account_portfolios
-        return _grouped(
-            self._evaluation.venue_accounts, lambda account: portfolios[account["account"]]
-        )
 
     def _position_healths(self, row: int) -> tuple[PositionHealth, ...]:
         return tuple(self._position_health(p) for p in self._positions_of.get(row, ()))
@@ -230,7 +226,7 @@ class View:
     def _account_health(self, account: AccountId) -> AccountHealth:
         row = self._venue_row.get(account)
         if row is None:
-            fault = self._account_faults.get(account, "not read yet")
+            fault = self._evaluation.account_faults.get(account, NOT_READ)
             return AccountHealth(
                 account, HealthStatus.REFUSED, 0, 0, 0, 0, 0, None, AAVE_BASE_DECIMALS, fault
             )
@@ -248,11 +244,6 @@ class View:
             fault="",
         )
 
-    @cached_property
-    def _account_faults(self) -> dict[AccountId, str]:
-        users = _of_kind(self._snapshot, "aave-v3-account", AaveV3Account)
-        return {user.account: user.fault for user in users if user.fault}
-
     # --- Flags --------------------------------------------------------------------------------
 
     def _bases_of(self, row: int) -> list[str]:
@@ -266,15 +257,18 @@ class View:
 
     def _flags(self, row: int) -> tuple[str, ...]:
         """What the numbers of a portfolio rest on; empty when nothing is wrong."""
+        if not (self._cut_off or self._doubtful_bases or self._evaluation.read_faults):
+            return ()
         accounts = self._snapshot.registry.portfolios[row].accounts
         on_chains = {chain_of(account) for account in accounts}
         chains = [c for c in self._cut_off if c.chain in on_chains]
         bases = self._doubtful_bases
         prices = [base for base in self._bases_of(row) if base in bases] if bases else []
+        faults = self._evaluation.read_faults
         return (
             *(f"chain {c.name} is {c.condition}: {_CUT_OFF_NOTE[c.condition]}" for c in chains),
             *(f"price of {base} is {bases[base]}" for base in prices),
-            *(self._read_faults[a] for a in accounts if a in self._read_faults),
+            *(faults[account] for account in accounts if account in faults),
         )
 
     @cached_property
@@ -286,28 +280,11 @@ class View:
         prices = self._snapshot.prices.values()
         return {p.base: p.verdict for p in prices if p.verdict is not Verdict.OK}
 
-    @cached_property
-    def _read_faults(self) -> dict[AccountId, str]:
-        """Per account, what of it could not be read."""
-        faults: dict[AccountId, list[str]] = {}
-        for account in self._evaluation.rows.account_ids:
-            if kind_of(venue_of(account)) != "wallet" and account not in self._venue_row:
-                reason = self._account_faults.get(account, "not read yet")
-                faults.setdefault(account, []).append(f"{account}: {reason}")
-        bad_tokens = {
-            state.token: state.fault
-            for state in _of_kind(self._snapshot, "token", TokenState)
-            if state.fault
-        }
-        for balance in _of_kind(self._snapshot, "balance", TokenBalance):
-            fault = balance.fault or (bad_tokens.get(balance.token) if balance.amount else None)
-            if fault:
-                faults.setdefault(balance.account, []).append(f"{balance.token}: {fault}")
-        return {account: "; ".join(sorted(texts)) for account, texts in faults.items()}
-
     def _unread(self, row: int) -> bool:
+        if not (self._cut_off or self._evaluation.read_faults):
+            return False
         accounts = self._snapshot.registry.portfolios[row].accounts
-        return any(account in self._read_faults for account in accounts) or any(
+        return any(account in self._evaluation.read_faults for account in accounts) or any(
             chain_of(account) == chain.chain for account in accounts for chain in self._cut_off
         )
 

@@ -58,43 +58,78 @@ def _jsonable(value: object) -> object:
 
 def to_message(value: object, message_class: type[M]) -> M:
     """``value`` (a model dataclass) as a ``message_class``."""
-    return message_class(**_fields(value, message_class))
+    message = message_class()
+    _fill(message, value)
+    return message
 
 
-def _fields(value: object, message_class: type[Message]) -> dict[str, Any]:
-    converted: dict[str, Any] = {}
-    # mypy does not see that a class hashes by its metaclass (here and in from_message).
-    for name, convert in _encoders(type(value), message_class):  # type: ignore[arg-type]
+Writer = Callable[[Message, Any], None]
+
+
+def _fill(message: Message, value: object) -> None:
+    """Write the dataclass into the message; written in place, since copying costs the most."""
+    # Classes are hashable; mypy looks at their instances' __hash__.
+    for name, write in _writers(type(value), type(message)):  # type: ignore[arg-type]
         item = getattr(value, name)
         if item is not None:
-            converted[name] = convert(item)
-    return converted
+            write(message, item)
 
 
 @cache
-def _encoders(
-    cls: type, message_class: type[Message]
-) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+def _writers(cls: type, message_class: type[Message]) -> tuple[tuple[str, Writer], ...]:
     described = message_class.DESCRIPTOR.fields_by_name
-    return tuple((field.name, _encoder(described[field.name])) for field in dataclasses.fields(cls))
+    return tuple((f.name, _writer(described[f.name])) for f in dataclasses.fields(cls))
 
 
-def _encoder(field: FieldDescriptor) -> Callable[[Any], Any]:
+def _writer(field: FieldDescriptor) -> Writer:
+    name = field.name
     if _is_map(field):
-        value = _scalar_encoder(field.message_type.fields_by_name["value"])
-        return lambda mapping: {key: value(mapping[key]) for key in sorted(mapping)}
-    scalar = _scalar_encoder(field)
-    if field.is_repeated:
-        return lambda items: [scalar(item) for item in items]
-    return scalar
-
-
-def _scalar_encoder(field: FieldDescriptor) -> Callable[[Any], Any]:
+        return _map_writer(name, field.message_type.fields_by_name["value"])
     if field.message_type is not None:
-        concrete = _class_of(field)
-        if field.message_type.full_name == _DECIMAL:
-            return lambda item: concrete(value=plain(item))
-        return lambda item: concrete(**_fields(item, concrete))
+        return _message_writer(name, field)
+    convert = _scalar(field)
+    if field.is_repeated:
+        return lambda message, items: getattr(message, name).extend(convert(i) for i in items)
+    return lambda message, item: setattr(message, name, convert(item))
+
+
+def _map_writer(name: str, value: FieldDescriptor) -> Writer:
+    write_into = _into(value)
+
+    def write(message: Message, mapping: Mapping[str, Any]) -> None:
+        entries = getattr(message, name)
+        for key in sorted(mapping):
+            write_into(entries[key], mapping[key])
+
+    return write
+
+
+def _message_writer(name: str, field: FieldDescriptor) -> Writer:
+    write_into = _into(field)
+    if not field.is_repeated:
+        return lambda message, item: write_into(getattr(message, name), item)
+
+    def write(message: Message, items: Iterable[Any]) -> None:
+        repeated = getattr(message, name)
+        for item in items:
+            write_into(repeated.add(), item)
+
+    return write
+
+
+def _into(field: FieldDescriptor) -> Writer:
+    """How a value goes into its own message; an empty one is still present."""
+    if field.message_type.full_name == _DECIMAL:
+        return lambda message, item: setattr(message, "value", plain(item))
+
+    def write(message: Message, item: Any) -> None:
+        message.SetInParent()
+        _fill(message, item)
+
+    return write
+
+
+def _scalar(field: FieldDescriptor) -> Callable[[Any], Any]:
     if field.enum_type is not None:
         numbers = _enum_numbers(field.enum_type)
         return lambda item: numbers[item.name]
@@ -104,8 +139,8 @@ def _scalar_encoder(field: FieldDescriptor) -> Callable[[Any], Any]:
 
 
 def _as_string(item: Any) -> str:
-    if isinstance(item, str):
-        return str(item)
+    if type(item) is str:
+        return item
     return plain(item) if isinstance(item, Decimal) else str(item)
 
 
@@ -114,12 +149,6 @@ def _enum_numbers(enum: EnumDescriptor) -> dict[str, int]:
     """Member name (without the prefix every value carries) to number."""
     prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
     return {value.name.removeprefix(prefix): value.number for value in enum.values}
-
-
-def _class_of(field: FieldDescriptor) -> type[Message]:
-    from google.protobuf.message_factory import GetMessageClass
-
-    return GetMessageClass(field.message_type)
 
 
 def _is_map(field: FieldDescriptor) -> bool:

@@ -76,6 +76,42 @@ class ChainState:
     journal: deque[_Undo] = field(default_factory=lambda: deque(maxlen=JOURNAL_BLOCKS_MAX))
 
 
+class _Shelf:
+    """The facts of one kind; what is made of all of them is made again only after a change."""
+
+    def __init__(self) -> None:
+        self._facts: dict[Key, ChainFact] = {}
+        self._digests: dict[Key, bytes] = {}
+        self._cut: Mapping[Key, ChainFact] | None = None
+        self._digest = b""
+
+    def get(self, key: Key) -> ChainFact | None:
+        return self._facts.get(key)
+
+    def put(self, key: Key, fact: ChainFact | None) -> None:
+        """Set a fact, or remove it (``None``)."""
+        if fact is None:
+            self._facts.pop(key, None)
+            self._digests.pop(key, None)
+        else:
+            self._facts[key] = fact
+            self._digests[key] = hashlib.sha256(canonical_json([key, fact])).digest()
+        self._cut, self._digest = None, b""
+
+    def cut(self) -> Mapping[Key, ChainFact]:
+        """All facts in key order; the same object until one changes."""
+        if self._cut is None:
+            self._cut = MappingProxyType({key: self._facts[key] for key in sorted(self._facts)})
+        return self._cut
+
+    def digest(self) -> bytes:
+        """SHA-256 over the facts' digests in key order; empty when there is no fact."""
+        if not self._digest and self._facts:
+            in_order = (self._digests[key] for key in self.cut())
+            self._digest = hashlib.sha256(b"".join(in_order)).digest()
+        return self._digest
+
+
 class World:
     """The state after the observations applied so far; only :meth:`apply` changes it."""
 
@@ -85,11 +121,8 @@ class World:
         self.parameters: RiskParameters | None = None
         self.now_ms = 0
         self.chains: dict[ChainId, ChainState] = {}
-        self._facts: dict[Key, ChainFact] = {}
+        self._shelves: dict[str, _Shelf] = {}
         self._chain_keys: dict[ChainId, set[Key]] = {}
-        self._kinds: dict[str, Mapping[Key, ChainFact]] = {}
-        self._digests: dict[Key, bytes] = {}
-        self._sorted_keys: list[Key] | None = None
 
     # --- Reading ------------------------------------------------------------------------------
 
@@ -99,24 +132,23 @@ class World:
         The same object is returned until a fact of the kind changes, so callers may cache by
         identity.
         """
-        if kind not in self._kinds:
-            chosen = {k: self._facts[k] for k in self._keys() if k[0] == kind}
-            self._kinds[kind] = MappingProxyType(chosen)
-        return self._kinds[kind]
+        return self._shelf(kind).cut()
+
+    def _shelf(self, kind: str) -> _Shelf:
+        return self._shelves.setdefault(kind, _Shelf())
+
+    def _fact(self, key: Key) -> ChainFact | None:
+        return self._shelf(key[0]).get(key)
 
     def pin(self, feed: str) -> FeedRound | None:
         """The first faultless round ever committed of a feed: what it must go on saying."""
-        fact = self._facts.get(("feed-pin", feed))
+        fact = self._fact(("feed-pin", feed))
         return fact if isinstance(fact, FeedRound) else None
 
     def facts_digest(self) -> bytes:
-        """SHA-256 over the digests of all committed facts, in key order."""
-        return hashlib.sha256(b"".join(self._digests[key] for key in self._keys())).digest()
-
-    def _keys(self) -> list[Key]:
-        if self._sorted_keys is None:
-            self._sorted_keys = sorted(self._facts)
-        return self._sorted_keys
+        """SHA-256 over all committed facts, kind by kind in order of the kinds' names."""
+        digests = (self._shelves[kind].digest() for kind in sorted(self._shelves))
+        return hashlib.sha256(b"".join(digests)).digest()
 
     def news(self, batch: Sequence[Observation]) -> list[Observation]:
         """The observations of ``batch`` that say anything not already known, in order.
@@ -146,7 +178,7 @@ class World:
             case ClockTick() | ChainHead() | ChainReorg():
                 return True
             case _:
-                return self._facts.get(key_of(fact)) != fact
+                return self._fact(key_of(fact)) != fact
 
     # --- Checking -----------------------------------------------------------------------------
 
@@ -209,10 +241,10 @@ class World:
             # reorganised in between. Whatever stood at or above this height is not on it.
             self._undo_above(chain, block.height - 1)
             state = self._state(chain)
-        changed = {key: fact for key, fact in staged.items() if self._facts.get(key) != fact}
+        changed = {key: fact for key, fact in staged.items() if self._fact(key) != fact}
         for key, fact in staged.items():
             pin = ("feed-pin", *key[1:])
-            if isinstance(fact, FeedRound) and not fact.fault and pin not in self._facts:
+            if isinstance(fact, FeedRound) and not fact.fault and self._fact(pin) is None:
                 changed[pin] = fact
         before = tuple((key, self._put(chain, key, fact)) for key, fact in changed.items())
         state.journal.append(_Undo(block, head, before))
@@ -227,17 +259,10 @@ class World:
 
     def _put(self, chain: ChainId, key: Key, fact: ChainFact | None) -> ChainFact | None:
         """Set or (``None``) remove a fact; the fact that stood there before."""
-        before = self._facts.pop(key, None) if fact is None else self._facts.get(key)
-        if fact is None:
-            self._digests.pop(key, None)
-            self._chain_keys[chain].discard(key)
-        else:
-            self._facts[key] = fact
-            self._digests[key] = hashlib.sha256(canonical_json([key, fact])).digest()
-            self._chain_keys.setdefault(chain, set()).add(key)
-        if (before is None) != (fact is None):
-            self._sorted_keys = None
-        self._kinds.pop(key[0], None)
+        before = self._fact(key)
+        self._shelf(key[0]).put(key, fact)
+        keys = self._chain_keys.setdefault(chain, set())
+        keys.add(key) if fact is not None else keys.discard(key)
         return before
 
     # --- Rolling back -------------------------------------------------------------------------

@@ -204,10 +204,22 @@ def aave_emodes(rows: Rows, facts: Iterable[AaveV3EMode]) -> "pa.RecordBatch":
     )
 
 
-def read_accounts(facts: Iterable[AaveV3Account], rows: Rows) -> list[AaveV3Account]:
-    """Aave accounts that are watched and could be read, in account-row order."""
-    known = [fact for fact in facts if not fact.fault and fact.account in rows.accounts]
+def read_accounts(
+    facts: Iterable[AaveV3Account], rows: Rows, reserves: Mapping[tuple[VenueId, int], int]
+) -> list[AaveV3Account]:
+    """Aave accounts that are watched and could be read whole, in account-row order."""
+    known = [
+        fact
+        for fact in facts
+        if fact.account in rows.accounts and not fact.fault and not unknown_reserves(fact, reserves)
+    ]
     return sorted(known, key=lambda fact: rows.accounts[fact.account])
+
+
+def unknown_reserves(fact: AaveV3Account, reserves: Mapping[tuple[VenueId, int], int]) -> list[int]:
+    """Reserves the account is in that were not read: its figures would lack them."""
+    venue = venue_of(fact.account)
+    return [p.reserve_id for p in fact.positions if (venue, p.reserve_id) not in reserves]
 
 
 def aave_accounts(rows: Rows, read: Sequence[AaveV3Account]) -> "pa.RecordBatch":
@@ -229,10 +241,14 @@ def aave_positions(
 ) -> "pa.RecordBatch":
     """Users' reserves; the user bitmap says two bits a reserve (UserConfiguration.sol)."""
     held = [
-        (row, account.configuration, position, reserve_rows[key])
+        (
+            row,
+            account.configuration,
+            position,
+            reserve_rows[venue_of(account.account), position.reserve_id],
+        )
         for row, account in enumerate(read)
         for position in account.positions
-        if (key := (venue_of(account.account), position.reserve_id)) in reserve_rows
     ]
     return _table(
         aave_account=_array([row for row, _, _, _ in held], "uint32"),

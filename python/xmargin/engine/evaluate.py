@@ -1,17 +1,21 @@
 """One evaluation: the core's result tables over one snapshot."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from xmargin.engine import columns
+from xmargin.engine.changes import changed_rows, owners
+from xmargin.engine.faults import account_faults, read_faults
 from xmargin.model import (
     AaveV3Account,
     AaveV3EMode,
     AaveV3Reserve,
+    AccountId,
     TokenBalance,
     TokenState,
+    VenueId,
 )
 from xmargin.snapshot import Snapshot
 from xmargin.world import ChainFact, Key
@@ -22,18 +26,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F", bound=ChainFact)
 
+Reserves: TypeAlias = Mapping[tuple[VenueId, int], int]
+"""The row of each reserve by venue and the pool's number of it."""
+
+_PER_PORTFOLIO = ("portfolios", "positions", "venue_accounts")
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """The core's answer over one snapshot, as Arrow tables (shapes: ``_core.pyi``).
 
-    ``rows`` says which row is which account, token and portfolio.
+    ``rows`` says which row is which account, token and portfolio. ``account_faults`` has the venue
+    accounts without figures, ``read_faults`` all that could not be read, by account.
     """
 
     engine_version: str
     scenarios: tuple[str, ...]
     rows: columns.Rows
     tables: dict[str, "pa.RecordBatch"]
+    account_faults: Mapping[AccountId, str]
+    read_faults: Mapping[AccountId, str]
 
     @cached_property
     def portfolios(self) -> list[dict[str, Any]]:
@@ -55,6 +67,23 @@ class Evaluation:
         """The liquidation order, worst first."""
         return list(self.tables["order"].to_pylist())
 
+    def changed_portfolios(self, earlier: "Evaluation") -> set[int] | None:
+        """The portfolio rows that differ; ``None`` when the two are not comparable row by row."""
+        if self.rows is not earlier.rows:
+            return None
+        tables, before = self.tables, earlier.tables
+        if any(tables[name].num_rows != before[name].num_rows for name in _PER_PORTFOLIO):
+            return None
+        changed = set(changed_rows(before["portfolios"], tables["portfolios"]))
+        moved = changed_rows(before["positions"], tables["positions"])
+        changed |= owners(moved, tables["positions"].column("portfolio"))
+        changed |= owners(moved, before["positions"].column("portfolio"))
+        accounts = tables["venue_accounts"]
+        portfolios = self.rows.account_portfolios
+        of_account = accounts.column("account").to_pylist()
+        moved = changed_rows(before["venue_accounts"], accounts)
+        return changed | {portfolios[of_account[row]] for row in moved}
+
 
 class Engine:
     """A pure function of the snapshot; what it remembers is only tables that did not change."""
@@ -72,40 +101,58 @@ class Engine:
         """
         from xmargin import _core
 
-        rows, tables = self._inputs(snapshot)
+        rows, reserves = self._rows(snapshot)
         parameters = snapshot.parameters.content
-        results = _core.evaluate(parameters=parameters, **tables)
+        results = _core.evaluate(parameters=parameters, **self._tables_of(snapshot, rows, reserves))
         assets = sorted({rows.asset_of_base.get(base, base) for base in rows.bases})
+        unfigured, unread = self._faults(snapshot, rows, reserves)
         return Evaluation(
             engine_version=_core.__version__,
             scenarios=tuple(_core.scenario_names(parameters, assets)),
             rows=rows,
             tables={name: _record_batch(table) for name, table in results.items()},
+            account_faults=unfigured,
+            read_faults=unread,
         )
 
-    def _inputs(self, snapshot: Snapshot) -> tuple[columns.Rows, dict[str, "pa.RecordBatch"]]:
-        registry, facts, as_of = snapshot.registry, snapshot.facts, snapshot.chains
-        reserve_facts = _of(facts["aave-v3-reserve"], AaveV3Reserve)
-        self._remember_reserve_list(reserve_facts)
+    def _rows(self, snapshot: Snapshot) -> tuple[columns.Rows, Reserves]:
+        """Which row is which; the same objects until the registry or a reserve list changes."""
+        facts = _of(snapshot.facts["aave-v3-reserve"], AaveV3Reserve)
+        # Indices move with every block; which reserve is which row does not.
+        listed = tuple((r.venue, r.reserve_id, r.token) for r in facts)
+        if listed != self._reserve_list:
+            self._reserve_list = listed
+        registry = snapshot.registry
         rows = self._once(
-            "rows",
-            lambda: columns.Rows(registry, self._reserve_list),
-            registry,
-            self._reserve_list,
+            "rows", lambda: columns.Rows(registry, listed), registry, self._reserve_list
         )
-        reserves = columns.sorted_reserves(reserve_facts, rows)
-        # Which reserve is which row changes with the reserve list, not with its indices.
-        reserve_rows = self._once(
-            "reserve_rows", lambda: columns.reserve_rows(reserves), rows, self._reserve_list
-        )
-        user_facts = facts["aave-v3-account"]
-        users = self._once(
-            "users",
-            lambda: columns.read_accounts(_of(user_facts, AaveV3Account), rows),
+        reserves = self._once(
+            "reserves",
+            lambda: columns.reserve_rows(columns.sorted_reserves(facts, rows)),
             rows,
-            user_facts,
         )
-        tables = {
+        return rows, reserves
+
+    def _users(
+        self, snapshot: Snapshot, rows: columns.Rows, reserves: Reserves
+    ) -> list[AaveV3Account]:
+        facts = snapshot.facts["aave-v3-account"]
+        return self._once(
+            "users",
+            lambda: columns.read_accounts(_of(facts, AaveV3Account), rows, reserves),
+            rows,
+            reserves,
+            facts,
+        )
+
+    def _tables_of(
+        self, snapshot: Snapshot, rows: columns.Rows, reserves: Reserves
+    ) -> dict[str, "pa.RecordBatch"]:
+        """The core's inputs; built anew is only what moved."""
+        facts, as_of = snapshot.facts, snapshot.chains
+        users = self._users(snapshot, rows, reserves)
+        reserve_facts = columns.sorted_reserves(_of(facts["aave-v3-reserve"], AaveV3Reserve), rows)
+        return {
             "chains": columns.chains(as_of),
             "bases": columns.bases(rows, snapshot.prices),
             "tokens": self._once(
@@ -123,25 +170,40 @@ class Engine:
                 facts["balance"],
             ),
             "aave_pools": columns.aave_pools(rows, as_of),
-            "aave_reserves": columns.aave_reserves(rows, reserves),
+            "aave_reserves": columns.aave_reserves(rows, reserve_facts),
             "aave_emodes": columns.aave_emodes(rows, _of(facts["aave-v3-emode"], AaveV3EMode)),
             "aave_accounts": self._once(
                 "aave_accounts", lambda: columns.aave_accounts(rows, users), rows, users
             ),
             "aave_positions": self._once(
                 "aave_positions",
-                lambda: columns.aave_positions(users, reserve_rows),
+                lambda: columns.aave_positions(users, reserves),
                 users,
-                reserve_rows,
+                reserves,
             ),
         }
-        return rows, tables
 
-    def _remember_reserve_list(self, reserves: Sequence[AaveV3Reserve]) -> None:
-        """Keep the same object while the list of reserves is equal (their indices always move)."""
-        listed = tuple((r.venue, r.reserve_id, r.token) for r in reserves)
-        if listed != self._reserve_list:
-            self._reserve_list = listed
+    def _faults(
+        self, snapshot: Snapshot, rows: columns.Rows, reserves: Reserves
+    ) -> tuple[Mapping[AccountId, str], Mapping[AccountId, str]]:
+        facts = snapshot.facts
+        accounts = self._once(
+            "account_faults",
+            lambda: account_faults(_of(facts["aave-v3-account"], AaveV3Account), rows, reserves),
+            rows,
+            reserves,
+            facts["aave-v3-account"],
+        )
+        every = self._once(
+            "read_faults",
+            lambda: read_faults(
+                accounts, _of(facts["token"], TokenState), _of(facts["balance"], TokenBalance)
+            ),
+            accounts,
+            facts["token"],
+            facts["balance"],
+        )
+        return accounts, every
 
     def _once(self, name: str, build: Callable[[], T], *parts: object) -> T:
         """``build()``, or what it gave before while every part is the very same object."""
