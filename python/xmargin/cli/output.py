@@ -22,8 +22,12 @@ def as_json(message: "Message") -> dict[str, Any]:
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """One document as one line, flushed: whoever reads a pipe wants it now."""
-    sys.stdout.write(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n")
+    """One document as one line, flushed: whoever reads a pipe wants it now.
+
+    Keys are sorted, since protobuf's maps have no order and equal views must print equal bytes.
+    """
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 

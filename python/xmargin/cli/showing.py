@@ -1,7 +1,6 @@
 """What the demo shows of each market step."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -21,6 +20,7 @@ from xmargin.v1 import margin_service_pb2 as margin_pb
 _FIRST_VIEW_S_MAX = 60.0
 _STEP_S_MAX = 30.0
 _SETTLE_S = 3.0
+_LOOK_S = 0.1
 _ATTEMPTS_MAX = 50
 
 
@@ -35,12 +35,6 @@ class WholeView:
     def metadata(self) -> pb.ViewMetadata:
         """What the view rests on."""
         return self.healths.metadata
-
-    @property
-    def rounds(self) -> Mapping[str, str]:
-        """The round of every feed behind the view."""
-        prices = self.metadata.prices
-        return {quote.feed: quote.round_id for price in prices for quote in price.quotes}
 
 
 async def whole_view(client: HealthClient) -> WholeView:
@@ -95,26 +89,26 @@ async def show_steps(
     stage: Stage, client: HealthClient, view: WholeView, console: Console, *, json: bool
 ) -> None:
     """Print the first view, then one for each market step, once all chains show the step."""
+    stage.shows_step(view.metadata)
     show(view, console, stage.clock_ms, json=json)
     while await stage.next_step():
-        later = await _after_rounds(client, view, stage)
+        later = await _view_of_step(client, stage)
         if later is None:
             return
-        view = later
-        show(view, console, stage.clock_ms, json=json)
+        show(later, console, stage.clock_ms, json=json)
 
 
-async def _after_rounds(client: HealthClient, view: WholeView, stage: Stage) -> WholeView | None:
-    """The first whole view with a new round of every feed; ``None`` if the script ends before."""
-    deadline_s = asyncio.get_running_loop().time() + _STEP_S_MAX
-    while asyncio.get_running_loop().time() < deadline_s:
-        later = await whole_view(client)
-        before = view.rounds
-        if all(before.get(feed) != number for feed, number in later.rounds.items()):
-            return later
-        await asyncio.sleep(0.1)
+async def _view_of_step(client: HealthClient, stage: Stage) -> WholeView | None:
+    """The first whole view of the step begun last; ``None`` if the script ends before."""
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + _STEP_S_MAX
+    while loop.time() < deadline_s:
+        view = await whole_view(client)
+        if stage.shows_step(view.metadata):
+            return view
         if stage.ended:
             return None
+        await asyncio.sleep(_LOOK_S)
     raise NotReadyError(f"a market step did not reach the view within {_STEP_S_MAX:g} s")
 
 

@@ -4,7 +4,8 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,7 @@ from xmargin.service.opening import open_spine
 from xmargin.service.running import wall_clock_ms
 from xmargin.spine import Spine
 from xmargin.tape import read_tape
+from xmargin.v1.margin_report_pb2 import ViewMetadata
 
 if TYPE_CHECKING:
     from xmargin.testbed.market import Market
@@ -44,6 +46,10 @@ class Stage(Protocol):
 
     async def next_step(self) -> bool:
         """Begin the next market step; ``False`` when the script is over."""
+        ...
+
+    def shows_step(self, metadata: ViewMetadata) -> bool:
+        """Whether a view shows the step begun last on every chain."""
         ...
 
     async def play(self) -> None:
@@ -94,6 +100,14 @@ class _ChainsStage:
         await self.market.apply(self.market.steps[self.played])
         self.played += 1
         return True
+
+    def shows_step(self, metadata: ViewMetadata) -> bool:
+        expected_usd = self.market.prices_usd
+        return all(
+            Decimal(quote.price.value) == expected_usd[price.base]
+            for price in metadata.prices
+            for quote in price.quotes
+        )
 
     async def play(self) -> None:
         await self.market.play()
@@ -163,14 +177,23 @@ class TapePlayer:
         await asyncio.Event().wait()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _TapeStage:
     address: str
     clock_ms: ClockMs
     player: TapePlayer
+    rounds_shown: dict[str, str] = field(default_factory=dict)
 
     async def next_step(self) -> bool:
         return not self.player.finished.is_set()
+
+    def shows_step(self, metadata: ViewMetadata) -> bool:
+        """The tape does not say where its steps are: a new round of every feed tells."""
+        rounds = {quote.feed: quote.round_id for price in metadata.prices for quote in price.quotes}
+        if any(self.rounds_shown.get(feed) == number for feed, number in rounds.items()):
+            return False
+        self.rounds_shown = rounds
+        return True
 
     async def play(self) -> None:
         await self.player.finished.wait()
