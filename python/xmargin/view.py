@@ -314,7 +314,7 @@ class View:
             health_factor=factor,
             shortfall=_scaled(missing, AAVE_BASE_DECIMALS),
             debt=_scaled(health.debt_base, AAVE_BASE_DECIMALS),
-            reason=f"its venue liquidates below 1; health factor {factor:.4f}",
+            reason=f"venue health factor {factor:.4f} < 1",
         )
 
     def _portfolio_entry(self, rank: int, row: int) -> LiquidationEntry:
@@ -328,7 +328,7 @@ class View:
             health_factor=health.health_factor,
             shortfall=_money(max(0.0, -numbers["maintenance_excess"])),
             debt=_money(numbers["gross_debt"]),
-            reason=f"below maintenance margin in {health.worst_scenario or 'every scenario'}",
+            reason=f"short in {health.worst_scenario or 'every scenario'}",
         )
 
 

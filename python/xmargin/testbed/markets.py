@@ -41,8 +41,8 @@ TOKENS = (
     TokenSpec("WETH", 18, "ETH", "ETH"),
     TokenSpec("wstETH", 18, "WSTETH", "ETH"),
     TokenSpec("WBTC", 8, "BTC", "BTC"),
-    TokenSpec("USDC", 6, "USDC", "USD"),
-    TokenSpec("PYUSD", 6, "PYUSD", "USD"),
+    TokenSpec("USDC", 6, "USDC", "USDC"),
+    TokenSpec("PYUSD", 6, "PYUSD", "PYUSD"),
 )
 DECIMALS = {token.symbol: token.decimals for token in TOKENS}
 

@@ -57,8 +57,8 @@ class MintSpec:
 
 MINTS = (
     MintSpec("soETH", 8, TOKEN_PROGRAM_ID, "ETH", "ETH"),
-    MintSpec("USDC", 6, TOKEN_PROGRAM_ID, "USDC", "USD"),
-    MintSpec("PYUSD", 6, TOKEN_2022_PROGRAM_ID, "PYUSD", "USD"),
+    MintSpec("USDC", 6, TOKEN_PROGRAM_ID, "USDC", "USDC"),
+    MintSpec("PYUSD", 6, TOKEN_2022_PROGRAM_ID, "PYUSD", "PYUSD"),
 )
 
 
