@@ -4,7 +4,6 @@ A mistake is one line that names the key and the fix (:class:`~xmargin.errors.Co
 Endpoint URLs often carry keys: they are :class:`Url` values that print redacted.
 """
 
-import os
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -23,11 +22,17 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from xmargin import model
 from xmargin.errors import ConfigError, InvalidArgumentError
 
+_ENV_PREFIX = "XMARGIN__"
 MULTICALL3 = "0xca11bde05977b3631167028862be2a173976ca11"
 
 
@@ -191,11 +196,24 @@ class RiskConfig(_Section):
     future_s_max: int = Field(default=15, ge=0)
 
 
+class _Environment(EnvSettingsSource):
+    """``XMARGIN__…`` variables; those that end in ``_FILE`` name a file with the value."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        variables = dict(super()._load_env_vars())
+        suffix = "_file"
+        for name in sorted(variables):
+            if name.startswith(_ENV_PREFIX.lower()) and name.endswith(suffix):
+                path = variables.pop(name) or ""
+                variables[name.removesuffix(suffix)] = _read_secret(name.upper(), path)
+        return variables
+
+
 class Config(BaseSettings):
     """Everything ``xmargin serve`` needs."""
 
     model_config = SettingsConfigDict(
-        env_prefix="XMARGIN__", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=_ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
     service: ServiceConfig = ServiceConfig()
@@ -216,7 +234,7 @@ class Config(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment goes above the file."""
-        return (env_settings, init_settings)
+        return (_Environment(settings_cls), init_settings)
 
     @model_validator(mode="after")
     def _references_resolve(self) -> Self:
@@ -232,6 +250,7 @@ class Config(BaseSettings):
             _require(f"tokens.{token.id}.price", token.price, bases, "a base of [[feeds]]")
             if token.claim is model.Claim.VENUE_SUPPLY:
                 _require(f"tokens.{token.id}.venue", token.venue or "", venues, "[[venues]]")
+        self._one_asset_a_price()
         seen: dict[str, str] = {}
         for portfolio in self.portfolios:
             for account in portfolio.accounts:
@@ -244,6 +263,17 @@ class Config(BaseSettings):
                     raise ValueError(f"{where}: {account} is already in {seen[account]}; keep one")
                 seen[account] = portfolio.id
         return self
+
+    def _one_asset_a_price(self) -> None:
+        """Tokens net by what prices them, so one price can stand for one asset only."""
+        asset_of: dict[str, str] = {}
+        for token in self.tokens:
+            asset = asset_of.setdefault(token.price, token.asset)
+            if asset != token.asset:
+                raise ValueError(
+                    f"tokens.{token.id}.asset: {token.price} prices {asset} already, not "
+                    f"{token.asset}; give both the same asset, or this one a price of its own"
+                )
 
     def _keyed(self) -> Mapping[str, tuple[Any, ...]]:
         return {
@@ -317,13 +347,6 @@ def _read_secret(key: str, path: str) -> str:
         ) from None
 
 
-def _environment_secret_files() -> None:
-    """``XMARGIN__…_FILE`` variables become ``XMARGIN__…`` with the file's content."""
-    for name in sorted(os.environ):
-        if name.startswith("XMARGIN__") and name.endswith("_FILE"):
-            os.environ[name.removesuffix("_FILE")] = _read_secret(name, os.environ[name])
-
-
 def parse_config(text: str, source: str = "config") -> Config:
     """The configuration in TOML ``text``.
 
@@ -334,7 +357,6 @@ def parse_config(text: str, source: str = "config") -> Config:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: not TOML: {error}", field=source) from None
-    _environment_secret_files()
     try:
         return Config(**_resolve_secret_files(tree, ""))
     except ValidationError as error:

@@ -1,0 +1,167 @@
+"""A configuration mistake is one line that names the key and the fix; secrets are never printed."""
+
+from pathlib import Path
+
+import pytest
+
+from xmargin.config import Config, load_config, parse_config, redact
+from xmargin.errors import ConfigError
+from xmargin.model import Claim
+
+OWNER = "0x" + "aa" * 20
+TOKEN = "0x" + "0B" * 20
+KEYED_URL = "https://rpc.example.org/v2/s3cr3t-key"
+GOOD = f"""
+[[chains]]
+id = "eip155:1"
+name = "one"
+kind = "evm"
+endpoints = [{{ label = "a", http = "{KEYED_URL}", ws = "wss://u:p4ss@example.org/?k=s3cr3t" }}]
+
+[[tokens]]
+id = "eip155:1/erc20:{TOKEN}"
+symbol = "WETH"
+asset = "ETH"
+price = "ETH"
+haircut = 0.1
+
+[[feeds]]
+id = "chainlink@eip155:1/0x{"f1" * 20}"
+base = "ETH"
+heartbeat_s = 3600
+
+[[venues]]
+id = "aave-v3@eip155:1"
+kind = "aave-v3"
+addresses_provider = "0x{"0a" * 20}"
+
+[[portfolios]]
+id = "alice"
+accounts = ["aave-v3@eip155:1/{OWNER}", "wallet@eip155:1/{OWNER.upper().replace("X", "x")}"]
+"""
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new, 1)
+
+
+def test_a_good_configuration_becomes_a_registry_of_canonical_ids() -> None:
+    registry = parse_config(GOOD).registry()
+    assert registry.tokens[0].id == f"eip155:1/erc20:{TOKEN.lower()}"
+    assert registry.tokens[0].claim is Claim.NONE
+    assert str(registry.tokens[0].haircut) == "0.1", "the written digits, not a float's"
+    assert registry.portfolios[0].accounts == (
+        f"aave-v3@eip155:1/{OWNER}",
+        f"wallet@eip155:1/{OWNER}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "says"),
+    [
+        (changed('kind = "evm"', 'kind = "solana"'), "chains.0", "begin"),
+        (changed('id = "eip155:1"', 'id = "mainnet"'), "chains.0.id", "CAIP-2"),
+        (changed('label = "a", ', ""), "chains.0.endpoints.0.label", "add it"),
+        (changed('name = "one"', 'name = "one"\nspeed = 3'), "chains.0.speed", "no such key"),
+        (changed('http = "https', 'http = "ftp'), "chains.0.endpoints.0.http", "http or https"),
+        (changed("haircut = 0.1", "haircut = 1.5"), "tokens.0.haircut", "less than or equal to 1"),
+        (changed('price = "ETH"', 'price = "DOGE"'), "", "DOGE is not in a base of [[feeds]]"),
+        (changed("heartbeat_s = 3600", "heartbeat_s = 0"), "feeds.0.heartbeat_s", "greater"),
+        (changed('id = "alice"', 'id = "Alice Smith"'), "portfolios.0.id", "1 to 64"),
+        (changed(OWNER, "0x12"), "portfolios.0.accounts.0", "no EVM address"),
+        (
+            changed('["aave-v3@eip155:1', '["aave-v3@eip155:10'),
+            "",
+            "eip155:10 is not in [[chains]]",
+        ),
+        (changed('["aave-v3@', '["compound@'), "", "compound@eip155:1 is not in [[venues]]"),
+        (GOOD + GOOD[GOOD.index("[[feeds]]") : GOOD.index("[[venues]]")], "", "stands there twice"),
+        (
+            GOOD + f'[[portfolios]]\nid = "bob"\naccounts = ["wallet@eip155:1/{OWNER}"]\n',
+            "",
+            "is already in alice",
+        ),
+        (
+            GOOD.replace(
+                "[[feeds]]",
+                f"""[[tokens]]
+id = "eip155:1/erc20:0x{"0c" * 20}"
+symbol = "X"
+asset = "X"
+price = "ETH"
+
+[[feeds]]""",
+                1,
+            ),
+            "",
+            "ETH prices ETH already",
+        ),
+        ("[[chains]", "config", "not TOML"),
+        ("", "chains", "add it"),
+    ],
+)
+def test_a_mistake_names_its_key_and_its_fix_in_one_line(text: str, key: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    message = caught.value.message
+    assert says in message
+    assert key in message
+    assert caught.value.field == key
+    assert "\n" not in message.split("not TOML")[0]
+    assert "s3cr3t" not in message
+
+
+def test_urls_print_redacted() -> None:
+    endpoint = parse_config(GOOD).chains[0].endpoints[0]
+    for shown in (repr(endpoint), str(endpoint), endpoint.redacted, endpoint.model_dump_json()):
+        assert "s3cr3t" not in shown
+        assert "p4ss" not in shown
+    assert endpoint.http_url == KEYED_URL
+    assert redact(KEYED_URL) == "https://rpc.example.org/…"
+    assert redact("http://127.0.0.1:8545") == "http://127.0.0.1:8545"
+
+
+def test_a_url_comes_from_a_secret_file(tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    secret.write_text(KEYED_URL + "\n")
+    text = changed(f'http = "{KEYED_URL}"', f'http_FILE = "{secret}"')
+    assert parse_config(text).chains[0].endpoints[0].http_url == KEYED_URL
+    secret.unlink()
+    with pytest.raises(ConfigError, match=r"endpoints\.0\.http_FILE: cannot read the secret file"):
+        parse_config(text)
+
+
+def test_the_environment_goes_above_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XMARGIN__SERVICE__LISTEN", "127.0.0.1:7")
+    assert parse_config(GOOD).service.listen == "127.0.0.1:7"
+
+
+def test_the_environment_may_name_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "listen"
+    secret.write_text("127.0.0.1:9\n")
+    monkeypatch.setenv("XMARGIN__SERVICE__LISTEN_FILE", str(secret))
+    assert parse_config(GOOD).service.listen == "127.0.0.1:9"
+
+
+def test_a_mistake_in_the_environment_names_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XMARGIN__RISK__DISAGREEMENT_BPS_MAX", "many")
+    with pytest.raises(ConfigError, match=r"risk\.disagreement_bps_max"):
+        parse_config(GOOD)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "x.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"x\.toml"):
+        load_config(path)
+
+
+def test_the_registry_does_not_depend_on_the_order_in_the_file() -> None:
+    accounts = f'"aave-v3@eip155:1/{OWNER}", "wallet@eip155:1/{OWNER.upper().replace("X", "x")}"'
+    first, second = accounts.split(", ")
+    turned = changed(accounts, f"{second}, {first}")
+    assert parse_config(turned).registry() == parse_config(GOOD).registry()
+    assert isinstance(parse_config(turned), Config)
