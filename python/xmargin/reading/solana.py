@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -141,7 +141,7 @@ class SolanaReader:
             told = list(read.answers)
             return head
         finally:
-            self._plan.settle(asked, told)
+            self._plan.settle(asked, told, time.monotonic())
 
     async def _read(
         self, endpoint: SolanaEndpoint, batches: Sequence[Batch], min_slot: int
@@ -160,7 +160,7 @@ class SolanaReader:
         """One batch of observations: all facts read at the slot, the head last."""
         label = await label_slot(endpoint, read.slot)
         block = BlockRef(read.slot, label.hash, "", read.time_s)
-        status = self._status_at(endpoint, block, self._plan.unread_after(read.answers))
+        status = self._status_at(endpoint, block, read.answers)
         if status.condition is not Condition.OK:
             await self._tell_status(status, sink)
         facts: list[Fact] = list(self._plan.static_facts)
@@ -177,13 +177,21 @@ class SolanaReader:
 
     # --- Status -----------------------------------------------------------------------------
 
-    def _status_at(self, endpoint: SolanaEndpoint, head: BlockRef, unread: int) -> ChainStatus:
+    def _status_at(
+        self, endpoint: SolanaEndpoint, head: BlockRef, told: Iterable[Batch]
+    ) -> ChainStatus:
+        """How the chain stands once these batches are told at ``head``."""
+        reason = ""
+        unread = self._plan.unread_after(told)
+        stalest_ms = int(1000 * self._plan.stalest_after(told, time.monotonic()))
         if unread:
             reason = f"{unread:,} of {self._plan.units:,} accounts are still to be read"
-            return ChainStatus(Condition.LAGGING, reason, endpoint.redacted)
-        if self._is_old(head):
+        elif self._is_old(head):
             age_ms = self._clock_ms() - 1000 * head.time_s
             reason = f"slot {head.height} is {age_ms} ms old"
+        elif stalest_ms > self._config.head_age_ms_max:
+            reason = f"some of {self._plan.units:,} accounts were read {stalest_ms} ms ago"
+        if reason:
             return ChainStatus(Condition.LAGGING, reason, endpoint.redacted)
         return ChainStatus(Condition.OK, self._last_fault, endpoint.redacted)
 

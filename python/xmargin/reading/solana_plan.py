@@ -25,6 +25,7 @@ class SolanaPlan:
     Feeds are due at every slot. Every other unit is due when it was never read, when its account
     may have changed, and in its turn: the stalest fill up the calls that are made anyway, so that
     everything is read again every ``units / (SWEEP_CALLS × 99)`` slots whatever was announced.
+    Times are of a monotonic clock.
     """
 
     def __init__(self, chain: ChainId, registry: Registry) -> None:
@@ -45,7 +46,7 @@ class SolanaPlan:
         )
         self._units = frozenset(asked)
         self._units_by_address = self._by_address(range(len(feeds) + len(mints), len(self._reads)))
-        self._turn = dict.fromkeys(asked)
+        self._told_at_s = dict.fromkeys(asked, 0.0)
         self._unread = set(asked)
         self._due = set(asked)
 
@@ -97,7 +98,7 @@ class SolanaPlan:
         return list(self._packed(chosen)) or [()]
 
     def _stalest(self, count: int, but: frozenset[int]) -> list[int]:
-        rest = (unit for unit in self._turn if unit not in but)
+        rest = (unit for unit in self._told_at_s if unit not in but)
         return [unit for unit, _ in zip(rest, range(count), strict=False)]
 
     def _packed(self, units: Iterable[int]) -> Iterator[Batch]:
@@ -127,20 +128,26 @@ class SolanaPlan:
             facts += read.decode([next(accounts) for _ in read.addresses])
         return facts
 
-    def settle(self, asked: Iterable[Batch], told: Iterable[Batch]) -> None:
+    def settle(self, asked: Iterable[Batch], told: Iterable[Batch], now_s: float) -> None:
         """Of the batches asked these were told: they are the freshest now, the rest is due."""
         for batch in asked:
             self._due.update(batch)
         for batch in told:
             for unit in batch:
-                del self._turn[unit]
-                self._turn[unit] = None
+                del self._told_at_s[unit]
+                self._told_at_s[unit] = now_s
             self._due.difference_update(batch)
             self._unread.difference_update(batch)
 
     def unread_after(self, told: Iterable[Batch]) -> int:
         """How many units will not have been read since :meth:`forget` once these are told."""
         return len(self._unread.difference(*told))
+
+    def stalest_after(self, told: Iterable[Batch], now_s: float) -> float:
+        """How long ago, in seconds, the stalest unit was told once these are."""
+        fresh = {unit for batch in told for unit in batch}
+        times_s = (time_s for unit, time_s in self._told_at_s.items() if unit not in fresh)
+        return now_s - next(times_s, now_s)
 
 
 def _askable(read: SolanaRead) -> SolanaRead:

@@ -130,7 +130,8 @@ async def read_batches(
     After ``rounds`` attempts the slots may still differ: each answer says its own.
 
     Raises:
-        EndpointError: as :func:`read_accounts`.
+        BehindError: the endpoint has not reached ``min_slot``.
+        EndpointError: it fails.
     """
     answers = await _together(read_accounts(endpoint, batch, min_slot) for batch in batches)
     for _ in range(rounds - 1):
@@ -138,10 +139,20 @@ async def read_batches(
         late = [index for index, answer in enumerate(answers) if answer.slot < newest]
         if not late:
             break
-        again = await _together(read_accounts(endpoint, batches[index], newest) for index in late)
+        again = await _together(_unless_behind(endpoint, batches[i], newest) for i in late)
         for index, answer in zip(late, again, strict=True):
-            answers[index] = answer
+            answers[index] = answer or answers[index]
     return answers
+
+
+async def _unless_behind(
+    endpoint: SolanaEndpoint, batch: Sequence[str], min_slot: int
+) -> Accounts | None:
+    """As :func:`read_accounts`, but ``None`` where the node asked is not there yet."""
+    try:
+        return await read_accounts(endpoint, batch, min_slot)
+    except BehindError:
+        return None
 
 
 async def _together(coroutines: Iterable[Coroutine[object, object, _T]]) -> list[_T]:
