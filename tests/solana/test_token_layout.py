@@ -129,7 +129,9 @@ def test_an_owner_that_is_no_key_is_at_fault_and_never_asked_for() -> None:
 
 
 def test_a_mint_says_its_decimals() -> None:
-    assert token(SPL, account(mint_bytes(8))) == TokenState(SPL.id, 8, "USDC", "")
+    for decimals in (0, 8, 36):
+        found = account(mint_bytes(decimals))
+        assert token(SPL, found) == TokenState(SPL.id, decimals, "USDC", "")
     bare = account(mint_bytes(8), wallet.TOKEN_2022_PROGRAM)
     assert token(T22, bare) == TokenState(T22.id, 8, "USDC", "")
 
@@ -172,6 +174,7 @@ EXTENDED_MINT_FAULTS = [
     (extended(mint_bytes() + b"\1", 1), "holds an account of another type"),
     (extended(mint_bytes(), 1, extension(3, bytes(32))[:-1]), "breaks off in extension 3"),
     (extended(mint_bytes(), 1, b"\3\0\1"), "breaks off in extension 3"),
+    (extended(mint_bytes(), 1, b"\3\0"), "breaks off in extension 3"),
     (extended(mint_bytes(), 1, extension(9, b"")), "the mint cannot be transferred"),
     (extended(mint_bytes(), 1, extension(10, bytes(52))), "accrues interest"),
     (

@@ -36,7 +36,7 @@ class SolanaPlan:
         ]
         mints = solana_wallet.token_reads(registry, chain)
         balances = solana_wallet.balance_reads(registry, chain)
-        self._reads = [_askable(read) for read in (*feeds, *mints, *balances)]
+        self._reads = [*(_askable(read) for read in (*feeds, *mints)), *balances]
         self._feeds = range(len(feeds))
         asked = [unit for unit, read in enumerate(self._reads) if read.addresses]
         unasked = [read for read in self._reads if not read.addresses]

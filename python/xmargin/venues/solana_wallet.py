@@ -6,6 +6,7 @@ account that is not excludes that balance, never the wallet. Tokens a wallet hol
 associated token account are not counted.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -102,6 +103,7 @@ def associated_token_account(owner: str, mint: str, program: str) -> str:
     return str(address)
 
 
+@functools.lru_cache(maxsize=1024)
 def _key(address: str) -> "Pubkey":
     from solders.pubkey import Pubkey
 
