@@ -206,3 +206,13 @@ async def test_a_batch_that_cannot_keep_up_is_told_of_a_later_slot_and_until_the
             assert len(followed.world.facts("balance")) == 4 * WALLETS
     for batch in followed.batches:
         assert len({observation.block for observation in batch}) == 1
+
+
+async def test_a_socket_of_another_chain_is_told_by_its_slots(vm: SolanaVm) -> None:
+    async with await SolanaVm.start() as other:
+        await other.rpc("surfnet_timeTravel", {"absoluteSlot": 100_000})
+        mixed = [endpoint(vm.http_url, other.ws_url, "mixed")]
+        async with follow(vm, registry_of(vm), endpoints=mixed) as followed:
+            status = await followed.told(Condition.INVALID)
+    assert "its WebSocket is at slot 100" in status.reason
+    assert "give both of one chain" in status.reason
