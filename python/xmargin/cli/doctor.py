@@ -49,14 +49,15 @@ def _print_table(checks: "Sequence[Check]") -> None:
     from xmargin.cli.probes import Grade
 
     styles = {Grade.OK: GOOD, Grade.WARN: WATCH, Grade.BAD: BAD}
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
-    table.add_column("what", no_wrap=True, max_width=44, overflow="ellipsis")
+    table.add_column("what", no_wrap=True, max_width=48, overflow="ellipsis")
     table.add_column("finding", overflow="fold")
+    sound = [check for check in checks if check.kind == "token" and check.grade is Grade.OK]
     for check in checks:
-        table.add_row(
-            f"[{styles[check.grade]}]{check.grade}[/]",
-            f"{check.kind} {check.subject}",
-            check.detail,
-        )
+        if check not in sound:
+            grade = f"[{styles[check.grade]}]{check.grade}[/]"
+            table.add_row(grade, f"{check.kind} {check.subject}", check.detail)
+    if sound:
+        table.add_row(f"[{GOOD}]ok[/]", "tokens", f"{len(sound)} tokens read; --json names them")
     stdout_console().print(table)

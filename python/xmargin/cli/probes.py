@@ -19,6 +19,7 @@ from xmargin.errors import XmarginError
 from xmargin.model import (
     AaveV3Account,
     AaveV3Reserve,
+    BlockRef,
     ChainHead,
     ChainId,
     ChainKind,
@@ -80,7 +81,7 @@ class _Probe:
     observations: list[Observation] = field(default_factory=list)
     read_ms: int = 0
     fault: str = ""
-    whole: bool = False
+    head: BlockRef | None = None
 
 
 async def examine(config: Config, clock_ms: ClockMs) -> list[Check]:
@@ -126,7 +127,7 @@ async def _probe(
         for observation in batch:
             match observation.fact:
                 case ChainHead():
-                    probe.whole = True
+                    probe.head = observation.block
                     decided.set()
                 case ChainStatus(condition=Condition.UNREACHABLE | Condition.INVALID) as status:
                     probe.fault = status.reason
@@ -150,12 +151,11 @@ async def _probe(
 
 def _endpoint_check(probe: _Probe, now_ms: int) -> Check:
     subject = f"{probe.chain.name} {probe.endpoint.redacted}"
-    if not probe.whole:
+    head = probe.head
+    if head is None:
         return Check("endpoint", subject, Grade.BAD, probe.fault)
-    block = probe.observations[-1].block
-    height, time_s = (block.height, block.time_s) if block is not None else (0, 0)
-    age_ms = now_ms - 1_000 * time_s
-    detail = f"read block {height:,} whole in {probe.read_ms:,} ms; it is {age_ms:,} ms old"
+    age_ms = now_ms - 1_000 * head.time_s
+    detail = f"read block {head.height:,} whole in {probe.read_ms:,} ms; it is {age_ms:,} ms old"
     if age_ms > probe.chain.head_age_ms_max:
         bound = f"; head_age_ms_max is {probe.chain.head_age_ms_max:,}: it lags"
         return Check("endpoint", subject, Grade.BAD, detail + bound)
@@ -169,7 +169,7 @@ async def _stream_check(probe: _Probe) -> Check:
     if probe.endpoint.ws_url is None:
         poll = f"no ws is set: heads are polled every {probe.chain.poll_ms:,} ms"
         return Check("heads", subject, Grade.WARN, poll)
-    if not probe.whole:
+    if probe.head is None:
         return Check("heads", subject, Grade.BAD, "not probed: the endpoint reads no block")
     started_s = time.monotonic()
     try:
@@ -234,7 +234,7 @@ def _judged(
     opening = [Observation(config.registry(), now_ms), Observation(parameters, now_ms)]
     told: set[ChainId] = set()
     for probe in probes:
-        if probe.whole and probe.chain.id not in told:
+        if probe.head is not None and probe.chain.id not in told:
             told.add(probe.chain.id)
             opening += probe.observations
     for observation in opening:
@@ -245,7 +245,7 @@ def _judged(
 def _feed_checks(snapshot: Snapshot) -> Iterable[Check]:
     for price in snapshot.prices.values():
         for quote in price.quotes:
-            detail = f"{quote.price:f} {quote.quote}, {quote.price_age_ms:,} ms old"
+            detail = f"{quote.price:,f} {quote.quote}, {quote.price_age_ms:,} ms old"
             if quote.verdict is not Verdict.OK:
                 detail = f"{quote.verdict}: {'; '.join(quote.reasons)}"
             yield Check("feed", f"{quote.base} {quote.feed}", _grade_of(quote.verdict), detail)

@@ -74,7 +74,7 @@ def stage(record_to: Path | None) -> "AbstractAsyncContextManager[Stage]":
         raise SetupError(
             "Node is missing and this package holds no recorded tape; install Node ≥ 20 and npm"
         )
-    return _tape_stage(RECORDED_TAPE)
+    return tape_stage(RECORDED_TAPE)
 
 
 def on_chains() -> bool:
@@ -204,7 +204,12 @@ class _TapeStage:
 
 
 @asynccontextmanager
-async def _tape_stage(recorded: Path) -> AsyncIterator[Stage]:
+async def tape_stage(recorded: Path) -> AsyncIterator[Stage]:
+    """Serve what a tape holds, at its own pace and by its own clock.
+
+    Raises:
+        TapeError: the tape is damaged or does not begin as one.
+    """
     player = TapePlayer(recorded, _REPLAY_SPEED)
     registry, parameters = player.opening()
     # The tape holds the ticks of its own clock; ticks of ours would date its prices wrongly.

@@ -65,7 +65,7 @@ class Intake:
         self._readers = readers
         self._tick_s = clock_tick_ms / 1_000
         self._clock_ms = clock_ms
-        self._ingested_at_s = float("-inf")
+        self._ingested_at_s = time.monotonic()
         self._tape_failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
