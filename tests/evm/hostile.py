@@ -30,6 +30,13 @@ def returns_word(word: int) -> bytes:
     return push(word) + push(0) + bytes([MSTORE]) + returns_zeros(32)
 
 
+def after_work(iterations: int, code: bytes) -> bytes:
+    """Burns 26 gas an iteration, then runs the code (which must hold no jump)."""
+    count = push(iterations)
+    loop = bytes([JUMPDEST]) + push(1) + bytes([0x90, 0x03, 0x80])  # SWAP1 SUB DUP1
+    return count + loop + push(len(count)) + bytes([0x57, 0x50]) + code  # JUMPI POP
+
+
 def returns_by_selector(answers: dict[str, bytes], otherwise: bytes) -> bytes:
     """Runs one piece of code for each selector (hex), another for the rest."""
     head = push(0) + bytes([0x35]) + push(224) + bytes([0x1C])  # CALLDATALOAD, SHR

@@ -68,7 +68,7 @@ async def test_an_endpoint_that_breaks_midway_is_told_and_comes_back(
         assert nothing_told_since(followed, heads)
         proxy.set_fault(Fault.NONE)
         await followed.caught_up(testbed)
-        await followed.told_condition(Condition.OK)
+        assert (await followed.told_condition(Condition.OK)).reason == ""
         assert_same_facts(followed, await read_anew(testbed))
 
 

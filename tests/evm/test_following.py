@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.evm.actions import EMPTY, ONE, everything, on_pool
+from tests.evm.actions import EMPTY, ONE, everything, on_pool, send_ether
 from tests.evm.harness import (
     CHAIN,
     Followed,
@@ -13,9 +13,13 @@ from tests.evm.harness import (
     settings,
     through,
 )
-from xmargin.model import AaveV3Account, AaveV3EMode, ChainHead, ChainReorg, Condition
-from xmargin.reading import evm_state
+from xmargin.chains.evm.blocks import HeadLabels, label_head
+from xmargin.chains.evm.endpoint import EvmEndpoint
+from xmargin.model import AaveV3Account, AaveV3EMode, BlockRef, ChainHead, ChainReorg, Condition
+from xmargin.reading import evm, evm_state
 from xmargin.testbed import artifacts
+from xmargin.testbed.anvil import Transaction
+from xmargin.testbed.calldata import call_data
 from xmargin.testbed.proxy import ChainProxy, Fault
 from xmargin.testbed.script import Script
 from xmargin.testbed.world import EvmChain, Testbed
@@ -118,6 +122,24 @@ async def test_a_reorg_of_heads_never_told_loses_nothing(testbed: Testbed, core:
         assert len(followed.reorgs) == 1
 
 
+async def test_a_late_hint_of_a_block_before_the_head_undoes_nothing(
+    testbed: Testbed, core: EvmChain
+) -> None:
+    async with follow_through_proxy(testbed) as (followed, proxy):
+        await followed.caught_up(testbed)
+        proxy.set_fault(Fault.DROP)
+        await core.node.mine(3)
+        skipped = (await core.w3.eth.get_block("latest"))["parentHash"].to_0x_hex()
+        proxy.set_fault(Fault.NONE)
+        head = await followed.caught_up(testbed)
+        config = settings(testbed)[0]
+        async with EvmEndpoint(config, config.endpoints[0]) as endpoint:
+            told = await followed.reader._tell_head(endpoint, skipped, followed.sink)
+        assert told is None
+        assert followed.head_hash == head
+        assert not followed.reorgs
+
+
 async def test_a_reorg_deeper_than_remembered_is_read_anew(
     testbed: Testbed, core: EvmChain
 ) -> None:
@@ -187,15 +209,17 @@ async def test_without_a_socket_heads_are_polled(testbed: Testbed, core: EvmChai
         await assert_read_as_anew(testbed, followed)
 
 
+@pytest.mark.parametrize("has_assets", [True, False])
 async def test_an_emode_category_configured_later_is_discovered(
-    testbed: Testbed, core: EvmChain, followed: Followed
+    testbed: Testbed, core: EvmChain, followed: Followed, has_assets: bool
 ) -> None:
     await followed.caught_up(testbed)
     script = await Script.begin(core.node, core.node.admin)
     configurator, wbtc = core.aave.configurator, core.aave.tokens["WBTC"].address
     no_source = "0x" + "00" * 20
     script.call(configurator, "setEModeCategory", 7, 8000, 8500, 10100, no_source, "new")
-    script.call(configurator, "setAssetEModeCategory", wbtc, 7)
+    if has_assets:
+        script.call(configurator, "setAssetEModeCategory", wbtc, 7)
     await script.run()
     await core.node.send([on_pool(core, "setUserEMode", [7], EMPTY)])
     await assert_read_as_anew(testbed, followed)
@@ -235,29 +259,99 @@ async def list_another_reserve(core: EvmChain) -> None:
     await script.run()
 
 
+def price_source(core: EvmChain, source: str) -> Transaction:
+    """WETH priced by ``source`` in the pool's oracle."""
+    oracle, weth = core.aave.oracle, core.aave.tokens["WETH"].address
+    data = call_data(oracle, "setAssetSources", [[weth], [source]])
+    return Transaction(core.node.admin, oracle.address, data, "setAssetSources")
+
+
+def account_faults(followed: Followed) -> set[str]:
+    return {f.fault for f in followed.facts().values() if isinstance(f, AaveV3Account)}
+
+
+async def break_oracle(testbed: Testbed, core: EvmChain, followed: Followed) -> Transaction:
+    """Price WETH by a contract that is no feed; returns what mends it."""
+    good, weth = core.aave.feeds["ETH"].proxy.address, core.aave.tokens["WETH"].address
+    await core.node.send([price_source(core, core.aave.tokens["USDC"].address)])
+    await followed.caught_up(testbed)
+    assert account_faults(followed) == {f"the pool's oracle gives no price for {weth.lower()}"}
+    return price_source(core, good)
+
+
 async def test_an_oracle_that_stops_answering_puts_its_pool_at_fault_until_it_answers(
     testbed: Testbed, core: EvmChain, followed: Followed
 ) -> None:
     await followed.caught_up(testbed)
-    aave, admin = core.aave, core.node.admin
-    weth, good = aave.tokens["WETH"].address, aave.feeds["ETH"].proxy.address
-    for source, at_fault in ((aave.tokens["USDC"].address, True), (good, False)):
-        script = await Script.begin(core.node, admin)
-        script.call(aave.oracle, "setAssetSources", [weth], [source])
-        await script.run()
-        await core.node.mine()
-        await followed.caught_up(testbed)
-        faults = {f.fault for f in followed.facts().values() if isinstance(f, AaveV3Account)}
-        expected = f"the pool's oracle gives no price for {weth.lower()}" if at_fault else ""
-        assert faults == {expected}
-        assert followed.status.condition is Condition.OK
+    mended = await break_oracle(testbed, core, followed)
+    await core.node.mine()
+    await followed.caught_up(testbed)
+    assert account_faults(followed) != {""}
+    await core.node.send([mended])
     await assert_read_as_anew(testbed, followed)
+    assert account_faults(followed) == {""}
+    assert {s.condition for s in followed.statuses} == {Condition.OK}
 
 
-async def test_an_account_without_a_block_in_between_is_read_once_more_after_a_reorg(
+def request(transaction: Transaction) -> dict[str, str | None]:
+    return {
+        "from": transaction.sender,
+        "to": transaction.to,
+        "data": transaction.data,
+        "value": hex(transaction.value_wei),
+        "gas": hex(transaction.gas_max),
+        "gasPrice": "0x0",
+    }
+
+
+async def replace_head(core: EvmChain, transaction: Transaction) -> None:
+    """Reorganise the newest block into a sibling, which holds ``transaction`` and another."""
+    other = send_ether(core.node.admin, EMPTY, 1)
+    await core.node.rpc("anvil_reorg", 1, [[request(one), 0] for one in (transaction, other)])
+
+
+async def test_what_only_an_abandoned_block_had_mended_is_mended_again(
     testbed: Testbed, core: EvmChain, followed: Followed
 ) -> None:
-    """A supply that moves to another block by the reorg is there once, not undone and lost."""
+    """The pool recovers in a block, and after a reorg in its sibling: told anew there."""
+    await followed.caught_up(testbed)
+    mended = await break_oracle(testbed, core, followed)
+    await core.node.send([mended])
+    await followed.caught_up(testbed)
+    assert account_faults(followed) == {""}
+    await replace_head(core, mended)
+    await assert_read_as_anew(testbed, followed)
+    assert account_faults(followed) == {""}
+    assert len(followed.reorgs) == 1
+
+
+async def test_a_block_abandoned_while_it_is_read_is_not_told(
+    testbed: Testbed, core: EvmChain, followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reorg comes between the last read and the labels: the narrowest gap there is."""
+    await followed.caught_up(testbed)
+    mended = await break_oracle(testbed, core, followed)
+    abandoned: list[str] = []
+
+    async def reorganise_first(endpoint: EvmEndpoint, block: BlockRef) -> HeadLabels:
+        if not abandoned:
+            abandoned.append(block.hash)
+            await replace_head(core, mended)
+        return await label_head(endpoint, block)
+
+    monkeypatch.setattr(evm, "label_head", reorganise_first)
+    await core.node.rpc("eth_sendTransaction", request(mended))
+    await core.node.mine()
+    await followed.until(lambda: bool(abandoned))
+    await assert_read_as_anew(testbed, followed)
+    assert account_faults(followed) == {""}
+    told = {head.block.hash for head in followed.heads if head.block is not None}
+    assert abandoned[0] not in told
+
+
+async def test_a_supply_that_a_reorg_replaced_by_another_is_the_other(
+    testbed: Testbed, core: EvmChain, followed: Followed
+) -> None:
     await followed.caught_up(testbed)
     aave = core.aave
     await core.node.send([aave.mint("WETH", EMPTY, ONE, EMPTY), aave.approve("WETH", EMPTY)])

@@ -6,7 +6,11 @@ import pytest
 
 from tests.evm import hostile
 from tests.evm.harness import CHAIN, Followed, follow, read_anew, settings, with_tokens
+from xmargin.chains.evm.endpoint import EvmEndpoint
+from xmargin.chains.evm.multicall import Multicall
+from xmargin.config import MULTICALL3
 from xmargin.model import AaveV3Account, FeedRound, FeedSpec, TokenBalance, TokenState, VenueSpec
+from xmargin.reads import EvmCall
 from xmargin.testbed.portfolios import PORTFOLIO_BY_ID
 from xmargin.testbed.world import EvmChain, Testbed
 
@@ -114,6 +118,45 @@ async def test_a_token_hostile_only_when_asked_for_balances(
             await followed.caught_up(testbed)
         # What was found out is remembered: no block after the first looks for culprits again.
         assert followed.reader.calls_last_block["eth_call"] <= 1 + 2 * len(kinds)
+
+
+async def test_gas_burnt_by_one_contract_is_not_blamed_on_the_next(
+    testbed: Testbed, core: EvmChain
+) -> None:
+    """The burner leaves enough to end the batch, but not for an honest call that needs more."""
+    hungry = hostile.after_work(50_000, hostile.returns_word(9))
+    await hostile.place(core.node, address(0), hostile.BURNS_ALL_GAS)
+    await hostile.place(core.node, address(1), hungry)
+    await core.node.mine()
+    (endpoint,) = settings(testbed)[0].endpoints
+    calls = [EvmCall(address(number), bytes(4)) for number in (0, 1)]
+    head = await core.w3.eth.get_block("latest")
+    async with EvmEndpoint(settings(testbed)[0], endpoint) as link:
+        multicall = Multicall(MULTICALL3, calls_per_batch_max=100)
+        for _ in range(2):
+            results = await multicall.read(link, head["hash"].to_0x_hex(), calls)
+            assert results == [None, (9).to_bytes(32)]
+        # The innocent shares batches again; the burner is kept apart.
+        assert multicall.isolated == (address(0),)
+        before = link.calls["eth_call"]
+        await multicall.read(link, head["hash"].to_0x_hex(), calls)
+        assert link.calls["eth_call"] - before <= 3
+
+
+async def test_a_batch_too_large_for_the_endpoint_is_made_smaller_and_nobody_is_blamed(
+    testbed: Testbed, core: EvmChain
+) -> None:
+    await hostile.place(core.node, address(0), hostile.after_work(50_000, hostile.returns_word(9)))
+    await core.node.mine()
+    (endpoint,) = settings(testbed)[0].endpoints
+    block_number = EvmCall(MULTICALL3, bytes.fromhex("42cbb15c"))
+    calls = [EvmCall(address(0), bytes(4)), block_number] * 60
+    head = await core.w3.eth.get_block("latest")
+    async with EvmEndpoint(settings(testbed)[0], endpoint) as link:
+        multicall = Multicall(MULTICALL3, calls_per_batch_max=200)
+        results = await multicall.read(link, head["hash"].to_0x_hex(), calls)
+        assert multicall.isolated == ()
+    assert results == [(9).to_bytes(32), head["number"].to_bytes(32)] * 60
 
 
 async def test_code_in_a_symbol_is_only_ever_text(testbed: Testbed, core: EvmChain) -> None:

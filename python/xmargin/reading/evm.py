@@ -75,7 +75,7 @@ class EvmReader:
         """Read until cancelled; endpoints are tried in order, with pauses that grow.
 
         The chain is called unreachable, invalid or lagging only when each endpoint failed since
-        the last block; until then the fault is the ``reason`` of an OK status.
+        the last block; while another endpoint than the first serves, an OK status says why.
 
         Raises:
             XmarginError: whatever ``sink`` raises; never an endpoint's fault.
@@ -153,7 +153,7 @@ class EvmReader:
             self._state.log_addresses,
             self._config.reorg_depth_max,
         )
-        if branch is not None and not branch.blocks:
+        if branch is not None and await self._is_stale(endpoint, branch):
             return None
         checkpoint = self._state.checkpoint()
         told = False
@@ -166,6 +166,17 @@ class EvmReader:
             if not told:
                 self._state.restore(checkpoint)
         return self._trunk.tip if told else None
+
+    async def _is_stale(self, endpoint: EvmEndpoint, branch: Branch) -> bool:
+        """Whether a branch ends at or before the last head told, on the same chain.
+
+        Hints come late and from several nodes: a branch off the trunk is a reorg only if the
+        endpoint has given up the trunk's tip.
+        """
+        tip = self._trunk.tip
+        if not branch.blocks or tip is None:
+            return True
+        return branch.ancestor != tip and await is_canonical(endpoint, tip)
 
     async def _tell_branch(self, endpoint: EvmEndpoint, branch: Branch, sink: Sink) -> bool:
         """Tell the newest block of a branch: what its logs touched, and what a reorg undid."""
@@ -232,7 +243,9 @@ class EvmReader:
             age_ms = self._clock_ms() - 1000 * head.time_s
             reason = f"head {head.height} is {age_ms} ms old"
             return ChainStatus(Condition.LAGGING, reason, endpoint.redacted)
-        return ChainStatus(Condition.OK, self._last_fault, endpoint.redacted)
+        on_first = endpoint.redacted == self._config.endpoints[0].redacted
+        reason = "" if on_first else self._last_fault
+        return ChainStatus(Condition.OK, reason, endpoint.redacted)
 
     def _is_old(self, head: BlockRef) -> bool:
         return self._clock_ms() - 1000 * head.time_s > self._config.head_age_ms_max

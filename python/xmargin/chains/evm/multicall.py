@@ -20,7 +20,7 @@ RETURNED_BYTES_MAX: Final = 64 * 1024
 BATCHES_IN_FLIGHT_MAX: Final = 4
 # geth's default cap on the gas of an eth_call; naming it bounds what a burner costs elsewhere too.
 _GAS_MAX = 50_000_000
-_ISOLATED_GAS_BASE = 1_000_000
+_ISOLATED_GAS_BASE = 3_000_000
 _ISOLATED_GAS_PER_CALL = 50_000
 _AGGREGATE3 = bytes.fromhex("82ad56cb")
 _WORD = 32
@@ -182,10 +182,8 @@ class Multicall:
         self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall]
     ) -> None:
         """Isolate the contracts that make ``calls`` fail as a whole."""
-        groups: dict[str, list[EvmCall]] = {}
-        for call in calls:
-            groups.setdefault(call.target, []).append(call)
-        if await self._halve(endpoint, block_hash, list(groups.values())):
+        by_contract = sorted(calls, key=lambda call: call.target)
+        if await self._halve(endpoint, block_hash, by_contract):
             return
         if len(calls) == 1:
             raise endpoint.fault("a single harmless call fails", Condition.INVALID)
@@ -193,25 +191,24 @@ class Multicall:
         self._calls_per_batch = max(1, min(self._calls_per_batch, len(calls)) // 2)
 
     async def _halve(
-        self, endpoint: EvmEndpoint, block_hash: str, groups: list[list[EvmCall]]
+        self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall]
     ) -> bool:
-        """Given calls by contract that fail together: whether a contract was isolated for it."""
-        if len(groups) == 1:
-            target = groups[0][0].target
-            if target == self.address:
-                return False
-            self._isolated.add(target)
-            self._harmful.add(target)
-            return True
+        """Given calls, sorted, that fail together: whether a contract was isolated for it."""
+        if len(calls) == 1:
+            harmful = {calls[0].target} - {self.address}
+            self._isolated |= harmful
+            self._harmful |= harmful
+            return bool(harmful)
         found = False
-        middle = len(groups) // 2
-        for half in (groups[:middle], groups[middle:]):
-            calls = [call for group in half for call in group]
-            outcome = await self._try(endpoint, block_hash, calls, _GAS_MAX)
+        for half in _halves(calls):
+            suspects = [call for call in half if call.target not in self._isolated]
+            if not suspects:
+                continue
+            outcome = await self._try(endpoint, block_hash, suspects, _GAS_MAX)
             if outcome is None:
-                found |= await self._halve(endpoint, block_hash, half)
+                found |= await self._halve(endpoint, block_hash, suspects)
             else:
-                found |= bool(self._isolate_failed(calls, outcome))
+                found |= bool(self._isolate_failed(suspects, outcome))
         return found
 
     def _isolate_failed(self, calls: Sequence[EvmCall], outcome: Results) -> set[str]:
@@ -255,6 +252,14 @@ class Multicall:
         }
         block = {"blockHash": block_hash, "requireCanonical": True}
         return await endpoint.ask("eth_call", transaction, block)
+
+
+def _halves(calls: Sequence[EvmCall]) -> tuple[Sequence[EvmCall], Sequence[EvmCall]]:
+    """Two parts of sorted calls, cut between two contracts if there are two."""
+    middle = len(calls) // 2
+    cuts = [i for i in range(1, len(calls)) if calls[i].target != calls[i - 1].target]
+    cut = min(cuts, key=lambda i: abs(i - middle), default=middle)
+    return calls[:cut], calls[cut:]
 
 
 async def _in_flight(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
