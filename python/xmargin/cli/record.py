@@ -43,7 +43,8 @@ async def _record(config_path: Path, tape: Path, seconds: float | None, json: bo
             readers = reader_plans(config, wall_clock_ms)
             intake = Intake(spine, readers, config.service.clock_tick_ms, wall_clock_ms)
             await until_first(stop.wait(), intake.run())
-            position = spine.position
+        # Read once it is closed: a batch that was under way is finished first.
+        position = spine.position
     if json:
         print_json({"tape": str(tape), "sequence": position.sequence, "hash": position.digest})
     else:
