@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from eth_typing import HexStr
+
 from xmargin.config import ChainConfig, EndpointConfig, parse_config
 from xmargin.model import (
     ChainHead,
@@ -81,12 +83,12 @@ class Followed:
             while not what():  # noqa: ASYNC110 - the reader has no reason to signal a test
                 await asyncio.sleep(0.01)
 
-    async def caught_up(self, bed: Testbed) -> str:
+    async def caught_up(self, bed: Testbed) -> HexStr:
         """Wait until the head told is the chain's; its hash."""
         latest = await bed.evm[self.reader.chain].w3.eth.get_block("latest")
         wanted = latest["hash"].to_0x_hex()
         await self.until(lambda: bool(self.heads) and self.head_hash == wanted)
-        return wanted
+        return HexStr(wanted)
 
     async def told_condition(self, condition: Condition) -> ChainStatus:
         await self.until(lambda: bool(self.statuses) and self.status.condition is condition)

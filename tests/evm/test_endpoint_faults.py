@@ -45,8 +45,9 @@ async def test_nothing_a_broken_endpoint_says_is_told(
         node.http_url, node.ws_url, other_chain_http_url=other.http_url
     ) as proxy:
         proxy.set_fault(fault)
-        changes = {"endpoints": through(proxy), "request_timeout_ms": TIMEOUT_MS}
-        async with follow(testbed, **changes) as followed:
+        async with follow(
+            testbed, endpoints=through(proxy), request_timeout_ms=TIMEOUT_MS
+        ) as followed:
             status = await followed.told_condition(condition)
             assert why in status.reason
             assert status.endpoint == f"proxy-0 ({proxy.http_url})"

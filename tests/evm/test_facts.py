@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 import pytest
+from eth_typing import HexStr
 from web3.contract import AsyncContract
 
 from tests.evm.harness import CHAIN, Followed
@@ -140,7 +141,7 @@ async def test_accounts_are_what_pool_and_tokens_say(
 
 
 async def raw_position(
-    core: EvmChain, reserve: AaveV3Reserve, user: str, block: str
+    core: EvmChain, reserve: AaveV3Reserve, user: str, block: HexStr
 ) -> tuple[int, ...]:
     supply = token(core, reserve.a_token, "AToken").functions.scaledBalanceOf(user)
     debt = token(core, reserve.variable_debt_token, "VariableDebtToken").functions.scaledBalanceOf(

@@ -58,8 +58,8 @@ async def test_heads_carry_the_node_s_safe_and_finalized_heights(
     await followed.caught_up(testbed)
     head = followed.heads[-1].fact
     assert isinstance(head, ChainHead)
-    for tag, told in (("safe", head.safe_height), ("finalized", head.finalized_height)):
-        assert (await core.w3.eth.get_block(tag))["number"] == told
+    assert (await core.w3.eth.get_block("safe"))["number"] == head.safe_height
+    assert (await core.w3.eth.get_block("finalized"))["number"] == head.finalized_height
 
 
 async def test_each_change_of_an_account_is_read_from_its_logs(
