@@ -27,6 +27,9 @@ _CHAIN = re.compile(r"(eip155:[1-9][0-9]{0,31}|solana:[1-9A-HJ-NP-Za-km-z]{32})"
 _KIND_AT_CHAIN = re.compile(rf"([a-z0-9][a-z0-9.-]*)@{_CHAIN.pattern}")
 _EVM_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _SOLANA_ADDRESS = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}")
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_SOLANA_ADDRESS_BYTES = 32
+_SUB_ACCOUNT = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _PORTFOLIO = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"(erc20|token|slip44):(.+)")
 
@@ -73,11 +76,20 @@ def parse_address(chain: ChainId, text: str, field: str = "address") -> str:
         raise InvalidArgumentError(
             f"{field}: {text!r} is no EVM address; write 0x and 40 hex digits", field=field
         )
-    if _SOLANA_ADDRESS.fullmatch(text):
+    if _SOLANA_ADDRESS.fullmatch(text) and _base58_bytes(text) == _SOLANA_ADDRESS_BYTES:
         return text
     raise InvalidArgumentError(
-        f"{field}: {text!r} is no Solana address; write 32 to 44 base58 characters", field=field
+        f"{field}: {text!r} is no Solana address; write the base58 form of 32 bytes", field=field
     )
+
+
+def _base58_bytes(text: str) -> int:
+    """How many bytes base58 text stands for: each leading ``1`` is a zero byte."""
+    value = 0
+    for character in text:
+        value = value * 58 + _BASE58.index(character)
+    zeros = len(text) - len(text.lstrip("1"))
+    return zeros + (value.bit_length() + 7) // 8
 
 
 def parse_venue_id(text: str, field: str = "venue") -> VenueId:
@@ -99,6 +111,11 @@ def parse_account_id(text: str, field: str = "account") -> AccountId:
         )
     parse_venue_id(venue, field)
     address, slash, sub_account = rest.partition("/")
+    if slash and _SUB_ACCOUNT.fullmatch(sub_account) is None:
+        raise InvalidArgumentError(
+            f"{field}: {sub_account!r} is no sub-account; use 1 to 64 letters, digits, '_' or '-'",
+            field=field,
+        )
     return f"{venue}/{parse_address(chain_of(venue), address, field)}{slash}{sub_account}"
 
 
