@@ -122,6 +122,20 @@ async def test_a_reorg_of_heads_never_told_loses_nothing(testbed: Testbed, core:
         assert len(followed.reorgs) == 1
 
 
+async def test_a_chain_set_back_to_a_lower_height_is_followed_there(
+    testbed: Testbed, core: EvmChain, followed: Followed
+) -> None:
+    await followed.caught_up(testbed)
+    snapshot = await core.node.snapshot()
+    for block in await everything(core):
+        await core.node.send(block)
+    await followed.caught_up(testbed)
+    await core.node.revert(snapshot)
+    await core.node.send([send_ether(core.node.admin, EMPTY, 5)])
+    await assert_read_as_anew(testbed, followed)
+    assert len(followed.reorgs) == 1
+
+
 async def test_a_late_hint_of_a_block_before_the_head_undoes_nothing(
     testbed: Testbed, core: EvmChain
 ) -> None:
