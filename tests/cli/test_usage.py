@@ -1,5 +1,7 @@
 """What bad input gets: one line that names what is wrong and how to mend it."""
 
+import json
+import socket
 import time
 from pathlib import Path
 
@@ -171,3 +173,40 @@ async def test_recording_ends_promptly_at_ctrl_c_and_says_where_the_tape_stands(
     again = await xmargin("replay", str(tape))
     assert again.code == 1
     assert "no chain has been read" in one_line(again.err)
+
+
+async def test_risk_parameters_out_of_range_are_refused_before_anything_is_written(
+    config: Path, tmp_path: Path
+) -> None:
+    from xmargin.params import load_parameters
+
+    tree = json.loads(load_parameters("unified-v1").content)
+    tree["assets"]["BTC"]["shock"] = "7"
+    parameters = tmp_path / "mine.json"
+    parameters.write_text(json.dumps(tree))
+    env = {
+        "XMARGIN__RISK__PARAMETERS": str(parameters),
+        "XMARGIN__SERVICE__TAPE": str(tmp_path / "out.tape"),
+    }
+    outcome = await xmargin("serve", "--config", str(config), env=env)
+    assert outcome.code == 2
+    assert "BTC" in one_line(outcome.err)
+    assert not (tmp_path / "out.tape").exists()
+
+
+async def test_a_port_that_is_taken_is_one_line(config: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        outcome = await xmargin(
+            "serve",
+            "--config",
+            str(config),
+            env={
+                "XMARGIN__SERVICE__LISTEN": listen,
+                "XMARGIN__SERVICE__TAPE": str(tmp_path / "t.tape"),
+            },
+        )
+    assert outcome.code == 2
+    assert listen in one_line(outcome.err)

@@ -1,11 +1,14 @@
 """The command line: data to stdout, logs and errors to stderr, exit codes that mean something."""
 
+import os
 import sys
 import traceback
 
 
 def main() -> None:
     """Run the command line; a known error is one line on stderr."""
+    # gRPC's own core would print its lines between ours.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from xmargin.cli.app import app
     from xmargin.errors import XmarginError
 

@@ -56,7 +56,7 @@ async def _demo(once: bool, json: bool, record: Path | None) -> None:
         view = await showing.first_whole_view(client)
         console = stdout_console()
         if once:
-            showing.show(view, console, playing.clock_ms, json=json)
+            showing.show(view, console, playing, json=json)
         elif console.is_terminal and not json:
             await showing.show_live(playing, client, console)
         else:

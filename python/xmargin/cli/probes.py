@@ -32,10 +32,10 @@ from xmargin.model import (
     TokenState,
     Verdict,
 )
-from xmargin.params import load_parameters
 from xmargin.reading.base import ClockMs
 from xmargin.service.intake import reader_plans
 from xmargin.service.logs import redact_urls
+from xmargin.service.opening import checked_parameters
 from xmargin.snapshot import Snapshot, cut
 from xmargin.world import World
 
@@ -90,7 +90,7 @@ async def examine(config: Config, clock_ms: ClockMs) -> list[Check]:
     Raises:
         ParameterError: the risk parameters are wrong.
     """
-    parameters = load_parameters(config.risk.parameters)
+    parameters = checked_parameters(config)
     probes = await asyncio.gather(
         *(
             _probe(config, chain, endpoint, clock_ms)

@@ -2,6 +2,7 @@
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
+from rich.text import Text
 
 from xmargin.cli import exits, tables
 from xmargin.reading.base import ClockMs
@@ -53,7 +54,7 @@ class Board:
         healths = self.healths
         shown = healths if rows_max is None else self._urgent(rows_max - self._other_rows())
         parts: list[RenderableType] = [
-            *([self.title] if self.title else []),
+            *self._title_lines(),
             tables.heading(self.metadata, self._clock_ms()),
             tables.portfolios_table(shown, left_out=len(healths) - len(shown)),
         ]
@@ -61,6 +62,9 @@ class Board:
             left_out = len(entries) - len(entries_shown)
             parts += ["", tables.order_table(entries_shown, names, left_out)]
         return Group(*parts)
+
+    def _title_lines(self) -> list[RenderableType]:
+        return [Text(self.title, "bold"), ""] if self.title else []
 
     def _other_rows(self) -> int:
         """Lines that all but the portfolios' rows take."""

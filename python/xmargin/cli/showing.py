@@ -11,7 +11,6 @@ from xmargin.cli.output import print_json
 from xmargin.cli.screens import Board, live
 from xmargin.cli.stages import Stage
 from xmargin.errors import NotReadyError
-from xmargin.reading.base import ClockMs
 from xmargin.service.running import until_first
 from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
 from xmargin.v1 import margin_report_pb2 as pb
@@ -74,12 +73,13 @@ async def first_whole_view(client: HealthClient) -> WholeView:
     raise NotReadyError(f"no whole view within {_FIRST_VIEW_S_MAX:g} s: {missing}")
 
 
-def show(view: WholeView, console: Console, clock_ms: ClockMs, *, json: bool) -> None:
-    """Print one view."""
+def show(view: WholeView, console: Console, stage: Stage, *, json: bool) -> None:
+    """Print one view of the stage."""
     if json:
         print_json(document(view.metadata, view.healths.healths, view.order.entries))
         return
-    board = Board(clock_ms)
+    board = Board(stage.clock_ms)
+    board.title = stage.title
     board.take(margin_pb.WatchHealthResponse(metadata=view.metadata, changed=view.healths.healths))
     board.order = view.order
     console.print(board.whole())
@@ -90,12 +90,12 @@ async def show_steps(
 ) -> None:
     """Print the first view, then one for each market step, once all chains show the step."""
     stage.shows_step(view.metadata)
-    show(view, console, stage.clock_ms, json=json)
+    show(view, console, stage, json=json)
     while await stage.next_step():
         later = await _view_of_step(client, stage)
         if later is None:
             return
-        show(later, console, stage.clock_ms, json=json)
+        show(later, console, stage, json=json)
 
 
 async def _view_of_step(client: HealthClient, stage: Stage) -> WholeView | None:

@@ -48,6 +48,11 @@ class Stage(Protocol):
         """Begin the next market step; ``False`` when the script is over."""
         ...
 
+    @property
+    def title(self) -> str:
+        """Which step was begun last, for people."""
+        ...
+
     def shows_step(self, metadata: ViewMetadata) -> bool:
         """Whether a view shows the step begun last on every chain."""
         ...
@@ -100,6 +105,10 @@ class _ChainsStage:
         await self.market.apply(self.market.steps[self.played])
         self.played += 1
         return True
+
+    @property
+    def title(self) -> str:
+        return f"market step {self.played} of {len(self.market.steps)}"
 
     def shows_step(self, metadata: ViewMetadata) -> bool:
         expected_usd = self.market.prices_usd
@@ -186,6 +195,10 @@ class _TapeStage:
 
     async def next_step(self) -> bool:
         return not self.player.finished.is_set()
+
+    @property
+    def title(self) -> str:
+        return "from the recorded tape"
 
     def shows_step(self, metadata: ViewMetadata) -> bool:
         """The tape does not say where its steps are: a new round of every feed tells."""

@@ -1,5 +1,17 @@
 """The engine: the only caller of the Rust core. Snapshots in, result tables out."""
 
 from xmargin.engine.evaluate import Engine, Evaluation
+from xmargin.model import RiskParameters
 
-__all__ = ["Engine", "Evaluation"]
+__all__ = ["Engine", "Evaluation", "check_parameters"]
+
+
+def check_parameters(parameters: RiskParameters) -> None:
+    """Refuse parameters that no snapshot could be evaluated with.
+
+    Raises:
+        ParameterError: naming the key, the value and the range.
+    """
+    from xmargin import _core
+
+    _core.check_parameters(parameters.content)

@@ -1,0 +1,85 @@
+"""What people see: numbers are whole, health factors never flattered, texts give way."""
+
+import itertools
+from decimal import Decimal
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from xmargin.cli import exits, formats
+from xmargin.cli.exits import ExitCode
+from xmargin.cli.sheet import Sheet
+from xmargin.v1 import margin_report_pb2 as pb
+
+
+def printed(sheet: Sheet, width: int) -> list[str]:
+    console = Console(width=width, force_terminal=False)
+    with console.capture() as capture:
+        console.print(sheet)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_numbers_stay_whole_and_texts_are_cut_to_the_width() -> None:
+    row: list[str | Text] = [Text("p" * 60), "1,234,567,890", Text("w" * 60), "-9,876,543"]
+    sheet = Sheet("", ("portfolio~", "equity>", "worst~", "excess>"), [row])
+    for width in (60, 80, 120):
+        lines = printed(sheet, width)
+        assert max(map(len, lines)) <= width
+        assert "1,234,567,890" in lines[-1]
+        assert "-9,876,543" in lines[-1]
+        assert "…" in lines[-1]
+
+
+def test_a_sheet_without_rows_is_its_heading() -> None:
+    assert "portfolio" in printed(Sheet("", ("portfolio~", "equity>"), []), 80)[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("0.9999", "0.99"),
+        ("1.0", "1.00"),
+        ("1.0999", "1.09"),
+        ("-0.001", "-0.01"),
+        ("2e9", "> 999"),
+    ],
+)
+def test_a_health_factor_is_rounded_down(value: str, shown: str) -> None:
+    assert formats.health_factor(Decimal(value)).plain == shown
+
+
+def test_what_is_missing_is_red_and_what_is_absent_a_dash() -> None:
+    assert formats.money(Decimal("-1234.5")).style == formats.BAD
+    assert formats.money(None).plain == "-"
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "shown"),
+    [(0, "0 ms"), (999, "999 ms"), (1_250, "1.2 s"), (61_000, "1 min"), (7_300_000, "2 h")],
+)
+def test_ages_are_in_the_unit_that_fits(milliseconds: int, shown: str) -> None:
+    assert formats.age(milliseconds) == shown
+
+
+def test_the_most_urgent_exit_code_wins() -> None:
+    order = [ExitCode.HEALTHY, ExitCode.MARGIN_CALL, ExitCode.PARTIAL, ExitCode.LIQUIDATABLE]
+    for less, more in itertools.pairwise(order):
+        assert exits.worst([less, more]) is exits.worst([more, less]) is more
+    assert exits.worst([]) is ExitCode.HEALTHY
+
+
+@pytest.mark.parametrize("status", pb.HealthStatus.values())
+@pytest.mark.parametrize("partial", [False, True])
+def test_only_a_whole_portfolio_of_known_good_standing_exits_0(
+    status: "pb.HealthStatus.ValueType", partial: bool
+) -> None:
+    good = status in (pb.HEALTH_STATUS_NO_DEBT, pb.HEALTH_STATUS_HEALTHY) and not partial
+    code = exits.of_portfolio(pb.PortfolioHealth(status=status, partial=partial))
+    assert (code is ExitCode.HEALTHY) == good
+
+
+def test_a_view_whose_clock_stands_still_is_stale() -> None:
+    metadata = pb.ViewMetadata(now_ms=1_000_000)
+    assert exits.of_view(metadata, 1_000_000 + exits.VIEW_AGE_MS_MAX) is ExitCode.HEALTHY
+    assert exits.of_view(metadata, 1_000_001 + exits.VIEW_AGE_MS_MAX) is ExitCode.PARTIAL
