@@ -225,8 +225,10 @@ class View:
 
     def _account_health(self, account: AccountId) -> AccountHealth:
         row = self._venue_row.get(account)
-        if row is None:
+        if row is None or row["overflow"]:
             fault = self._evaluation.account_faults.get(account, NOT_READ)
+            if row is not None:
+                fault = "the venue's own arithmetic overflows for this account"
             return AccountHealth(
                 account, HealthStatus.REFUSED, 0, 0, 0, 0, 0, None, AAVE_BASE_DECIMALS, fault
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from xmargin.engine import columns
 from xmargin.engine.changes import changed_rows, owners
 from xmargin.engine.faults import account_faults, read_faults
+from xmargin.errors import EngineError
 from xmargin.model import (
     AaveV3Account,
     AaveV3EMode,
@@ -103,7 +104,12 @@ class Engine:
 
         rows, reserves = self._rows(snapshot)
         parameters = snapshot.parameters.content
-        results = _core.evaluate(parameters=parameters, **self._tables_of(snapshot, rows, reserves))
+        try:
+            tables = self._tables_of(snapshot, rows, reserves)
+        except (OverflowError, ValueError) as error:
+            # Readers decode within their chain's types; a tape from elsewhere may not.
+            raise EngineError(f"a fact does not fit its table: {error}") from None
+        results = _core.evaluate(parameters=parameters, **tables)
         assets = sorted({rows.asset_of_base.get(base, base) for base in rows.bases})
         unfigured, unread = self._faults(snapshot, rows, reserves)
         return Evaluation(
