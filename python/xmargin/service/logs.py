@@ -34,10 +34,16 @@ class RedactingFormatter(logging.Formatter):
         return redact_urls(super().format(record))
 
 
+def _not_of_a_client_gone(record: logging.LogRecord) -> bool:
+    """gRPC logs a trace when a watcher goes while it is written to: nothing is wrong then."""
+    return "ExecuteBatchError" not in record.getMessage()
+
+
 def log_to_stderr(*, verbose: bool = False, quiet: bool = False) -> None:
     """Send all logs to stderr: with ``verbose`` every step, with ``quiet`` errors alone."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(_not_of_a_client_gone)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.ERROR if quiet else logging.WARNING)

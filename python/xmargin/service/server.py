@@ -17,6 +17,7 @@ from xmargin.service.intake import Intake, ReaderPlan
 from xmargin.service.liquidations import LiquidationService
 from xmargin.service.margin import MarginService
 from xmargin.service.readiness import SERVICES, Readiness
+from xmargin.service.settling import settle
 from xmargin.service.running import until_first, wall_clock_ms
 from xmargin.service.status import StatusInterceptor
 from xmargin.spine import Spine
@@ -51,7 +52,7 @@ async def serve(
     on_bound(address)
     intake = Intake(spine, readers, service.clock_tick_ms, clock_ms)
     try:
-        await until_first(stop.wait(), intake.run(), readiness.run())
+        await until_first(stop.wait(), intake.run(), readiness.run(), settle(spine))
     finally:
         await readiness.servicer.enter_graceful_shutdown()
         await server.stop(GRACE_S)
