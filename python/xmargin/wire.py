@@ -27,7 +27,8 @@ _DECIMAL = "google.type.Decimal"
 
 def plain(value: Decimal) -> str:
     """A decimal's digits without an exponent."""
-    return format(value, "f")
+    text = str(value)
+    return format(value, "f") if "E" in text else text
 
 
 def canonical_json(value: object) -> bytes:
