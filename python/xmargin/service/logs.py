@@ -35,7 +35,7 @@ class RedactingFormatter(logging.Formatter):
 
 
 def _not_of_a_client_gone(record: logging.LogRecord) -> bool:
-    """gRPC logs a trace when a watcher goes while it is written to: nothing is wrong then."""
+    """Whether it is worth a line: gRPC logs a trace when a watcher goes away mid-write."""
     return "ExecuteBatchError" not in record.getMessage()
 
 
