@@ -17,8 +17,8 @@ from xmargin.service.intake import Intake, ReaderPlan
 from xmargin.service.liquidations import LiquidationService
 from xmargin.service.margin import MarginService
 from xmargin.service.readiness import SERVICES, Readiness
-from xmargin.service.settling import settle
 from xmargin.service.running import until_first, wall_clock_ms
+from xmargin.service.settling import settle
 from xmargin.service.status import StatusInterceptor
 from xmargin.spine import Spine
 from xmargin.v1 import liquidation_service_pb2_grpc, margin_service_pb2_grpc
