@@ -57,8 +57,12 @@ pub fn evaluate(parameters: &Parameters, book: &Book) -> Result<Evaluation, Erro
 
 fn unknowable_portfolios(book: &Book, venue_accounts: &VenueAccounts) -> Vec<bool> {
     let mut unknowable = vec![false; book.portfolios.rows()];
-    for (&account, &overflow) in venue_accounts.account.iter().zip(&venue_accounts.overflow) {
-        unknowable[book.accounts.portfolio[account as usize] as usize] |= overflow;
+    for (&account, &is_unknowable) in venue_accounts
+        .account
+        .iter()
+        .zip(&venue_accounts.unknowable)
+    {
+        unknowable[book.accounts.portfolio[account as usize] as usize] |= is_unknowable;
     }
     unknowable
 }

@@ -15,8 +15,10 @@ pub struct VenueAccounts {
     pub account: Vec<u32>,
     /// What `getUserAccountData` answers; all zero where it would revert.
     pub data: Vec<AccountData>,
-    /// Whether the pool's own arithmetic reverts for this account.
+    /// Whether `getUserAccountData` would revert.
     pub overflow: Vec<bool>,
+    /// Whether it or any of the account's balances would: then no number of the owner is served.
+    pub unknowable: Vec<bool>,
     /// Whether the account has a position in a base on hold or without a price.
     pub held: Vec<bool>,
 }
@@ -130,11 +132,12 @@ impl Book {
             let knowable = rows.iter().all(|&row| {
                 balances.supply[row as usize].is_some() && balances.debt[row as usize].is_some()
             });
-            accounts.overflow.push(data.is_err() || !knowable);
+            accounts.overflow.push(data.is_err());
+            accounts.unknowable.push(data.is_err() || !knowable);
             accounts.data.push(data.unwrap_or_default());
             accounts
                 .held
-                .push(rows.iter().any(|&row| self.is_held(row as usize, balances)));
+                .push(rows.iter().any(|&row| self.is_held(row as usize)));
         }
         accounts
     }
@@ -167,14 +170,18 @@ impl Book {
     }
 
     /// Whether the position has anything in a base on hold or without a price.
-    fn is_held(&self, row: usize, balances: &AaveBalances) -> bool {
-        let token = self.aave_reserves.token[self.aave_positions.reserve[row] as usize];
+    fn is_held(&self, row: usize) -> bool {
+        let positions = &self.aave_positions;
+        let token = self.aave_reserves.token[positions.reserve[row] as usize];
         let Some(base) = self.tokens.base[token as usize] else {
             return false;
         };
-        let base = base as usize;
-        let doubtful = self.bases.held[base] || !self.bases.usable[base];
-        let empty = [balances.supply[row], balances.debt[row]] == [Some(U256::ZERO); 2];
-        doubtful && !empty
+        let doubtful = self.bases.held[base as usize] || !self.bases.usable[base as usize];
+        let amounts = [
+            positions.supply_scaled[row],
+            positions.variable_debt_scaled[row],
+            positions.stable_debt_principal[row],
+        ];
+        doubtful && amounts.iter().any(|amount| !amount.is_zero())
     }
 }

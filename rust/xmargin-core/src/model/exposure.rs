@@ -205,7 +205,7 @@ fn net_token(rows: &[u32], positions: &Positions, tokens: &Tokens) -> TokenExpos
     }
     let token = positions.token[rows[0] as usize];
     let decimals = tokens.decimals[token as usize].unwrap_or_default();
-    let net_owned = assets >= debts;
+    let net_owned = assets > debts;
     let units = if net_owned {
         token_units(assets - debts, decimals)
     } else {

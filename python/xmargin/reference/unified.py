@@ -1,0 +1,311 @@
+"""The unified margin in exact fractions, written from ``docs/margin-model.md``."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from xmargin.reference.book import Base, Book, Portfolio
+from xmargin.reference.positions import Counting, Position, positions_of, reverts
+from xmargin.reference.scenarios import Factors, Model, Scenario
+
+_ZERO = Fraction(0)
+_ONE = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What one kind of margin asks for (USD).
+
+    ``scenario`` is the index of the one that binds, ``excesses`` what each would leave.
+    """
+
+    margin: Fraction = _ZERO
+    wrapped_depeg: Fraction = _ZERO
+    scenario: int | None = None
+    excesses: tuple[Fraction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one position does for its portfolio (USD); ``value`` is at the mark."""
+
+    value: Fraction | None
+    collateral_value: Fraction = _ZERO
+    maintenance: Fraction = _ZERO
+    initial: Fraction = _ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """The numbers of a portfolio (USD)."""
+
+    equity: Fraction
+    collateral_value: Fraction
+    maintenance: Requirement
+    initial: Requirement
+    gross_debt: Fraction
+
+    @property
+    def maintenance_excess(self) -> Fraction:
+        """Collateral value less maintenance margin."""
+        return self.collateral_value - self.maintenance.margin
+
+    @property
+    def initial_excess(self) -> Fraction:
+        """Collateral value less initial margin."""
+        return self.collateral_value - self.initial.margin
+
+    @property
+    def health_factor(self) -> Fraction | None:
+        """Collateral value ÷ maintenance margin, ``None`` when nothing is required."""
+        margin = self.maintenance.margin
+        return self.collateral_value / margin if margin else None
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioMargin:
+    """The unified truth of one portfolio; ``margin`` is ``None`` when it is refused."""
+
+    portfolio: str
+    margin: Margin | None
+    owes: bool
+    held: bool
+    partial: bool
+    positions: tuple[Position, ...]
+    contributions: tuple[Contribution, ...]
+
+
+class _Group:
+    """Positions that net with one another: all reachable chains, or one that is cut off."""
+
+    def __init__(self, book: Book, positions: Iterable[Position], *, cut_off: bool) -> None:
+        self.book = book
+        self.cut_off = cut_off
+        self.positions = list(positions)
+        self.net: dict[str, Fraction] = {}
+        for position in self.positions:
+            units = position.units or _ZERO
+            self.net[position.token] = self.net.get(position.token, _ZERO) + units
+        kept_of_base: dict[str, Fraction] = {}
+        for token in self.priced_tokens:
+            base = self._base_name(token)
+            kept_of_base[base] = kept_of_base.get(base, _ZERO) + self.kept(token)
+        self.price = {base: _end(book.bases[base], kept) for base, kept in kept_of_base.items()}
+        self.value_of_base = {base: kept * self.price[base] for base, kept in kept_of_base.items()}
+
+    def _base_name(self, token: str) -> str:
+        return self.book.tokens[token].base or ""
+
+    def base(self, token: str) -> Base:
+        return self.book.bases[self._base_name(token)]
+
+    @property
+    def priced_tokens(self) -> list[str]:
+        return [token for token in self.net if self.base(token).usable]
+
+    def share(self, token: str) -> Fraction:
+        """What the haircut leaves of a token: all of it where it is net owed."""
+        return _ONE - self.book.tokens[token].haircut if self.net[token] > 0 else _ONE
+
+    def kept(self, token: str) -> Fraction:
+        return self.net[token] * self.share(token)
+
+    @property
+    def collateral_value(self) -> Fraction:
+        return sum(self.value_of_base.values(), _ZERO)
+
+    @property
+    def equity(self) -> Fraction:
+        return sum((self.net[t] * self.base(t).mark for t in self.priced_tokens), _ZERO)
+
+    @property
+    def wrapped_value(self) -> Fraction:
+        wrapped = (t for t in self.priced_tokens if self.book.tokens[t].wrapped)
+        return sum((abs(self.kept(t)) * _end(self.base(t), self.kept(t)) for t in wrapped), _ZERO)
+
+    @property
+    def gross_debt(self) -> Fraction:
+        owed = (p for p in self.positions if p.debt and self.base(p.token).usable)
+        return sum((-(p.units or _ZERO) * self.base(p.token).mark for p in owed), _ZERO)
+
+    def pnl(self, scenario: Scenario) -> Fraction:
+        return sum(
+            (
+                value * scenario.relative_move(self.book.bases[base].asset)
+                for base, value in self.value_of_base.items()
+            ),
+            _ZERO,
+        )
+
+    def stressed(self, scenario: Scenario, factors: Factors, *, depeg: bool = True) -> Fraction:
+        """V_s, or X_s without the wrapped-depeg contingency."""
+        contingency = factors.wrapped_depeg * self.wrapped_value if depeg else _ZERO
+        value = self.collateral_value + factors.loss * self.pnl(scenario) - contingency
+        return self.capped(value)
+
+    def capped(self, value: Fraction) -> Fraction:
+        """``value`` as it may count: a chain that is cut off can only cost."""
+        return min(_ZERO, value) if self.cut_off else value
+
+    def contribution(self, position: Position, scenario: Scenario, factors: Factors) -> Fraction:
+        """The position's part in the requirement less contingencies."""
+        value = self.value(position)
+        relative = scenario.relative_move(self.base(position.token).asset)
+        after = value + factors.loss * value * relative
+        if not self.cut_off:
+            return value - after
+        before_counts = self.collateral_value < 0
+        after_counts = self.stressed(scenario, factors, depeg=False) < 0
+        return (value if before_counts else _ZERO) - (after if after_counts else _ZERO)
+
+    def value(self, position: Position) -> Fraction:
+        """The position's collateral value; zero in a base without a price."""
+        if position.token not in self.priced_tokens:
+            return _ZERO
+        price = self.price[self._base_name(position.token)]
+        return (position.units or _ZERO) * self.share(position.token) * price
+
+    def collateral_part(self, position: Position) -> Fraction:
+        """The position's part in the portfolio's collateral value."""
+        counts = not self.cut_off or self.collateral_value < 0
+        return self.value(position) if counts else _ZERO
+
+
+def _end(base: Base, quantity: Fraction) -> Fraction:
+    """The end of the price range that hurts."""
+    return base.low if quantity > 0 else base.high
+
+
+def margin_of(book: Book, portfolio: Portfolio, model: Model) -> PortfolioMargin:
+    """The unified truth of one portfolio."""
+    positions = positions_of(book, portfolio)
+    groups = _groups(book, positions)
+    refused = _is_refused(book, portfolio, positions, groups)
+    owns_unpriced = any(
+        group.net[t] > 0 and not group.base(t).usable for group in groups for t in group.net
+    )
+    rests_on_hold = any(
+        group.net[t] != 0 and group.base(t).usable and group.base(t).held
+        for group in groups
+        for t in group.net
+    )
+    owes = refused or any(p.debt and p.units for group in groups for p in group.positions)
+    margin = None if refused else _margin(groups, model, owes=owes)
+    return PortfolioMargin(
+        portfolio=portfolio.id,
+        margin=margin,
+        owes=owes,
+        held=owns_unpriced or rests_on_hold,
+        partial=owns_unpriced or _has_unread_part(book, portfolio, positions),
+        positions=tuple(positions),
+        contributions=tuple(_contributions(book, positions, groups, margin, model)),
+    )
+
+
+def _nets(book: Book, position: Position) -> bool:
+    return (
+        position.counting is not Counting.LOOKED_THROUGH
+        and position.units is not None
+        and book.tokens[position.token].base is not None
+    )
+
+
+def _groups(book: Book, positions: list[Position]) -> list[_Group]:
+    netted = [p for p in positions if _nets(book, p)]
+    reachable = _Group(book, (p for p in netted if not book.cut_off[p.chain]), cut_off=False)
+    chains = sorted({p.chain for p in netted if book.cut_off[p.chain]})
+    return [
+        reachable,
+        *(_Group(book, (p for p in netted if p.chain == c), cut_off=True) for c in chains),
+    ]
+
+
+def _is_refused(
+    book: Book, portfolio: Portfolio, positions: list[Position], groups: list[_Group]
+) -> bool:
+    owes_unknown = any(
+        p.debt and p.amount and p.counting is Counting.EXCLUDED and not _nets(book, p)
+        for p in positions
+    )
+    owes_unpriced = any(
+        group.net[t] < 0 and not group.base(t).usable for group in groups for t in group.net
+    )
+    users = [account.aave for account in portfolio.accounts if account.aave is not None]
+    return owes_unknown or owes_unpriced or any(reverts(book, user) for user in users)
+
+
+def _has_unread_part(book: Book, portfolio: Portfolio, positions: list[Position]) -> bool:
+    at_fault = any(
+        p.units is None and p.amount and p.counting is Counting.EXCLUDED for p in positions
+    )
+    return at_fault or any(book.cut_off[account.chain] for account in portfolio.accounts)
+
+
+def _margin(groups: list[_Group], model: Model, *, owes: bool) -> Margin:
+    def requirement(factors: Factors) -> Requirement:
+        return _requirement(groups, model, factors) if owes else Requirement()
+
+    return Margin(
+        equity=sum((group.capped(group.equity) for group in groups), _ZERO),
+        collateral_value=sum((group.capped(group.collateral_value) for group in groups), _ZERO),
+        maintenance=requirement(model.maintenance),
+        initial=requirement(model.initial),
+        gross_debt=sum((group.gross_debt for group in groups), _ZERO),
+    )
+
+
+def _requirement(groups: list[_Group], model: Model, factors: Factors) -> Requirement:
+    collateral = sum((group.capped(group.collateral_value) for group in groups), _ZERO)
+
+    def stressed(index: int, *, depeg: bool = True) -> Fraction:
+        scenario = model.scenarios[index]
+        return sum((g.stressed(scenario, factors, depeg=depeg) for g in groups), _ZERO)
+
+    excesses = tuple(stressed(index) for index in range(len(model.scenarios)))
+    worst = min(range(len(excesses)), key=excesses.__getitem__)
+    return Requirement(
+        margin=collateral - excesses[worst],
+        wrapped_depeg=stressed(worst, depeg=False) - excesses[worst],
+        scenario=worst,
+        excesses=excesses,
+    )
+
+
+def _contributions(
+    book: Book,
+    positions: list[Position],
+    groups: list[_Group],
+    margin: Margin | None,
+    model: Model,
+) -> Iterable[Contribution]:
+    group_of: Mapping[int, _Group] = {id(p): group for group in groups for p in group.positions}
+    for position in positions:
+        value = _marked_value(book, position)
+        group = group_of.get(id(position))
+        if margin is None or group is None:
+            yield Contribution(value)
+            continue
+
+        def part(
+            requirement: Requirement,
+            factors: Factors,
+            position: Position = position,
+            group: _Group = group,
+        ) -> Fraction:
+            if requirement.scenario is None:
+                return _ZERO
+            return group.contribution(position, model.scenarios[requirement.scenario], factors)
+
+        yield Contribution(
+            value=value,
+            collateral_value=group.collateral_part(position),
+            maintenance=part(margin.maintenance, model.maintenance),
+            initial=part(margin.initial, model.initial),
+        )
+
+
+def _marked_value(book: Book, position: Position) -> Fraction | None:
+    name = book.tokens[position.token].base
+    if name is None or position.units is None or not book.bases[name].usable:
+        return None
+    return position.units * book.bases[name].mark
