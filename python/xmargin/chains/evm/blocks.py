@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from xmargin.chains.evm.endpoint import EvmEndpoint, Json, Refusal, hex_bytes, quantity
+from xmargin.chains.evm.endpoint import EvmEndpoint, hex_bytes, quantity
 from xmargin.chains.evm.multicall import BlockUnavailableError
+from xmargin.chains.jsonrpc import Json, Refusal
 from xmargin.model import BlockRef, Condition
 from xmargin.reads import EvmLog
 

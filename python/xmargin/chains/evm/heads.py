@@ -1,28 +1,21 @@
 """When to look: newHeads over WebSocket under a watchdog, polling when there is none.
 
-What arrives here is only ever a hint that a block of some hash may be the head. The reader asks
-the endpoint for that block before it believes anything of it.
-
 The socket is aiohttp's: web3's persistent provider spins the event loop while it waits for an
 answer, and can swallow a cancellation.
 """
 
 import asyncio
-import logging
-import time
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import aiohttp
 
 from xmargin.chains.evm.blocks import latest
 from xmargin.chains.evm.endpoint import EvmEndpoint, quantity
+from xmargin.chains.watching import Watch
 from xmargin.config import ChainConfig
 from xmargin.errors import EndpointError
 from xmargin.model import Condition
 
-_LOG = logging.getLogger(__name__)
-_RETRY_S_MIN: Final = 0.25
-_RETRY_S_MAX: Final = 30.0
 _MESSAGE_BYTES_MAX: Final = 1024 * 1024
 _PING_S: Final = 10
 # A subscription that stays quiet for so many polling intervals is checked by polling once.
@@ -31,34 +24,18 @@ _QUIET_INTERVALS_MAX: Final = 3
 _MISSED_HEADS_MAX: Final = 2
 
 
-class HeadWatch:
+class HeadWatch(Watch):
     """Yields the newest head's hash of one endpoint; heads that piled up are coalesced."""
 
+    _endpoint: EvmEndpoint
+
     def __init__(self, chain: ChainConfig, endpoint: EvmEndpoint, ws_url: str | None) -> None:
-        self._chain = chain.id
-        self._endpoint = endpoint
-        self._ws_url = ws_url
-        self._timeout_s = chain.request_timeout_ms / 1000
-        self._poll_s = chain.poll_ms / 1000
+        super().__init__(chain, endpoint, ws_url)
         self._hint: str | None = None
-        self._hinted = asyncio.Event()
         self._seen = ""
         self._missed_heads = 0
-        self._keeper: asyncio.Task[None] | None = None
-        self._subscription: asyncio.Task[None] | None = None
         self._listening = False
         self._fault: EndpointError | None = None
-
-    async def __aenter__(self) -> Self:
-        self._wake()
-        if self._ws_url is not None:
-            self._keeper = asyncio.create_task(self._keep_listening(self._ws_url))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
 
     @property
     def listening(self) -> bool:
@@ -96,14 +73,9 @@ class HeadWatch:
         head = (await latest(self._endpoint)).hash
         if self._listening and head != self._seen:
             self._missed_heads += 1
-            if self._missed_heads >= _MISSED_HEADS_MAX and self._subscription is not None:
-                _LOG.warning(
-                    "%s: the WebSocket of %s is silent; reconnecting",
-                    self._chain,
-                    self._endpoint.redacted,
-                )
+            if self._missed_heads >= _MISSED_HEADS_MAX:
                 self._missed_heads = 0
-                self._subscription.cancel()
+                self._resubscribe()
         self._seen = head
         return head
 
@@ -112,31 +84,13 @@ class HeadWatch:
         self._hint = hint
         self._hinted.set()
 
-    async def _keep_listening(self, url: str) -> None:
-        retry_s = _RETRY_S_MIN
-        while True:
-            began_s = time.monotonic()
-            self._subscription = asyncio.create_task(self._listen(url))
-            (ending,) = await asyncio.gather(self._subscription, return_exceptions=True)
-            self._listening = False
-            if isinstance(ending, EndpointError):
-                self._fault = ending
-            if not isinstance(ending, asyncio.CancelledError):
-                _LOG.warning(
-                    "%s: the WebSocket of %s ended (%s); polling until it is back",
-                    self._chain,
-                    self._endpoint.redacted,
-                    # The message of a connection's error may hold the URL, and the key in it.
-                    "closed" if ending is None else type(ending).__name__,
-                )
-            self._wake()
-            if time.monotonic() - began_s > _RETRY_S_MAX:
-                retry_s = _RETRY_S_MIN
-            await asyncio.sleep(retry_s)
-            retry_s = min(2 * retry_s, _RETRY_S_MAX)
+    def _ended(self, ending: BaseException | None) -> None:
+        self._listening = False
+        if isinstance(ending, EndpointError):
+            self._fault = ending
+        self._wake()
 
     async def _listen(self, url: str) -> None:
-        """One subscription's life; ends by an exception, or when the socket closes."""
         timeout = aiohttp.ClientWSTimeout(ws_close=self._timeout_s)
         async with (
             asyncio.timeout(self._timeout_s) as handshake,
@@ -156,9 +110,9 @@ class HeadWatch:
 
     def _require_chain(self, answer: Any) -> None:
         number = quantity(answer)
-        if number is None or f"eip155:{number}" != self._chain:
+        if number is None or f"eip155:{number}" != self._endpoint.chain:
             raise self._endpoint.fault(
-                f"its WebSocket is of eip155:{number}, not of {self._chain}; fix its URL",
+                f"its WebSocket is of eip155:{number}, not of {self._endpoint.chain}; fix its URL",
                 Condition.INVALID,
             )
 

@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
-from xmargin.chains.evm.endpoint import EvmEndpoint, Json, Refusal, hex_bytes
+from xmargin.chains.evm.endpoint import EvmEndpoint, hex_bytes
+from xmargin.chains.jsonrpc import Json, Refusal
 from xmargin.errors import EndpointError
 from xmargin.model import Condition
 from xmargin.reads import EvmCall

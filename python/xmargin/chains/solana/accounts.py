@@ -11,7 +11,8 @@ from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from xmargin.chains.solana.endpoint import Json, Refusal, SolanaEndpoint, shown
+from xmargin.chains.jsonrpc import Json, Refusal, shown
+from xmargin.chains.solana.endpoint import SolanaEndpoint
 from xmargin.errors import EndpointError
 from xmargin.model import Condition
 from xmargin.reads import SolanaAccount

@@ -1,25 +1,19 @@
-"""When to look and at what: slots and changed accounts over WebSocket, under a watchdog.
-
-What arrives here is only ever a hint: that there is a new slot, that an account may have changed.
-The reader asks the endpoint itself before it believes anything of it.
-"""
+"""When to look and at what: slots and changed accounts over WebSocket, under a watchdog."""
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from xmargin.chains.solana.accounts import COMMITMENT
 from xmargin.chains.solana.endpoint import SolanaEndpoint
+from xmargin.chains.watching import Watch
 from xmargin.config import ChainConfig
 
 if TYPE_CHECKING:
     from solana.rpc.websocket_api import SolanaWsClient
 
 _LOG = logging.getLogger(__name__)
-_RETRY_S_MIN: Final = 0.25
-_RETRY_S_MAX: Final = 30.0
 _MESSAGE_BYTES_MAX: Final = 32 * 1024 * 1024
 _NOTES_MAX: Final = 100_000
 _PING_S: Final = 10
@@ -29,7 +23,7 @@ _QUIET_INTERVALS_MAX: Final = 3
 _SUBSCRIBING_AT_ONCE: Final = 16
 
 
-class SlotWatch:
+class SlotWatch(Watch):
     """Says when a slot may be new, and which accounts may have changed since they were read.
 
     ``addresses`` are subscribed to in order, as many as the chain's ``subscriptions_max`` and the
@@ -44,28 +38,12 @@ class SlotWatch:
         ws_url: str | None,
         addresses: Sequence[str],
     ) -> None:
-        self._endpoint = endpoint
-        self._ws_url = ws_url
+        super().__init__(chain, endpoint, ws_url)
         self._addresses = addresses[: chain.subscriptions_max]
-        self._timeout_s = chain.request_timeout_ms / 1000
-        self._poll_s = chain.poll_ms / 1000
-        self._hinted = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
         self._touched: set[str] = set()
         self.covered: frozenset[str] = frozenset()
         self.newest_slot: int | None = None
         self.min_slot = 0
-
-    async def __aenter__(self) -> Self:
-        self._hinted.set()
-        if self._ws_url is not None:
-            self._keeper = asyncio.create_task(self._keep_listening(self._ws_url))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
 
     @property
     def listening(self) -> bool:
@@ -89,26 +67,10 @@ class SlotWatch:
         touched, self._touched = self._touched, set()
         return touched
 
-    async def _keep_listening(self, url: str) -> None:
-        retry_s = _RETRY_S_MIN
-        while True:
-            began_s = time.monotonic()
-            (ending,) = await asyncio.gather(self._listen(url), return_exceptions=True)
-            self.covered, self.newest_slot, self.min_slot = frozenset(), None, 0
-            # The client's own message may print the URL, and with it the key in it.
-            _LOG.warning(
-                "%s: the WebSocket of %s ended (%s); polling until it is back",
-                self._endpoint.chain,
-                self._endpoint.redacted,
-                type(ending).__name__,
-            )
-            if time.monotonic() - began_s > _RETRY_S_MAX:
-                retry_s = _RETRY_S_MIN
-            await asyncio.sleep(retry_s)
-            retry_s = min(2 * retry_s, _RETRY_S_MAX)
+    def _ended(self, ending: BaseException | None) -> None:
+        self.covered, self.newest_slot, self.min_slot = frozenset(), None, 0
 
     async def _listen(self, url: str) -> None:
-        """One connection's life; ends by an exception."""
         from solana.rpc.websocket_api import SolanaWsClient
 
         client = SolanaWsClient(
