@@ -23,6 +23,9 @@ AccountId: TypeAlias = str  # ``aave-v3@eip155:1/0xabc…``: venue / address [/ 
 FeedId: TypeAlias = str  # ``chainlink@eip155:1/0xproxy…``: feed kind @ chain / address
 PortfolioId: TypeAlias = str
 
+REORG_DEPTH_MAX = 512
+"""How many blocks of one chain the World can undo: no reader may tell a deeper reorg in steps."""
+
 _CHAIN = re.compile(r"(eip155:[1-9][0-9]{0,31}|solana:[1-9A-HJ-NP-Za-km-z]{32})")
 _KIND_AT_CHAIN = re.compile(rf"([a-z0-9][a-z0-9.-]*)@{_CHAIN.pattern}")
 _EVM_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
@@ -393,7 +396,7 @@ class AaveV3Reserve:
     """One reserve of an Aave v3 pool, as ``getReserveData`` and the pool's oracle give it.
 
     Indices and rates in ray (1e27); ``configuration`` is the raw bitmap; ``price_base`` is in
-    the oracle's base currency unit (8 decimals for USD).
+    the oracle's base currency unit (8 decimals for USD), 0 where it gives no price.
     """
 
     venue: VenueId

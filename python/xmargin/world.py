@@ -2,7 +2,8 @@
 
 A chain's facts are staged until the head of their block arrives: the head is the commit mark, so
 a cut of the World never mixes a block half read into the one before. Every commit is journalled,
-and a reorg undoes the journal down to the common ancestor.
+and a reorg undoes the journal down to the common ancestor; one deeper than ``REORG_DEPTH_MAX``
+forgets the chain until it is read anew.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from types import MappingProxyType
 
 from xmargin.errors import ObservationError
 from xmargin.model import (
+    REORG_DEPTH_MAX,
     AaveV3Account,
     AaveV3EMode,
     AaveV3Reserve,
@@ -31,8 +33,7 @@ from xmargin.model import (
 )
 from xmargin.wire import canonical_json
 
-JOURNAL_BLOCKS_MAX = 512
-"""Blocks a chain can be rolled back; a deeper reorg forgets the chain until it is read anew."""
+_JOURNAL_BLOCKS_MAX = REORG_DEPTH_MAX + 1  # the ancestor itself has to be there still
 
 Key = tuple[str, ...]
 ChainFact = FeedRound | TokenState | TokenBalance | AaveV3Reserve | AaveV3EMode | AaveV3Account
@@ -73,7 +74,7 @@ class ChainState:
     status: ChainStatus | None = None
     staged_block: BlockRef | None = None
     staged: dict[Key, ChainFact] = field(default_factory=dict)
-    journal: deque[_Undo] = field(default_factory=lambda: deque(maxlen=JOURNAL_BLOCKS_MAX))
+    journal: deque[_Undo] = field(default_factory=lambda: deque(maxlen=_JOURNAL_BLOCKS_MAX))
 
 
 class _Shelf:

@@ -6,7 +6,7 @@ import pytest
 
 from xmargin.config import Config, load_config, parse_config, redact
 from xmargin.errors import ConfigError
-from xmargin.model import Claim
+from xmargin.model import REORG_DEPTH_MAX, Claim
 
 OWNER = "0x" + "aa" * 20
 TOKEN = "0x" + "0B" * 20
@@ -110,6 +110,15 @@ def test_a_mistake_names_its_key_and_its_fix_in_one_line(text: str, key: str, sa
     assert caught.value.field == key
     assert "\n" not in message.split("not TOML")[0]
     assert "s3cr3t" not in message
+
+
+def test_a_reorg_may_be_as_deep_as_the_world_can_undo_and_no_deeper() -> None:
+    def with_depth(blocks: int) -> str:
+        return changed('name = "one"', f'name = "one"\nreorg_depth_max = {blocks}')
+
+    assert parse_config(with_depth(REORG_DEPTH_MAX)).chains[0].reorg_depth_max == REORG_DEPTH_MAX
+    with pytest.raises(ConfigError, match=f"less than or equal to {REORG_DEPTH_MAX}"):
+        parse_config(with_depth(REORG_DEPTH_MAX + 1))
 
 
 def test_urls_print_redacted() -> None:

@@ -19,6 +19,7 @@ from tests.spine.examples import (
 )
 from xmargin.errors import ObservationError
 from xmargin.model import (
+    REORG_DEPTH_MAX,
     ChainHead,
     ClockTick,
     Fact,
@@ -73,6 +74,20 @@ def test_a_reorg_restores_what_the_ancestor_said() -> None:
 def test_a_reorg_deeper_than_the_journal_forgets_the_chain() -> None:
     world = world_after(paid(1, 5), paid(2, 6))
     world.apply(reorg(block(2), block(6)))
+    assert balance(world) is None
+    assert world.chains[CHAIN].block is None
+
+
+def test_the_deepest_reorg_a_reader_may_tell_is_undone_and_one_deeper_forgets_the_chain() -> None:
+    heights = range(1, REORG_DEPTH_MAX + 10)
+    batches = [paid(height, height) for height in heights]
+    tip, deepest = heights[-1], heights[-1] - REORG_DEPTH_MAX
+    world = world_after(*batches)
+    world.apply(reorg(block(deepest), block(tip)))
+    assert balance(world) == deepest
+    assert world.chains[CHAIN].block == block(deepest)
+    world = world_after(*batches)
+    world.apply(reorg(block(deepest - 1), block(tip)))
     assert balance(world) is None
     assert world.chains[CHAIN].block is None
 
