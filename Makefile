@@ -64,7 +64,7 @@ test-long: $(STAMPS)/core ## Tests that take minutes
 	@$(PYTEST) -m long $(ARGS)
 
 rust-test: $(STAMPS)/packages
-	$(STAGE) "Rust tests" cargo test --locked --quiet --workspace
+	$(STAGE) "Rust tests" cargo test --locked --quiet --workspace --exclude xmargin-py
 
 # --- Lint -----------------------------------------------------------------------------------------
 
