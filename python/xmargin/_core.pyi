@@ -77,8 +77,9 @@ def evaluate(
 
         ``venue_accounts`` (a row an Aave account, in order): ``account: u32, collateral_base: u256,
         debt_base: u256, available_borrows_base: u256, liquidation_threshold_bps: u32, ltv_bps: u32,
-        health_factor_wad: u256 nullable, held: bool, overflow: bool``. ``overflow``: the contract's own
-        ``getUserAccountData`` would revert; the numbers are zero and the portfolio is refused.
+        health_factor_wad: u256 nullable, held: bool, overflow: bool``. ``overflow``: the
+        contract's own ``getUserAccountData`` would revert; the numbers are zero and the portfolio
+        is refused.
 
         ``positions``: ``portfolio: u32, account: u32, token: u32, debt: bool, amount: u256,
         quantity: f64 nullable, value: f64 nullable, collateral_value: f64,

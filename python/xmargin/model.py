@@ -556,6 +556,7 @@ class HealthStatus(StrEnum):
     LIQUIDATABLE = "LIQUIDATABLE"  # below maintenance margin, or health factor below one
     HELD = "HELD"  # prices disagree: a range is served, nothing is liquidatable
     REFUSED = "REFUSED"  # no number is served
+    UNKNOWN = "UNKNOWN"  # what was read is sound, but a venue account was not read
 
 
 class PositionSide(StrEnum):
@@ -578,7 +579,8 @@ class Counting(StrEnum):
 class PositionHealth:
     """One position with its part in the portfolio's margin (USD, decimal strings inside).
 
-    ``amount`` is in token units, ``value`` marked and signed (debt negative).
+    ``amount`` is in token units (``None``: decimals unknown), ``value`` marked and signed (debt
+    negative).
     ``collateral_value`` of all positions sum to the portfolio's, ``*_contribution`` to the
     requirement less contingencies.
     """
@@ -588,7 +590,7 @@ class PositionHealth:
     symbol: str
     asset: str
     side: PositionSide
-    amount: Decimal
+    amount: Decimal | None
     value: Decimal | None
     collateral_value: Decimal
     maintenance_contribution: Decimal

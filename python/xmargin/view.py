@@ -5,7 +5,7 @@ that a book of thousands costs a watcher only what it watches.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -26,6 +26,7 @@ from xmargin.model import (
     PortfolioId,
     PositionHealth,
     PositionSide,
+    TokenId,
     TokenState,
     Verdict,
     ViewMetadata,
@@ -44,13 +45,13 @@ _COUNTING = tuple(Counting)  # the core's numbers, in order
 _WAD_DECIMALS = 18
 
 
-def _decimal(value: float | None) -> Decimal | None:
-    """A float's shortest exact-round-trip digits; ``-0.0`` is zero."""
-    return None if value is None else Decimal(repr(value + 0.0))
-
-
 def _money(value: float) -> Decimal:
+    """A float's shortest exact-round-trip digits; ``-0.0`` is zero."""
     return Decimal(repr(value + 0.0))
+
+
+def _decimal(value: float | None) -> Decimal | None:
+    return None if value is None else _money(value)
 
 
 def _scaled(amount: int, decimals: int) -> Decimal:
@@ -80,10 +81,12 @@ class View:
             parameter_version=snapshot.parameters.version,
             parameter_sha256=snapshot.parameters.sha256,
             engine_version=evaluation.engine_version,
-            partial=bool(cut_off) or any(p.verdict is Verdict.REFUSE for p in doubtful),
+            partial=bool(cut_off or evaluation.read_faults)
+            or any(p.verdict is Verdict.REFUSE for p in doubtful),
             flags=(
                 *(f"chain {c.name} is {c.condition}: {c.reason}" for c in cut_off),
                 *(f"price of {p.base} is {p.verdict}: {'; '.join(p.reasons)}" for p in doubtful),
+                *_fault_flags(evaluation.read_faults),
             ),
             as_of=snapshot.chains,
             prices=tuple(snapshot.prices.values()),
@@ -148,7 +151,7 @@ class View:
         return PortfolioHealth(
             portfolio=spec.id,
             label=spec.label,
-            status=_status(numbers),
+            status=_status(numbers, unread=row in self._portfolios_with_unread_accounts),
             verdict=self._verdict(row, flagged=bool(flags), refused=numbers["refused"]),
             partial=numbers["partial"] or self._unread(row),
             flags=flags,
@@ -197,7 +200,7 @@ class View:
             symbol=token if spec is None else spec.symbol,
             asset="" if spec is None else spec.asset,
             side=PositionSide.DEBT if position["debt"] else PositionSide.ASSET,
-            amount=_scaled(int.from_bytes(position["amount"], "big"), self._decimals[token]),
+            amount=self._amount(token, position["amount"]),
             value=_decimal(position["value"]),
             collateral_value=_money(position["collateral_value"]),
             maintenance_contribution=_money(position["maintenance_contribution"]),
@@ -206,11 +209,16 @@ class View:
             note=_NOTES[counting],
         )
 
+    def _amount(self, token: TokenId, smallest_units: bytes) -> Decimal | None:
+        decimals = self._decimals.get(token)
+        if decimals is None:
+            return None
+        return _scaled(int.from_bytes(smallest_units, "big"), decimals)
+
     @cached_property
-    def _decimals(self) -> dict[str, int]:
+    def _decimals(self) -> dict[TokenId, int]:
         states = _of_kind(self._snapshot, "token", TokenState)
-        known = {state.token: state.decimals for state in states if not state.fault}
-        return {**dict.fromkeys(self._evaluation.rows.token_ids, 0), **known}
+        return {state.token: state.decimals for state in states if not state.fault}
 
     # --- Venue truth --------------------------------------------------------------------------
 
@@ -282,6 +290,12 @@ class View:
         prices = self._snapshot.prices.values()
         return {p.base: p.verdict for p in prices if p.verdict is not Verdict.OK}
 
+    @cached_property
+    def _portfolios_with_unread_accounts(self) -> frozenset[int]:
+        rows = self._evaluation.rows
+        accounts = self._evaluation.account_faults
+        return frozenset(rows.account_portfolios[rows.accounts[a]] for a in accounts)
+
     def _unread(self, row: int) -> bool:
         if not (self._cut_off or self._evaluation.read_faults):
             return False
@@ -316,8 +330,15 @@ class View:
             health_factor=factor,
             shortfall=_scaled(missing, AAVE_BASE_DECIMALS),
             debt=_scaled(health.debt_base, AAVE_BASE_DECIMALS),
-            reason=f"venue health factor {factor:.4f} < 1",
+            reason=f"venue health factor {factor:.4f} < 1{self._last_known(health.account)}",
         )
+
+    def _last_known(self, account: AccountId) -> str:
+        """What to add of an account whose chain is cut off: its figures are the last known."""
+        chain = next((c for c in self._cut_off if c.chain == chain_of(account)), None)
+        if chain is None or chain.block is None:
+            return ""
+        return f" as of block {chain.block.height}; {chain.name} is {chain.condition}"
 
     def _portfolio_entry(self, rank: int, row: int) -> LiquidationEntry:
         numbers = self._evaluation.portfolios[row]
@@ -348,18 +369,27 @@ _CUT_OFF_NOTE = {
 }
 
 
-def _status(numbers: Mapping[str, Any]) -> HealthStatus:
+def _status(numbers: Mapping[str, Any], *, unread: bool) -> HealthStatus:
+    """Where a portfolio stands; one with a venue account ``unread`` is never called sound."""
     if numbers["refused"]:
         return HealthStatus.REFUSED
-    if not numbers["owes"]:
-        return HealthStatus.NO_DEBT
-    if numbers["initial_excess"] >= 0:
-        return HealthStatus.HEALTHY
+    if not numbers["owes"] or numbers["initial_excess"] >= 0:
+        sound = HealthStatus.HEALTHY if numbers["owes"] else HealthStatus.NO_DEBT
+        return HealthStatus.UNKNOWN if unread else sound
     if numbers["held"]:
         return HealthStatus.HELD
     if numbers["maintenance_excess"] < 0:
         return HealthStatus.LIQUIDATABLE
     return HealthStatus.MARGIN_CALL
+
+
+def _fault_flags(faults: Mapping[AccountId, str]) -> Iterator[str]:
+    """One flag a venue, with the first of its faults: a venue that fails has thousands alike."""
+    of_venue: dict[str, list[str]] = {}
+    for account in sorted(faults):
+        of_venue.setdefault(venue_of(account), []).append(faults[account])
+    for venue, texts in of_venue.items():
+        yield f"{venue}: {len(texts)} of its accounts not fully read, the first: {texts[0]}"
 
 
 def _venue_status(health_factor_wad: int | None) -> HealthStatus:

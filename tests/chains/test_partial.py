@@ -98,6 +98,7 @@ async def test_a_chain_that_is_dead_from_the_start_is_unread_and_flagged(
             view = await xmargin.until(lambda v: condition(v, FAST) is not Condition.UNREAD)
     assert height(view, FAST) == -1
     health = view.health("p02-healthy-btc")
+    assert health.status is HealthStatus.UNKNOWN, "an account not read may hide any debt"
     assert health.partial
     assert health.flags
     fast = next(a for a in health.accounts if FAST in a.account)

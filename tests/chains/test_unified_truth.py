@@ -72,7 +72,7 @@ async def test_an_atoken_is_counted_once(testbed: Testbed, tmp_path: Path) -> No
     claims = [p for p in health.positions if p.counting is Counting.LOOKED_THROUGH]
     assert claims, "the owner's wallet holds aTokens"
     assert all(p.collateral_value == 0 for p in claims)
-    supplied = sum(p.amount for p in health.positions if p.symbol == "WETH")
+    supplied = sum((p.amount or Decimal(0)) for p in health.positions if p.symbol == "WETH")
     assert Decimal("19.9") < supplied < Decimal("20.2"), "15 supplied, 5 received, once each"
 
 
@@ -82,15 +82,21 @@ async def test_wallets_are_what_the_chains_say(testbed: Testbed, tmp_path: Path)
     for portfolio in testbed.portfolios:
         positions = view.health(portfolio.id).positions
         for chain in testbed.evm.values():
-            held = await chain.w3.eth.get_balance(portfolio.evm_address)
+            held = await chain.w3.eth.get_balance(
+                chain.w3.to_checksum_address(portfolio.evm_address)
+            )
             ours = [
-                p.amount
+                p.amount or Decimal(0)
                 for p in positions
                 if p.token == f"{chain.id}/slip44:60" and p.account.startswith("wallet@")
             ]
             assert sum(ours, Decimal(0)) == Decimal(held).scaleb(-18), portfolio.id
         for symbol, amount in portfolio.solana.items():
-            ours = [p.amount for p in positions if p.symbol == symbol and "solana:" in p.account]
+            ours = [
+                p.amount or Decimal(0)
+                for p in positions
+                if p.symbol == symbol and "solana:" in p.account
+            ]
             assert sum(ours, Decimal(0)) == amount, (portfolio.id, symbol)
 
 

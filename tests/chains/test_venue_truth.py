@@ -3,6 +3,8 @@
 from decimal import Decimal
 from pathlib import Path
 
+from hexbytes import HexBytes
+
 from tests.chains.running import healths, running
 from xmargin.model import AccountHealth, chain_of
 from xmargin.testbed.world import Testbed
@@ -15,7 +17,9 @@ async def contract_says(bed: Testbed, account: str, block_hash: str) -> tuple[in
     """``getUserAccountData`` of the account's owner at the block."""
     chain = bed.evm[chain_of(account)]
     owner = chain.w3.to_checksum_address(account.rsplit("/", 1)[1])
-    answer = await chain.pool.functions.getUserAccountData(owner).call(block_identifier=block_hash)
+    answer = await chain.pool.functions.getUserAccountData(owner).call(
+        block_identifier=HexBytes(block_hash)
+    )
     return tuple(answer)
 
 

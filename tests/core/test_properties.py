@@ -191,8 +191,8 @@ def test_p5_everything_scales_with_the_book(book: Book, factor: int) -> None:
     for name, old in before.items():
         new = after[name]
         for column in (*EXCESSES, "equity", "collateral_value", "maintenance_margin", "gross_debt"):
-            # Venues round balances to a unit of 1e-15 of these amounts.
-            bound = 1e-9 * new.gross_value
+            # Venues round balances to the unit; these amounts are of 1e15 units and more.
+            bound = new.rounding
             assert abs(new.row[column] - factor * old.row[column]) <= bound, (name, column)
         assert new.row["owes"] == old.row["owes"]
 

@@ -20,6 +20,13 @@ def on_pool(core: EvmChain, function: str, args: list[object], sender: str) -> T
     return Transaction(sender, core.pool.address, data, function)
 
 
+def price_source(core: EvmChain, priced: str, source: str) -> Transaction:
+    """``priced`` (an asset, or a category's key) takes its price from ``source`` in the oracle."""
+    oracle = core.aave.oracle
+    data = call_data(oracle, "setAssetSources", [[priced], [source]])
+    return Transaction(core.node.admin, oracle.address, data, "setAssetSources")
+
+
 def send_ether(sender: str, to: str, amount_wei: int) -> Transaction:
     return Transaction(sender, to, "0x", "ether", value_wei=amount_wei)
 

@@ -1,68 +1,28 @@
 """A reader of one testbed chain that feeds a real World, and ways to wait for it and compare."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_typing import HexStr
 
+from tests.following import Told, now_ms, running
 from xmargin.config import ChainConfig, EndpointConfig, parse_config
-from xmargin.model import (
-    ChainHead,
-    ChainReorg,
-    ChainStatus,
-    Claim,
-    Condition,
-    Fact,
-    Observation,
-    Registry,
-    TokenSpec,
-)
+from xmargin.model import ChainReorg, Claim, Observation, Registry, TokenSpec
 from xmargin.reading.evm import EvmReader
 from xmargin.testbed.proxy import ChainProxy
 from xmargin.testbed.world import Testbed
-from xmargin.world import World
 
 CHAIN = "eip155:31337"
 OTHER_CHAIN = "eip155:31338"
-PATIENCE_S = 20.0
-Key = tuple[str, ...]
 
 
-def now_ms() -> int:
-    return int(time.time() * 1000)
-
-
-@dataclass
-class Followed:
+@dataclass(kw_only=True)
+class Followed(Told):
     """A running reader and all it told."""
 
     reader: EvmReader
-    registry: Registry
-    world: World = field(default_factory=World)
-    batches: list[list[Observation]] = field(default_factory=list)
-
-    async def sink(self, batch: Sequence[Observation]) -> None:
-        self.batches.append(list(batch))
-        news = self.world.news(batch)
-        self.world.check(news)
-        for observation in news:
-            self.world.apply(observation)
-
-    @property
-    def statuses(self) -> list[ChainStatus]:
-        return [o.fact for b in self.batches for o in b if isinstance(o.fact, ChainStatus)]
-
-    @property
-    def status(self) -> ChainStatus:
-        return self.statuses[-1]
-
-    @property
-    def heads(self) -> list[Observation]:
-        return [o for b in self.batches for o in b if isinstance(o.fact, ChainHead)]
 
     @property
     def reorgs(self) -> list[Observation]:
@@ -74,25 +34,12 @@ class Followed:
         assert heads[-1].block is not None
         return heads[-1].block.hash
 
-    def facts(self) -> Mapping[Key, Fact]:
-        kinds = ("feed", "token", "balance", "aave-v3-reserve", "aave-v3-emode", "aave-v3-account")
-        return {key: fact for kind in kinds for key, fact in self.world.facts(kind).items()}
-
-    async def until(self, what: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
-        async with asyncio.timeout(patience_s):
-            while not what():  # noqa: ASYNC110 - the reader has no reason to signal a test
-                await asyncio.sleep(0.01)
-
     async def caught_up(self, bed: Testbed) -> HexStr:
         """Wait until the head told is the chain's; its hash."""
         latest = await bed.evm[self.reader.chain].w3.eth.get_block("latest")
         wanted = latest["hash"].to_0x_hex()
         await self.until(lambda: bool(self.heads) and self.head_hash == wanted)
         return HexStr(wanted)
-
-    async def told_condition(self, condition: Condition) -> ChainStatus:
-        await self.until(lambda: bool(self.statuses) and self.status.condition is condition)
-        return self.status
 
 
 def settings(bed: Testbed, chain: str = CHAIN, **changes: Any) -> tuple[ChainConfig, Registry]:
@@ -138,15 +85,10 @@ async def follow(
 ) -> AsyncIterator[Followed]:
     """A reader that runs, and at the end must have run without an exception."""
     config, whole = settings(bed, chain, **changes)
-    one = Followed(EvmReader(config, registry or whole, now_ms), registry or whole)
-    one.world.apply(Observation(one.registry, now_ms()))
-    running = asyncio.create_task(one.reader.run(one.sink))
-    try:
+    watched = registry or whole
+    one = Followed(reader=EvmReader(config, watched, now_ms), registry=watched)
+    async with running(one.reader, one):
         yield one
-        assert not running.done(), running.exception()
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
 
 async def read_anew(bed: Testbed, registry: Registry | None = None) -> Followed:

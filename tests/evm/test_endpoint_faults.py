@@ -48,7 +48,7 @@ async def test_nothing_a_broken_endpoint_says_is_told(
         async with follow(
             testbed, endpoints=through(proxy), request_timeout_ms=TIMEOUT_MS
         ) as followed:
-            status = await followed.told_condition(condition)
+            status = await followed.told(condition)
             assert why in status.reason
             assert status.endpoint == f"proxy-0 ({proxy.http_url})"
             assert not followed.facts()
@@ -64,12 +64,12 @@ async def test_an_endpoint_that_breaks_midway_is_told_and_comes_back(
         proxy.set_fault(fault)
         heads = len(followed.heads)
         await core.node.send([core.aave.mint("WETH", EMPTY, ONE, EMPTY)])
-        status = await followed.told_condition(condition)
+        status = await followed.told(condition)
         assert why in status.reason
         assert nothing_told_since(followed, heads)
         proxy.set_fault(Fault.NONE)
         await followed.caught_up(testbed)
-        assert (await followed.told_condition(Condition.OK)).reason == ""
+        assert (await followed.told(Condition.OK)).reason == ""
         assert_same_facts(followed, await read_anew(testbed))
 
 
@@ -97,24 +97,24 @@ async def test_a_socket_of_another_chain_is_told(testbed: Testbed, core: EvmChai
         {"label": "mixed", "http": endpoint.http_url, "ws": other}
     )
     async with follow(testbed, endpoints=(mixed,)) as followed:
-        status = await followed.told_condition(Condition.INVALID)
+        status = await followed.told(Condition.INVALID)
         assert f"its WebSocket is of {OTHER_CHAIN}" in status.reason
 
 
 async def test_a_chain_without_multicall3_is_told(testbed: Testbed) -> None:
     nowhere = "0x" + "11" * 20
     async with follow(testbed, multicall3=nowhere) as followed:
-        status = await followed.told_condition(Condition.INVALID)
+        status = await followed.told(Condition.INVALID)
         assert f"no Multicall3 at {nowhere}" in status.reason
         assert not followed.facts()
 
 
 async def test_a_head_that_grows_old_is_told_as_lagging(testbed: Testbed, core: EvmChain) -> None:
     async with follow(testbed, head_age_ms_max=2_500) as followed:
-        status = await followed.told_condition(Condition.LAGGING)
+        status = await followed.told(Condition.LAGGING)
         assert "no new block within 2500 ms" in status.reason
         await core.node.catch_up_with_wall_clock()
-        await followed.told_condition(Condition.OK)
+        await followed.told(Condition.OK)
 
 
 async def test_what_is_printed_of_an_endpoint_holds_no_key(testbed: Testbed) -> None:

@@ -20,8 +20,8 @@ SET_UP_INPUTS = ("Makefile", "pyproject.toml", "requirements.lock", "Cargo.toml"
 def run(
     *command: str, cwd: Path = ROOT, path: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
-    environment.pop("PYTHON", None)
+    of_make = {"MAKEFLAGS", "MAKELEVEL", "PYTHON"}  # `make test` runs these tests
+    environment = {name: value for name, value in os.environ.items() if name not in of_make}
     if path is not None:
         environment["PATH"] = path
     return subprocess.run(

@@ -1,27 +1,20 @@
 """A reader of a local Solana chain that feeds a real World, and ways to wait for it."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from solders.pubkey import Pubkey
 
+from tests.following import Told, now_ms, running
 from xmargin.config import ChainConfig
 from xmargin.model import (
     AccountId,
-    BlockRef,
-    ChainHead,
     ChainKind,
     ChainSpec,
-    ChainStatus,
-    Condition,
-    Fact,
     FeedRound,
     FeedSpec,
-    Observation,
     PortfolioSpec,
     Registry,
     TokenBalance,
@@ -32,14 +25,8 @@ from xmargin.model import (
 from xmargin.reading.solana import SolanaReader
 from xmargin.testbed import pyth
 from xmargin.testbed.solana_vm import MINTS, SolanaVm, deterministic_keypair
-from xmargin.world import World
 
-PATIENCE_S = 20.0
 HEAD_AGE_MS_MAX = 60_000
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 def wallet_key(name: str) -> Pubkey:
@@ -93,35 +80,16 @@ def token_of(vm: SolanaVm, symbol: str) -> TokenId:
     return f"{vm.chain}/slip44:501" if symbol == "SOL" else f"{vm.chain}/token:{vm.mint(symbol)}"
 
 
-@dataclass
-class Followed:
+@dataclass(kw_only=True)
+class Followed(Told):
     """A running reader and all it told."""
 
     reader: SolanaReader
     vm: SolanaVm
-    world: World = field(default_factory=World)
-    batches: list[list[Observation]] = field(default_factory=list)
-
-    async def sink(self, batch: Sequence[Observation]) -> None:
-        self.batches.append(list(batch))
-        news = self.world.news(batch)
-        self.world.check(news)
-        for observation in news:
-            self.world.apply(observation)
 
     @property
-    def statuses(self) -> list[ChainStatus]:
-        return [o.fact for b in self.batches for o in b if isinstance(o.fact, ChainStatus)]
-
-    @property
-    def heads(self) -> list[BlockRef]:
-        return [
-            o.block for b in self.batches for o in b if isinstance(o.fact, ChainHead) and o.block
-        ]
-
-    def facts(self) -> Mapping[tuple[str, ...], Fact]:
-        kinds = ("feed", "token", "balance")
-        return {key: fact for kind in kinds for key, fact in self.world.facts(kind).items()}
+    def slots_told(self) -> list[int]:
+        return [head.block.height for head in self.heads if head.block is not None]
 
     def feed(self, base: str) -> FeedRound:
         fact = self.facts()["feed", f"pyth@{self.vm.chain}/{pyth.feed_account(base)}"]
@@ -138,19 +106,10 @@ class Followed:
         assert isinstance(fact, TokenBalance)
         return fact
 
-    async def until(self, what: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
-        async with asyncio.timeout(patience_s):
-            while not what():  # noqa: ASYNC110 - the reader has no reason to signal a test
-                await asyncio.sleep(0.01)
-
     async def slots(self, count: int) -> None:
         """Wait for so many more heads."""
         wanted = len(self.heads) + count
         await self.until(lambda: len(self.heads) >= wanted)
-
-    async def told(self, condition: Condition) -> ChainStatus:
-        await self.until(lambda: bool(self.statuses) and self.statuses[-1].condition is condition)
-        return self.statuses[-1]
 
 
 def endpoint(http_url: str, ws_url: str | None, label: str = "vm") -> dict[str, Any]:
@@ -173,12 +132,7 @@ def config_of(vm: SolanaVm, **changes: Any) -> ChainConfig:
 @asynccontextmanager
 async def follow(vm: SolanaVm, registry: Registry, **changes: Any) -> AsyncIterator[Followed]:
     """A reader that runs, and at the end must have run without an exception."""
-    one = Followed(SolanaReader(config_of(vm, **changes), registry, now_ms), vm)
-    one.world.apply(Observation(registry, now_ms()))
-    running = asyncio.create_task(one.reader.run(one.sink))
-    try:
+    reader = SolanaReader(config_of(vm, **changes), registry, now_ms)
+    one = Followed(reader=reader, registry=registry, vm=vm)
+    async with running(one.reader, one):
         yield one
-        assert not running.done(), running.exception()
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)

@@ -17,11 +17,11 @@ from spl.token.instructions import (
 )
 from spl.token.models import FreezeAccountParams, InitializeMint2Params, MintToParams
 
+from tests.following import now_ms
 from tests.solana.harness import (
     Followed,
     account_of,
     follow,
-    now_ms,
     registry_of,
     token_of,
     wallet_key,

@@ -43,7 +43,7 @@ def worst(codes: Iterable[ExitCode]) -> ExitCode:
 def of_portfolio(health: pb.PortfolioHealth) -> ExitCode:
     """By the portfolio's status, its accounts' at their venues, and whether it was read whole."""
     statuses = (health.status, *(account.status for account in health.accounts))
-    # HELD, REFUSED and statuses of a newer server are no figure to rely on.
+    # HELD, REFUSED, UNKNOWN and statuses of a newer server are no figure to rely on.
     codes = [_OF_STATUS.get(status, ExitCode.PARTIAL) for status in statuses]
     if health.partial:
         codes.append(ExitCode.PARTIAL)

@@ -200,7 +200,9 @@ def _positions_table(health: pb.PortfolioHealth, chain_names: Mapping[str, str])
 
 def _position_row(position: pb.PositionHealth, chain_names: Mapping[str, str]) -> list[Cell]:
     owed = position.side == pb.POSITION_SIDE_DEBT
-    quantity = formats.amount(formats.decimal(position.amount))
+    quantity = "?"  # the token does not say its decimals
+    if position.HasField("amount"):
+        quantity = formats.amount(formats.decimal(position.amount))
     counting = formats.words(pb.Counting.Name(position.counting), "COUNTING_")
     value = formats.decimal(position.value) if position.HasField("value") else None
     return [

@@ -26,105 +26,53 @@ from xmargin.chains.evm.endpoint import EvmEndpoint
 from xmargin.chains.evm.heads import HeadWatch
 from xmargin.chains.evm.multicall import BlockUnavailableError, Multicall
 from xmargin.config import ChainConfig, EndpointConfig
-from xmargin.errors import EndpointError
 from xmargin.model import (
     BlockRef,
     ChainHead,
-    ChainId,
     ChainReorg,
-    ChainStatus,
-    Condition,
     Fact,
     Observation,
     Registry,
 )
 from xmargin.reading.base import ClockMs, Sink
 from xmargin.reading.evm_state import EvmState, VenueUnit
+from xmargin.reading.failover import FailoverReader, Patience
 from xmargin.reads import EvmCall
 from xmargin.venues.base import EvmAccess
 
 _LOG = logging.getLogger(__name__)
-_PAUSE_S_MIN: Final = 0.25
-_PAUSE_S_MAX: Final = 10.0
 # An endpoint announces a head before all of its nodes know the block.
 _BLOCK_WAITS_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
-class EvmReader:
+class EvmReader(FailoverReader):
     """Reads one EVM chain for ever; see :class:`xmargin.reading.base.ChainReader`.
 
     ``calls_last_block`` counts what the last block told took: JSON-RPC calls by method, and
-    ``http`` requests. ``blocks_told`` counts those blocks.
+    ``http`` requests.
     """
 
     def __init__(self, config: ChainConfig, registry: Registry, clock_ms: ClockMs) -> None:
-        self.chain: ChainId = config.id
+        super().__init__(config, clock_ms)
         self.calls_last_block: Mapping[str, int] = {}
-        self.blocks_told = 0
-        self._config = config
-        self._clock_ms = clock_ms
         self._state = EvmState(config.id, registry)
         self._multicall = Multicall(config.multicall3, config.calls_per_batch_max)
         self._trunk: Trunk[frozenset[VenueUnit]] = Trunk(config.reorg_depth_max)
-        self._status: ChainStatus | None = None
-        self._last_fault = ""
-
-    # --- Endpoints --------------------------------------------------------------------------
-
-    async def run(self, sink: Sink) -> None:
-        """Read until cancelled; endpoints are tried in order, with pauses that grow.
-
-        The chain is called unreachable, invalid or lagging only when each endpoint failed since
-        the last block; while another endpoint than the first serves, an OK status says why.
-
-        Raises:
-            XmarginError: whatever ``sink`` raises; never an endpoint's fault.
-        """
-        endpoints = self._config.endpoints
-        failures, index, pause_s = 0, 0, _PAUSE_S_MIN
-        while True:
-            told_before = self.blocks_told
-            try:
-                await self._follow(
-                    endpoints[index], sink, last_resort=failures + 1 >= len(endpoints)
-                )
-            except EndpointError as error:
-                if self.blocks_told > told_before:
-                    failures, pause_s = 0, _PAUSE_S_MIN
-                failures += 1
-                if error.message != self._last_fault:
-                    _LOG.warning("%s", error.message)
-                self._last_fault = error.message
-                if failures >= len(endpoints):
-                    await self._tell_status(_status_of(error), sink)
-            index = (index + 1) % len(endpoints)
-            if failures >= len(endpoints):
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _PAUSE_S_MAX)
 
     async def _follow(self, config: EndpointConfig, sink: Sink, *, last_resort: bool) -> None:
-        """Tell one endpoint's blocks until it fails; an old head is put up with as last resort."""
         self._multicall.forget()
         async with (
             EvmEndpoint(self._config, config) as endpoint,
             HeadWatch(self._config, endpoint, config.ws_url) as heads,
         ):
-            quiet_since_ms = self._clock_ms()
+            patience = Patience(self, endpoint, last_resort=last_resort)
             while True:
                 head_hash = await heads.next()
                 calls_before = Counter(endpoint.calls)
                 head = await self._advance(endpoint, heads, head_hash, sink)
-                now_ms = self._clock_ms()
                 if head is not None:
                     self.calls_last_block = endpoint.calls - calls_before
-                    quiet_since_ms = now_ms
-                    last_resort = last_resort or not self._is_old(head)
-                    if not last_resort:
-                        raise _lagging(endpoint, f"its head {head.height} is old")
-                elif now_ms - quiet_since_ms > self._config.head_age_ms_max:
-                    raise _lagging(
-                        endpoint, f"no new block within {self._config.head_age_ms_max} ms"
-                    )
+                patience.judge(head)
 
     async def _advance(
         self, endpoint: EvmEndpoint, heads: HeadWatch, head_hash: str, sink: Sink
@@ -236,27 +184,7 @@ class EvmReader:
                 for block, fact in news.dated()
             ]
         )
-        self.blocks_told += 1
-
-    def _status_at(self, endpoint: EvmEndpoint, head: BlockRef) -> ChainStatus:
-        if self._is_old(head):
-            age_ms = self._clock_ms() - 1000 * head.time_s
-            reason = f"head {head.height} is {age_ms} ms old"
-            return ChainStatus(Condition.LAGGING, reason, endpoint.redacted)
-        on_first = endpoint.redacted == self._config.endpoints[0].redacted
-        reason = "" if on_first else self._last_fault
-        return ChainStatus(Condition.OK, reason, endpoint.redacted)
-
-    def _is_old(self, head: BlockRef) -> bool:
-        return self._clock_ms() - 1000 * head.time_s > self._config.head_age_ms_max
-
-    async def _tell_status(self, status: ChainStatus, sink: Sink) -> None:
-        """Told when it changes, not with every block."""
-        same = self._status is not None and self._status.condition is status.condition
-        if same and self._status is not None and self._status.endpoint == status.endpoint:
-            return
-        self._status = status
-        await sink([Observation(status, self._clock_ms(), self.chain, None, "reader")])
+        self.heads_told += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,12 +203,3 @@ class _News:
         for fact in self.facts:
             yield self.head, fact
         yield self.head, ChainHead(self.labels.safe_height, self.labels.finalized_height)
-
-
-def _lagging(endpoint: EvmEndpoint, what: str) -> EndpointError:
-    return endpoint.fault(what, Condition.LAGGING)
-
-
-def _status_of(error: EndpointError) -> ChainStatus:
-    condition = Condition(error.metadata["condition"])
-    return ChainStatus(condition, error.message, error.metadata["endpoint"])

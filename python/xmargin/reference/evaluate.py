@@ -29,10 +29,7 @@ def evaluate(parameters: str, book: Book) -> Evaluation:
     """Venue truth, unified truth and liquidation order; ``parameters`` is JSON, range-checked."""
     model = Model.over(parameters, (base.asset for base in book.bases.values()))
     users = dict(_users(book))
-    venue_accounts = {
-        account: _account_data(book, user)
-        for account, user in users.items()
-    }
+    venue_accounts = {account: _account_data(book, user) for account, user in users.items()}
     held = frozenset(account for account, user in users.items() if _is_held(book, user))
     portfolios = tuple(margin_of(book, p, model) for p in book.portfolios)
     known = {account: data for account, data in venue_accounts.items() if data is not None}

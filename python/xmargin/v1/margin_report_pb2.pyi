@@ -77,6 +77,8 @@ class _HealthStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HealthSt
     """Would be below a margin, but prices disagree: nothing is liquidatable."""
     HEALTH_STATUS_REFUSED: _HealthStatus.ValueType  # 6
     """No number can be served."""
+    HEALTH_STATUS_UNKNOWN: _HealthStatus.ValueType  # 7
+    """What was read is sound, but a venue account was not: what it owes is not known."""
 
 class HealthStatus(_HealthStatus, metaclass=_HealthStatusEnumTypeWrapper):
     """Where a portfolio or account stands."""
@@ -95,6 +97,8 @@ HEALTH_STATUS_HELD: HealthStatus.ValueType  # 5
 """Would be below a margin, but prices disagree: nothing is liquidatable."""
 HEALTH_STATUS_REFUSED: HealthStatus.ValueType  # 6
 """No number can be served."""
+HEALTH_STATUS_UNKNOWN: HealthStatus.ValueType  # 7
+"""What was read is sound, but a venue account was not: what it owes is not known."""
 Global___HealthStatus: _TypeAlias = HealthStatus  # noqa: Y015
 
 class _PositionSide:
@@ -505,7 +509,7 @@ class PositionHealth(_message.Message):
     """Why not, when it did not."""
     @_builtins.property
     def amount(self) -> _decimal_pb2.Decimal:
-        """Token units, exact."""
+        """Token units, exact; absent when the token's decimals are not known."""
 
     @_builtins.property
     def value(self) -> _decimal_pb2.Decimal:

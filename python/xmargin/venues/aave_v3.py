@@ -5,7 +5,9 @@ addresses, the list of reserves, each reserve's data and price, and the eMode ca
 account (a *unit*) is read when it is first seen and when a log of the pool or its tokens names it.
 
 The price of an asset is exactly what the pool's oracle answers; a category with a source of its own
-is priced by ``getAssetPrice(priceSource)``, as EModeLogic.getEModeConfiguration does.
+is priced by ``getAssetPrice(priceSource)``, as EModeLogic.getEModeConfiguration does. Where the
+oracle answers nothing, the contract reverts for whoever uses the asset or category, and so only
+their accounts are at fault.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +32,8 @@ from xmargin.reads import EvmCall, EvmLog, EvmRead, Rediscover
 from xmargin.venues import aave_v3_abi as abi
 from xmargin.venues.base import EvmAccess, EvmVenue, Reread, Unit, accounts_at, erc20_id
 
+BASE_CURRENCY_UNIT: Final = 10**8
+"""The oracle's unit of a market in USD; markets in another currency are not supported."""
 EMODE_CATEGORY_MAX: Final = 255
 RESERVES_MAX: Final = 128
 """ReserveConfiguration.MAX_RESERVES_COUNT: a user's bitmap has two bits for each."""
@@ -53,11 +57,17 @@ class Reserve:
         """The reserve's borrowing bit in a user's configuration."""
         return 1 << (2 * self.reserve_id)
 
+    @property
+    def use_bits(self) -> int:
+        """The reserve's borrowing and collateral bits in a user's configuration."""
+        return 3 << (2 * self.reserve_id)
+
 
 @dataclass(frozen=True, slots=True)
 class AaveV3Pool:
     """A discovered pool. A unit is ``(account,)``.
 
+    ``unpriced`` are the assets and categories' price sources that the oracle gives no price for.
     ``borrowed`` remembers each account's borrowing bits, so that its next read asks for the right
     debts at once; it is a hint, and :class:`Reread` corrects it.
     """
@@ -69,6 +79,7 @@ class AaveV3Pool:
     assets: tuple[str, ...]
     reserves: tuple[Reserve, ...]
     emode_sources: Mapping[int, str]
+    unpriced: frozenset[str]
     accounts_by_address: Mapping[str, AccountId]
     units: tuple[Unit, ...]
     borrowed: dict[AccountId, int] = field(default_factory=dict)
@@ -106,30 +117,30 @@ class AaveV3Pool:
             abi.GET_PRICE_ORACLE(self.provider),
             abi.GET_RESERVES_LIST(self.pool),
             *(abi.GET_RESERVE_DATA(self.pool, r.asset) for r in self.reserves),
-            *(abi.GET_ASSET_PRICE(self.oracle, r.asset) for r in self.reserves),
             *(abi.GET_EMODE_CATEGORY_DATA(self.pool, c) for c in self.emode_sources),
-            *(abi.GET_ASSET_PRICE(self.oracle, s) for s in self._own_sources().values()),
+            *(
+                abi.GET_ASSET_PRICE(self.oracle, p)
+                for p in _priced(self.assets, self.emode_sources)
+            ),
         ]
         return (EvmRead(tuple(calls), self._decode_block),)
-
-    def _own_sources(self) -> dict[int, str]:
-        return {c: s for c, s in self.emode_sources.items() if s != abi.NO_ADDRESS}
 
     def _decode_block(self, results: Sequence[bytes | None]) -> list[Fact]:
         reader = iter(results)
         self._require_same_addresses(reader)
         data = [abi.decode_reserve_data(next(reader)) for _ in self.reserves]
-        prices = [self._price(reserve.asset, next(reader)) for reserve in self.reserves]
         emodes = [abi.decode_emode(next(reader)) for _ in self.emode_sources]
-        own_prices = {c: self._price(s, next(reader)) for c, s in self._own_sources().items()}
+        prices = {p: _price_in(next(reader)) for p in _priced(self.assets, self.emode_sources)}
+        if self.unpriced != _missing(prices):
+            raise Rediscover
         facts: list[Fact] = [
-            self._reserve_fact(reserve, one, price)
-            for reserve, one, price in zip(self.reserves, data, prices, strict=True)
+            self._reserve_fact(reserve, one, prices[reserve.asset] or 0)
+            for reserve, one in zip(self.reserves, data, strict=True)
         ]
         for (category, source), emode in zip(self.emode_sources.items(), emodes, strict=True):
             if emode.price_source != source:
                 raise Rediscover
-            facts.append(self._emode_fact(category, emode, own_prices.get(category, 0)))
+            facts.append(self._emode_fact(category, emode, prices.get(source) or 0))
         return facts
 
     def _require_same_addresses(self, reader: Iterator[bytes | None]) -> None:
@@ -138,13 +149,6 @@ class AaveV3Pool:
         (assets,) = abi.GET_RESERVES_LIST.decode(next(reader))
         if (pool, oracle, tuple(assets)) != (self.pool, self.oracle, self.assets):
             raise Rediscover
-
-    @staticmethod
-    def _price(asset: str, data: bytes | None) -> int:
-        if data is None:
-            raise DecodeError(f"the pool's oracle gives no price for {asset}")
-        (price,) = abi.GET_ASSET_PRICE.decode(data)
-        return int(price)
 
     def _reserve_fact(
         self, reserve: Reserve, data: abi.ReserveData, price_base: int
@@ -223,6 +227,7 @@ class AaveV3Pool:
             raise Reread(self._account_read(account, borrows_now))
         if emode and emode not in self.emode_sources:
             raise Rediscover
+        self._require_prices(configuration, emode)
         supplies = results[2 : 2 + len(self.reserves)]
         debts = results[2 + len(self.reserves) :]
         owed = {
@@ -240,6 +245,38 @@ class AaveV3Pool:
             positions=tuple(p for p in positions if p is not None),
             fault="",
         )
+
+    def _require_prices(self, configuration: int, emode: int) -> None:
+        """Raise where the oracle lacks a price that ``getUserAccountData`` needs.
+
+        Where a category's own price stands in for the asset's, the contract would do without; that
+        account is refused all the same until the asset has a price.
+        """
+        if not configuration or not self.unpriced:
+            return
+        used = [r.asset for r in self.reserves if configuration & r.use_bits]
+        for asset in (self.emode_sources.get(emode), *used):
+            if asset in self.unpriced:
+                raise DecodeError(f"the pool's oracle gives no price for {asset}")
+
+
+def _priced(assets: Iterable[str], emode_sources: Mapping[int, str]) -> list[str]:
+    """All that the oracle is asked for: the assets, and the categories' own sources, once each."""
+    own = (source for source in emode_sources.values() if source != abi.NO_ADDRESS)
+    return list(dict.fromkeys((*assets, *own)))
+
+
+def _price_in(data: bytes | None) -> int | None:
+    """What ``getAssetPrice`` returned; ``None`` where it gave no price."""
+    try:
+        (price,) = abi.GET_ASSET_PRICE.decode(data)
+    except DecodeError:
+        return None
+    return int(price)
+
+
+def _missing(prices: Mapping[str, int | None]) -> frozenset[str]:
+    return frozenset(priced for priced, price in prices.items() if price is None)
 
 
 def _debt_calls(reserve: Reserve, user: str) -> tuple[EvmCall, ...]:
@@ -284,7 +321,7 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Ev
     """Learn pool, oracle, reserves and eMode categories from the addresses provider.
 
     Raises:
-        DecodeError: no Aave v3.0.x stands behind the addresses provider.
+        DecodeError: no Aave v3.0.x in USD stands behind the addresses provider.
     """
     provider = spec.addresses_provider.lower()
     pool, oracle = await _pool_and_oracle(provider, access)
@@ -309,6 +346,7 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Ev
         assets=assets,
         reserves=tuple(sorted(reserves, key=lambda reserve: reserve.reserve_id)),
         emode_sources=emodes,
+        unpriced=await _unpriced(oracle, _priced(assets, emodes), access),
         accounts_by_address={address_of(account): account for account in accounts},
         units=tuple((account,) for account in accounts),
     )
@@ -355,6 +393,20 @@ async def _assets_and_emodes(
     if len(assets) > RESERVES_MAX:
         raise DecodeError(f"the pool {pool} lists {len(assets)} reserves; {RESERVES_MAX} can be")
     return tuple(assets), sources
+
+
+async def _unpriced(oracle: str, priced: Sequence[str], access: EvmAccess) -> frozenset[str]:
+    """Which of ``priced`` the oracle gives no price for, once it is known to count in USD."""
+    unit, *prices = await access.call(
+        [abi.BASE_CURRENCY_UNIT(oracle), *(abi.GET_ASSET_PRICE(oracle, p) for p in priced)]
+    )
+    (base_unit,) = abi.BASE_CURRENCY_UNIT.decode(unit)
+    if base_unit != BASE_CURRENCY_UNIT:
+        raise DecodeError(
+            f"the price oracle {oracle} has the base currency unit {base_unit}; only "
+            f"{BASE_CURRENCY_UNIT} (USD with 8 decimals) is supported"
+        )
+    return _missing(dict(zip(priced, map(_price_in, prices), strict=True)))
 
 
 def fault_facts(spec: VenueSpec, registry: Registry, fault: str) -> list[Fact]:

@@ -41,6 +41,7 @@ GET_USER_EMODE = Function("getUserEMode(address)", "uint256")
 GET_LIQUIDATION_GRACE_PERIOD = Function("getLiquidationGracePeriod(address)", "uint40")
 
 # IAaveOracle
+BASE_CURRENCY_UNIT = Function("BASE_CURRENCY_UNIT()", "uint256")
 GET_ASSET_PRICE = Function("getAssetPrice(address)", "uint256")
 
 # IScaledBalanceToken, IStableDebtToken

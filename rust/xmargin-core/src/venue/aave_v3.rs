@@ -290,3 +290,220 @@ pub fn account_data(
 pub fn is_liquidatable(health_factor_wad: U256) -> bool {
     health_factor_wad < WAD
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use ruint::Uint;
+
+    type U1024 = Uint<1024, 16>;
+
+    const NOW_S: u64 = 1_800_000_000;
+    const YEAR_S: u64 = 31_536_000;
+
+    fn u(value: u128) -> U256 {
+        U256::from(value)
+    }
+
+    fn weth() -> ReserveRisk {
+        ReserveRisk {
+            ltv_bps: 8_000,
+            liquidation_threshold_bps: 8_250,
+            emode: 1,
+            decimals: 18,
+            price_base: u(2_500 * 100_000_000),
+        }
+    }
+
+    fn usdc() -> ReserveRisk {
+        ReserveRisk {
+            decimals: 6,
+            emode: 2,
+            price_base: u(100_000_000),
+            ..weth()
+        }
+    }
+
+    fn supplied(risk: ReserveRisk, amount: u128) -> ReservePosition {
+        ReservePosition {
+            risk,
+            supply: Some(u(amount)),
+            debt: Some(U256::ZERO),
+            as_collateral: true,
+            borrowing: false,
+        }
+    }
+
+    fn borrowed(risk: ReserveRisk, amount: u128) -> ReservePosition {
+        ReservePosition {
+            supply: Some(U256::ZERO),
+            debt: Some(u(amount)),
+            as_collateral: false,
+            borrowing: true,
+            ..supplied(risk, 0)
+        }
+    }
+
+    const ETHER: u128 = 1_000_000_000_000_000_000;
+    const DOLLAR: u128 = 1_000_000;
+
+    #[test]
+    fn a_year_at_ten_percent_accrues_as_the_contract_says() -> Result<(), Error> {
+        let rate = RAY / u(10);
+        assert_eq!(linear_interest(rate, NOW_S - YEAR_S, NOW_S)?, RAY + rate);
+        // 1 + 0.1 + 0.1² ÷ 2 + 0.1³ ÷ 6 = 1.105167, but the third power of a second's rate is
+        // 31.9 of the last unit, and the contract drops the 0.9.
+        let compounded = compounded_interest(rate, NOW_S - YEAR_S, NOW_S)?;
+        assert_eq!(compounded, u(1_105_162_042_821_782_412_575_504_000));
+        Ok(())
+    }
+
+    #[test]
+    fn the_first_seconds_have_fewer_terms() -> Result<(), Error> {
+        let rate = RAY;
+        let growth = |seconds| compounded_interest(rate, NOW_S - seconds, NOW_S);
+        let per_second = RAY / u(u128::from(YEAR_S));
+        assert_eq!(growth(0)?, RAY);
+        assert_eq!(growth(1)?, RAY + per_second);
+        let squared = RAY / (u(u128::from(YEAR_S)) * u(u128::from(YEAR_S)));
+        assert_eq!(
+            growth(2)?,
+            RAY + RAY * u(2) / u(u128::from(YEAR_S)) + squared
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn an_index_stored_in_this_block_is_taken_as_it_is() -> Result<(), Error> {
+        let (index, rate) = (RAY + U256::ONE, U256::MAX);
+        assert_eq!(normalized_income(index, rate, NOW_S, NOW_S)?, index);
+        assert_eq!(normalized_debt(index, rate, NOW_S, NOW_S)?, index);
+        assert!(normalized_income(index, rate, NOW_S - 1, NOW_S).is_err());
+        assert!(normalized_debt(index, RAY, NOW_S + 1, NOW_S).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn no_stable_principal_owes_nothing_at_any_rate() {
+        assert_eq!(stable_debt(U256::ZERO, U256::MAX, 0, NOW_S), Ok(U256::ZERO));
+        assert!(stable_debt(U256::ONE, U256::MAX, 0, NOW_S).is_err());
+    }
+
+    #[test]
+    fn health_is_collateral_at_its_threshold_over_debt() -> Result<(), Error> {
+        let positions = [supplied(weth(), ETHER), borrowed(usdc(), 1_650 * DOLLAR)];
+        let data = account_data(positions, None)?;
+        assert_eq!(data.collateral_base, u(2_500 * 100_000_000));
+        assert_eq!(data.debt_base, u(1_650 * 100_000_000));
+        assert_eq!(data.available_borrows_base, u(350 * 100_000_000));
+        assert_eq!(data.health_factor_wad, Some(u(1_250_000_000_000_000_000)));
+        Ok(())
+    }
+
+    #[test]
+    fn without_debt_there_is_no_health_factor() -> Result<(), Error> {
+        assert_eq!(account_data([], None)?, AccountData::default());
+        assert_eq!(
+            account_data([supplied(weth(), ETHER)], None)?.health_factor_wad,
+            None
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn emode_replaces_ratios_and_its_own_price_replaces_prices() -> Result<(), Error> {
+        let mut emode = EMode {
+            category: 1,
+            ltv_bps: 9_000,
+            liquidation_threshold_bps: 9_300,
+            price_base: U256::ZERO,
+        };
+        let positions = [supplied(weth(), ETHER), borrowed(usdc(), 1_000 * DOLLAR)];
+        let data = account_data(positions, Some(&emode))?;
+        assert_eq!(
+            (data.ltv_bps, data.liquidation_threshold_bps),
+            (9_000, 9_300)
+        );
+        assert_eq!(data.collateral_base, u(2_500 * 100_000_000));
+        emode.price_base = u(2_000 * 100_000_000);
+        let data = account_data(positions, Some(&emode))?;
+        assert_eq!(data.collateral_base, u(2_000 * 100_000_000));
+        assert_eq!(
+            data.debt_base,
+            u(1_000 * 100_000_000),
+            "another category keeps its price"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn zero_ltv_lends_nothing_and_zero_threshold_is_no_collateral() -> Result<(), Error> {
+        let emode = EMode {
+            category: 1,
+            ltv_bps: 9_000,
+            liquidation_threshold_bps: 9_300,
+            price_base: U256::ZERO,
+        };
+        let no_ltv = ReserveRisk {
+            ltv_bps: 0,
+            ..weth()
+        };
+        let data = account_data([supplied(no_ltv, ETHER)], Some(&emode))?;
+        assert_eq!((data.ltv_bps, data.liquidation_threshold_bps), (0, 9_300));
+        let no_threshold = ReserveRisk {
+            liquidation_threshold_bps: 0,
+            ..weth()
+        };
+        let data = account_data([supplied(no_threshold, ETHER)], Some(&emode))?;
+        assert_eq!(
+            data.collateral_base,
+            U256::ZERO,
+            "eMode does not bring it back"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_flagged_is_not_computed() {
+        let mut unused = supplied(weth(), ETHER);
+        (unused.supply, unused.debt) = (None, None);
+        unused.as_collateral = false;
+        assert!(account_data([unused], None).is_ok());
+        unused.borrowing = true;
+        assert!(account_data([unused], None).is_err());
+    }
+
+    #[test]
+    fn a_venue_liquidates_strictly_below_one() {
+        assert!(is_liquidatable(WAD - U256::ONE));
+        assert!(!is_liquidatable(WAD));
+    }
+
+    proptest! {
+        #[test]
+        fn compound_interest_has_four_terms(rate in 0_u128..10 * 10_u128.pow(27), seconds in 3_u64..1_000_000_000) {
+            let (ray, year, n) = (U1024::from(RAY), U1024::from(YEAR_S), U1024::from(seconds));
+            let x = U1024::from(rate);
+            let half_up = |a: U1024, b: U1024| (a * b + ray / U1024::from(2)) / ray;
+            let squared = half_up(x, x) / (year * year);
+            let cubed = half_up(squared, x) / year;
+            let one = U1024::from(1);
+            let slow = ray
+                + x * n / year
+                + n * (n - one) * squared / U1024::from(2)
+                + n * (n - one) * (n - one - one) * cubed / U1024::from(6);
+            let fast = compounded_interest(u(rate), NOW_S - seconds, NOW_S)?;
+            prop_assert_eq!(U1024::from(fast), slow);
+        }
+
+        #[test]
+        fn more_debt_never_raises_a_health_factor(supply in 1..1_000 * ETHER, debt in 1..1_000_000 * DOLLAR, more in 0..1_000 * DOLLAR) {
+            let health = |debt| {
+                account_data([supplied(weth(), supply), borrowed(usdc(), debt)], None)
+                    .map(|data| data.health_factor_wad)
+            };
+            prop_assert!(health(debt + more)? <= health(debt)?);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+"""Which endpoint a chain is read from, and how the chain is said to stand.
+
+A chain's reader follows one endpoint at a time. When that one fails the next is tried, and only
+when each failed in a row is the chain called unreachable, invalid or lagging.
+"""
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+from typing import Final
+
+from xmargin.chains.jsonrpc import JsonRpcEndpoint
+from xmargin.config import ChainConfig, EndpointConfig
+from xmargin.errors import EndpointError
+from xmargin.model import BlockRef, ChainId, ChainStatus, Condition, Observation
+from xmargin.reading.base import ClockMs, Sink
+
+_LOG = logging.getLogger(__name__)
+_PAUSE_S_MIN: Final = 0.25
+_PAUSE_S_MAX: Final = 10.0
+
+
+class FailoverReader(ABC):
+    """A :class:`xmargin.reading.base.ChainReader` over several endpoints.
+
+    ``heads_told`` counts the heads told; whoever follows an endpoint counts them up.
+    """
+
+    def __init__(self, config: ChainConfig, clock_ms: ClockMs) -> None:
+        self.chain: ChainId = config.id
+        self.head_age_ms_max = config.head_age_ms_max
+        self.heads_told = 0
+        self._config = config
+        self._clock_ms = clock_ms
+        self._status: ChainStatus | None = None
+        self._last_fault = ""
+
+    @abstractmethod
+    async def _follow(self, config: EndpointConfig, sink: Sink, *, last_resort: bool) -> None:
+        """Tell one endpoint's heads until it fails; an old head is put up with as last resort.
+
+        Raises:
+            EndpointError: the endpoint failed, or is late (see :class:`Patience`).
+        """
+
+    # --- Endpoints ----------------------------------------------------------------------------
+
+    async def run(self, sink: Sink) -> None:
+        """Read until cancelled; endpoints are tried in order, with pauses that grow.
+
+        The chain is called unreachable, invalid or lagging only when each endpoint failed since
+        the last head told; while another endpoint than the first serves, an OK status says why.
+
+        Raises:
+            XmarginError: whatever ``sink`` raises; never an endpoint's fault.
+        """
+        endpoints = self._config.endpoints
+        failures, index, pause_s = 0, 0, _PAUSE_S_MIN
+        while True:
+            told_before = self.heads_told
+            try:
+                await self._follow(
+                    endpoints[index], sink, last_resort=failures + 1 >= len(endpoints)
+                )
+            except EndpointError as error:
+                if self.heads_told > told_before:
+                    failures, pause_s = 0, _PAUSE_S_MIN
+                failures += 1
+                self._note(error)
+                if failures >= len(endpoints):
+                    await self._tell_status(_status_of(error), sink)
+            index = (index + 1) % len(endpoints)
+            if failures >= len(endpoints):
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _PAUSE_S_MAX)
+
+    def _note(self, error: EndpointError) -> None:
+        if error.message != self._last_fault:
+            _LOG.warning("%s", error.message)
+        self._last_fault = error.message
+
+    # --- Status -------------------------------------------------------------------------------
+
+    def _status_at(self, endpoint: JsonRpcEndpoint, head: BlockRef) -> ChainStatus:
+        """How the chain stands once ``head`` is told."""
+        if self.is_old(head):
+            age_ms = self._clock_ms() - 1000 * head.time_s
+            reason = f"head {head.height} is {age_ms} ms old"
+            return ChainStatus(Condition.LAGGING, reason, endpoint.redacted)
+        on_first = endpoint.redacted == self._config.endpoints[0].redacted
+        reason = "" if on_first else self._last_fault
+        return ChainStatus(Condition.OK, reason, endpoint.redacted)
+
+    def is_old(self, head: BlockRef) -> bool:
+        """Whether a head is older than the chain's heads may be."""
+        return self._clock_ms() - 1000 * head.time_s > self.head_age_ms_max
+
+    async def _tell_status(self, status: ChainStatus, sink: Sink) -> None:
+        """Told when it changes, not with every head."""
+        last = self._status
+        if last and (last.condition, last.endpoint) == (status.condition, status.endpoint):
+            return
+        self._status = status
+        await sink([Observation(status, self._clock_ms(), self.chain, None, "reader")])
+
+
+class Patience:
+    """How long one endpoint may go without news, and whether its heads may be old."""
+
+    def __init__(
+        self, reader: FailoverReader, endpoint: JsonRpcEndpoint, *, last_resort: bool
+    ) -> None:
+        self._reader = reader
+        self._endpoint = endpoint
+        self._puts_up_with_old_heads = last_resort
+        self._news_s = time.monotonic()
+
+    def judge(self, head: BlockRef | None) -> None:
+        """Take note of a head that was told, or (``None``) that there was none to tell.
+
+        Raises:
+            EndpointError: the chain lags here, and another endpoint may be better.
+        """
+        now_s = time.monotonic()
+        if head is not None:
+            self._news_s = now_s
+            self._puts_up_with_old_heads |= not self._reader.is_old(head)
+            if not self._puts_up_with_old_heads:
+                raise self._endpoint.fault(f"its head {head.height} is old", Condition.LAGGING)
+        elif 1000 * (now_s - self._news_s) > self._reader.head_age_ms_max:
+            raise self._endpoint.fault(
+                f"no new block within {self._reader.head_age_ms_max} ms", Condition.LAGGING
+            )
+
+
+def _status_of(error: EndpointError) -> ChainStatus:
+    condition = Condition(error.metadata["condition"])
+    return ChainStatus(condition, error.message, error.metadata["endpoint"])
