@@ -1,0 +1,155 @@
+"""Names of chains, tokens, venues, accounts, feeds and portfolios, and their canonical forms."""
+
+import re
+from typing import TypeAlias
+
+from xmargin.errors import InvalidArgumentError
+
+ChainId: TypeAlias = str  # CAIP-2, e.g. ``eip155:1``
+TokenId: TypeAlias = str  # CAIP-19, e.g. ``eip155:1/erc20:0xc02a…``; hex in lower case
+VenueId: TypeAlias = str  # ``aave-v3@eip155:1``
+AccountId: TypeAlias = str  # ``aave-v3@eip155:1/0xabc…``: venue / address [/ sub-account]
+FeedId: TypeAlias = str  # ``chainlink@eip155:1/0xproxy…``: feed kind @ chain / address
+PortfolioId: TypeAlias = str
+
+_CHAIN = re.compile(r"(eip155:[1-9][0-9]{0,31}|solana:[1-9A-HJ-NP-Za-km-z]{32})")
+_KIND_AT_CHAIN = re.compile(rf"([a-z0-9][a-z0-9.-]*)@{_CHAIN.pattern}")
+_EVM_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
+_SOLANA_ADDRESS = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}")
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_SOLANA_ADDRESS_BYTES = 32
+_SUB_ACCOUNT = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_PORTFOLIO = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_TOKEN = re.compile(r"(erc20|token|slip44):(.+)")
+
+
+def chain_of(identifier: str) -> ChainId:
+    """The CAIP-2 chain inside a token, venue, account or feed id."""
+    match = _CHAIN.search(identifier)
+    if match is None:
+        raise InvalidArgumentError(f"{identifier!r} names no chain; expected CAIP-2 in it")
+    return match.group(0)
+
+
+def address_of(account_or_feed: str) -> str:
+    """The address part of an account or feed id (without a sub-account)."""
+    return account_or_feed.split("/")[1]
+
+
+def venue_of(account: AccountId) -> VenueId:
+    """The venue part of an account id."""
+    return account.split("/", 1)[0]
+
+
+def kind_of(venue_or_feed: str) -> str:
+    """The part before the ``@``: which protocol or feed kind this is."""
+    return venue_or_feed.split("@", 1)[0]
+
+
+def parse_chain_id(text: str, field: str = "chain") -> ChainId:
+    """``text`` if it is a CAIP-2 id we know the form of, else :class:`InvalidArgumentError`."""
+    if _CHAIN.fullmatch(text) is None:
+        raise InvalidArgumentError(
+            f"{field}: {text!r} is no CAIP-2 id; write eip155:<number> or solana:<32 characters>",
+            field=field,
+        )
+    return text
+
+
+def parse_address(chain: ChainId, text: str, field: str = "address") -> str:
+    """The canonical form of an address on ``chain``: lower-case hex, or base58 as it is."""
+    if chain.startswith("eip155:"):
+        lowered = text.lower()
+        if _EVM_ADDRESS.fullmatch(lowered):
+            return lowered
+        raise InvalidArgumentError(
+            f"{field}: {text!r} is no EVM address; write 0x and 40 hex digits", field=field
+        )
+    if _SOLANA_ADDRESS.fullmatch(text) and _base58_bytes(text) == _SOLANA_ADDRESS_BYTES:
+        return text
+    raise InvalidArgumentError(
+        f"{field}: {text!r} is no Solana address; write the base58 form of 32 bytes", field=field
+    )
+
+
+def _base58_bytes(text: str) -> int:
+    """How many bytes base58 text stands for: each leading ``1`` is a zero byte."""
+    value = 0
+    for character in text:
+        value = value * 58 + _BASE58.index(character)
+    zeros = len(text) - len(text.lstrip("1"))
+    return zeros + (value.bit_length() + 7) // 8
+
+
+def parse_venue_id(text: str, field: str = "venue") -> VenueId:
+    """``text`` if it is ``<kind>@<CAIP-2>``."""
+    if _KIND_AT_CHAIN.fullmatch(text) is None:
+        raise InvalidArgumentError(
+            f"{field}: {text!r} is no venue id; write <venue>@<chain>, e.g. aave-v3@eip155:1",
+            field=field,
+        )
+    return text
+
+
+def parse_account_id(text: str, field: str = "account") -> AccountId:
+    """The canonical form of ``<venue>@<chain>/<address>[/<sub-account>]``."""
+    venue, _, rest = text.partition("/")
+    if not rest:
+        raise InvalidArgumentError(
+            f"{field}: {text!r} is no account id; write <venue>@<chain>/<address>", field=field
+        )
+    parse_venue_id(venue, field)
+    address, slash, sub_account = rest.partition("/")
+    if slash and _SUB_ACCOUNT.fullmatch(sub_account) is None:
+        raise InvalidArgumentError(
+            f"{field}: {sub_account!r} is no sub-account; use 1 to 64 letters, digits, '_' or '-'",
+            field=field,
+        )
+    return f"{venue}/{parse_address(chain_of(venue), address, field)}{slash}{sub_account}"
+
+
+def parse_feed_id(text: str, field: str = "feed") -> FeedId:
+    """The canonical form of ``<feed kind>@<chain>/<address>``."""
+    return parse_account_id(text, field)
+
+
+def parse_token_id(text: str, field: str = "token") -> TokenId:
+    """The canonical form of a CAIP-19 token id on a chain we know."""
+    chain, _, asset = text.partition("/")
+    parse_chain_id(chain, field)
+    match = _TOKEN.fullmatch(asset)
+    if match is None:
+        raise InvalidArgumentError(
+            f"{field}: {text!r} is no CAIP-19 id; write <chain>/erc20:<address>, "
+            "<chain>/token:<mint> or <chain>/slip44:<coin>",
+            field=field,
+        )
+    namespace, reference = match.groups()
+    if namespace == "slip44":
+        if not reference.isdecimal():
+            raise InvalidArgumentError(
+                f"{field}: slip44 takes a number, not {reference!r}", field=field
+            )
+        return text
+    return f"{chain}/{namespace}:{parse_address(chain, reference, field)}"
+
+
+def parse_portfolio_id(text: str, field: str = "portfolio_id") -> PortfolioId:
+    """``text`` if it is 1 to 64 of ``a-z 0-9 . _ -``, starting with a letter or digit."""
+    if _PORTFOLIO.fullmatch(text) is None:
+        raise InvalidArgumentError(
+            f"{field}: {text!r} is no portfolio id; use 1 to 64 of a-z, 0-9, '.', '_', '-', "
+            "beginning with a letter or digit",
+            field=field,
+        )
+    return text
+
+
+def is_native(token: TokenId) -> bool:
+    """Whether the token is a chain's own coin."""
+    return "/slip44:" in token
+
+
+def token_address(token: TokenId) -> str:
+    """The contract or mint address of a token that is not a native coin."""
+    return token.rsplit(":", 1)[1]

@@ -1,0 +1,111 @@
+"""What is watched, and by which parameters: facts of our own."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from xmargin.model.identifiers import AccountId, ChainId, FeedId, PortfolioId, TokenId, VenueId
+
+
+class ChainKind(StrEnum):
+    """The family of a chain, which decides how it is read."""
+
+    EVM = "evm"
+    SOLANA = "solana"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSpec:
+    """A watched chain. A head older than ``head_age_ms_max`` cuts the chain off."""
+
+    id: ChainId
+    name: str
+    kind: ChainKind
+    head_age_ms_max: int
+
+
+class Claim(StrEnum):
+    """What holding a token means, beyond being the asset itself."""
+
+    NONE = "none"
+    WRAPPED = "wrapped"  # stands for its asset with a basis that may break (wstETH, bridged)
+    VENUE_SUPPLY = "venue-supply"  # a venue account's supply (aToken): counted there, once
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSpec:
+    """A watched token: ``asset`` is what it economically is, ``price`` which base prices it.
+
+    ``program`` is the owning token program on Solana. ``haircut`` in [0, 1] is taken from net
+    collateral. ``venue`` is the venue whose supply a VENUE_SUPPLY token stands for.
+    """
+
+    id: TokenId
+    symbol: str
+    asset: str
+    price: str
+    claim: Claim = Claim.NONE
+    venue: VenueId = ""
+    haircut: Decimal = Decimal(0)
+    program: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSpec:
+    """A price feed and the bounds its quotes must keep.
+
+    ``decimals`` and ``description`` pin what the feed must go on saying; when ``None`` / empty
+    the first round read is the pin. ``confidence_bps_max`` bounds confidence ÷ price (Pyth).
+    ``pyth_feed_id`` is the hex feed id a Pyth account must carry.
+    """
+
+    id: FeedId
+    base: str
+    quote: str
+    heartbeat_s: int
+    tolerance_s: int
+    decimals: int | None = None
+    description: str = ""
+    confidence_bps_max: int = 200
+    pyth_feed_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueSpec:
+    """A watched venue; a fork of a protocol is one more row with its own addresses."""
+
+    id: VenueId
+    kind: str
+    addresses_provider: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioSpec:
+    """All accounts of one owner."""
+
+    id: PortfolioId
+    accounts: tuple[AccountId, ...]
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Everything watched; sorted by id, so that its order is nobody's accident."""
+
+    chains: tuple[ChainSpec, ...]
+    tokens: tuple[TokenSpec, ...]
+    feeds: tuple[FeedSpec, ...]
+    venues: tuple[VenueSpec, ...]
+    portfolios: tuple[PortfolioSpec, ...]
+    disagreement_bps_max: int = 200
+    future_s_max: int = 15
+
+
+@dataclass(frozen=True, slots=True)
+class RiskParameters:
+    """A parameter file as approved: its name, version, exact content (JSON) and SHA-256."""
+
+    name: str
+    version: str
+    content: str
+    sha256: str

@@ -1,0 +1,148 @@
+"""What a view answers: health, positions and the liquidation order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from xmargin.model.identifiers import AccountId, PortfolioId, TokenId
+from xmargin.model.judged import ChainAsOf, JudgedPrice
+from xmargin.model.verdicts import Verdict
+
+
+class HealthStatus(StrEnum):
+    """Where a portfolio or account stands."""
+
+    NO_DEBT = "NO_DEBT"
+    HEALTHY = "HEALTHY"
+    MARGIN_CALL = "MARGIN_CALL"  # below initial margin
+    LIQUIDATABLE = "LIQUIDATABLE"  # below maintenance margin, or health factor below one
+    HELD = "HELD"  # prices disagree: a range is served, nothing is liquidatable
+    REFUSED = "REFUSED"  # no number is served
+    UNKNOWN = "UNKNOWN"  # what was read is sound, but a venue account was not read
+
+
+class PositionSide(StrEnum):
+    """Whether a position is owned or owed."""
+
+    ASSET = "ASSET"
+    DEBT = "DEBT"
+
+
+class Counting(StrEnum):
+    """Whether a position entered the unified margin, and if not, why."""
+
+    COUNTED = "COUNTED"
+    LOOKED_THROUGH = "LOOKED_THROUGH"  # a claim counted once, where it points to
+    CUT_OFF = "CUT_OFF"  # on a chain that cannot meet a call elsewhere
+    EXCLUDED = "EXCLUDED"  # token at fault or price refused
+
+
+@dataclass(frozen=True, slots=True)
+class PositionHealth:
+    """One position with its part in the portfolio's margin (USD, decimal strings inside).
+
+    ``amount`` is in token units (``None``: decimals unknown), ``value`` marked and signed (debt
+    negative).
+    ``collateral_value`` of all positions sum to the portfolio's, ``*_contribution`` to the
+    requirement less contingencies.
+    """
+
+    account: AccountId
+    token: TokenId
+    symbol: str
+    asset: str
+    side: PositionSide
+    amount: Decimal | None
+    value: Decimal | None
+    collateral_value: Decimal
+    maintenance_contribution: Decimal
+    initial_contribution: Decimal
+    counting: Counting
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountHealth:
+    """Venue truth: one account by its own venue's rules, in the venue's own units.
+
+    For Aave v3 exactly what ``getUserAccountData`` returns: base currency with
+    ``base_decimals``, thresholds in basis points, health factor in wad (absent without debt).
+    """
+
+    account: AccountId
+    status: HealthStatus
+    collateral_base: int
+    debt_base: int
+    available_borrows_base: int
+    liquidation_threshold_bps: int
+    ltv_bps: int
+    health_factor_wad: int | None
+    base_decimals: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioHealth:
+    """Unified truth of one portfolio (USD), beside the venue truth of its accounts.
+
+    When ``status`` is REFUSED the numbers are ``None``. ``verdict`` and ``flags`` say what the
+    numbers rest on; ``partial`` that part of the portfolio could not be read.
+    """
+
+    portfolio: PortfolioId
+    label: str
+    status: HealthStatus
+    verdict: Verdict
+    partial: bool
+    flags: tuple[str, ...]
+    equity: Decimal | None
+    collateral_value: Decimal | None
+    initial_margin: Decimal | None
+    maintenance_margin: Decimal | None
+    initial_excess: Decimal | None
+    maintenance_excess: Decimal | None
+    health_factor: Decimal | None
+    worst_scenario: str
+    contingencies: Mapping[str, Decimal]
+    accounts: tuple[AccountHealth, ...]
+    positions: tuple[PositionHealth, ...]
+
+
+class LiquidationKind(StrEnum):
+    """Which truth puts an entry on the liquidation list."""
+
+    VENUE_ACCOUNT = "VENUE_ACCOUNT"
+    PORTFOLIO = "PORTFOLIO"
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationEntry:
+    """One rank of the total order; money in USD (an account's in its venue's base currency)."""
+
+    rank: int
+    kind: LiquidationKind
+    portfolio: PortfolioId
+    account: AccountId
+    health_factor: Decimal | None
+    shortfall: Decimal
+    debt: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewMetadata:
+    """What every answer carries, so that it can be reproduced."""
+
+    snapshot_hash: str
+    now_ms: int
+    tape_sequence: int
+    tape_hash: str
+    parameter_name: str
+    parameter_version: str
+    parameter_sha256: str
+    engine_version: str
+    partial: bool
+    flags: tuple[str, ...]
+    as_of: tuple[ChainAsOf, ...]
+    prices: tuple[JudgedPrice, ...]
