@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from xmargin.errors import InvalidArgumentError
@@ -15,13 +15,15 @@ def test_no_token_is_the_first_page() -> None:
     assert read_token("portfolios 0", "") is None
 
 
-@given(data=st.data())
-def test_a_token_with_any_one_character_changed_is_refused(data: st.DataObject) -> None:
-    token = write_token("portfolios 0", "p07-near-edge")
-    at = data.draw(st.integers(0, len(token) - 1))
-    other = data.draw(st.characters().filter(lambda character: character != token[at]))
+TOKEN = write_token("portfolios 0", "p07-near-edge")
+
+
+@given(at=st.integers(0, len(TOKEN) - 1), other=st.characters())
+@example(at=33, other="R")  # the same bytes, for base64 leaves the last bits of a token unused
+def test_a_token_with_any_one_character_changed_is_refused(at: int, other: str) -> None:
+    assume(other != TOKEN[at])
     with pytest.raises(InvalidArgumentError) as refused:
-        read_token("portfolios 0", token[:at] + other + token[at + 1 :])
+        read_token("portfolios 0", TOKEN[:at] + other + TOKEN[at + 1 :])
     assert refused.value.field == "page_token"
 
 

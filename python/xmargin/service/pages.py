@@ -47,10 +47,10 @@ def read_token(question: str, token: str) -> str | None:
     if not token:
         return None
     try:
-        raw = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
-        digest, content = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
-        if digest == _digest(question, content):
-            return content.decode()
+        position = base64.urlsafe_b64decode(token.encode())[_DIGEST_BYTES:].decode()
+        # Base64 spells some bytes in several ways; written again, there is only ours.
+        if write_token(question, position) == token:
+            return position
     except (binascii.Error, UnicodeError):
         pass  # refused below, as any other token that is not ours
     raise InvalidArgumentError(
