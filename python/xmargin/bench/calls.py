@@ -4,14 +4,14 @@ Counted where it cannot be fudged: in a proxy before the chain, which sees every
 """
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from xmargin.bench.figures import Figure
 from xmargin.config import ChainConfig, Config, EndpointConfig, parse_config
 from xmargin.model import ChainHead, Observation
+from xmargin.service.intake import reader_plans
+from xmargin.service.running import wall_clock_ms
 from xmargin.testbed.proxy import ChainProxy
 from xmargin.testbed.world import Testbed, open_testbed
 
@@ -70,7 +70,9 @@ async def _requests(
             if isinstance(observation.fact, ChainHead):
                 heads.release()
 
-    reader = asyncio.create_task(_reader(chain, config).run(sink))
+    others = tuple(c for c in config.chains if c.id != chain.id)
+    plan, *_ = reader_plans(config.model_copy(update={"chains": (chain, *others)}), wall_clock_ms)
+    reader = asyncio.create_task(plan.make().run(sink))
     try:
         async with asyncio.timeout(_READ_TIMEOUT_S):
             await _next_head(bed, chain, heads)
@@ -92,17 +94,3 @@ async def _next_head(bed: Testbed, chain: ChainConfig, heads: asyncio.Semaphore)
         await asyncio.sleep(_BLOCK_PERIOD_S)
         await bed.evm[chain.id].node.rpc("anvil_mine", "0x1")
     await heads.acquire()
-
-
-def _reader(chain: ChainConfig, config: Config) -> Any:
-    if chain.kind == "evm":
-        from xmargin.reading.evm import EvmReader
-
-        return EvmReader(chain, config.registry(), _clock_ms)
-    from xmargin.reading.solana import SolanaReader
-
-    return SolanaReader(chain, config.registry(), _clock_ms)
-
-
-def _clock_ms() -> int:
-    return time.time_ns() // 1_000_000

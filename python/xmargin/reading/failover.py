@@ -85,8 +85,7 @@ class FailoverReader(ABC):
     def _status_at(self, endpoint: JsonRpcEndpoint, head: BlockRef) -> ChainStatus:
         """How the chain stands once ``head`` is told."""
         if self.is_old(head):
-            age_ms = self._clock_ms() - 1000 * head.time_s
-            reason = f"head {head.height} is {age_ms} ms old"
+            reason = f"its head is older than {self.head_age_ms_max} ms"
             return ChainStatus(Condition.LAGGING, reason, endpoint.redacted)
         on_first = endpoint.redacted == self._config.endpoints[0].redacted
         reason = "" if on_first else self._last_fault
@@ -97,9 +96,8 @@ class FailoverReader(ABC):
         return self._clock_ms() - 1000 * head.time_s > self.head_age_ms_max
 
     async def _tell_status(self, status: ChainStatus, sink: Sink) -> None:
-        """Told when it changes, not with every head."""
-        last = self._status
-        if last and (last.condition, last.endpoint) == (status.condition, status.endpoint):
+        """Told when it changes, not with every head: reasons carry no numbers that move."""
+        if status == self._status:
             return
         self._status = status
         await sink([Observation(status, self._clock_ms(), self.chain, None, "reader")])
@@ -127,7 +125,9 @@ class Patience:
             self._news_s = now_s
             self._puts_up_with_old_heads |= not self._reader.is_old(head)
             if not self._puts_up_with_old_heads:
-                raise self._endpoint.fault(f"its head {head.height} is old", Condition.LAGGING)
+                raise self._endpoint.fault(
+                    f"its head is older than {self._reader.head_age_ms_max} ms", Condition.LAGGING
+                )
         elif 1000 * (now_s - self._news_s) > self._reader.head_age_ms_max:
             raise self._endpoint.fault(
                 f"no new block within {self._reader.head_age_ms_max} ms", Condition.LAGGING

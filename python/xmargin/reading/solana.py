@@ -131,11 +131,14 @@ class SolanaReader(FailoverReader):
     ) -> ChainStatus:
         """How the chain stands once these batches are told at ``head``."""
         unread = self._plan.unread_after(told)
-        stalest_ms = int(1000 * self._plan.stalest_after(told, time.monotonic()))
+        stalest_ms = 1000 * self._plan.stalest_after(told, time.monotonic())
         if unread:
-            reason = f"{unread:,} of {self._plan.units:,} accounts are still to be read"
+            reason = f"some of {self._plan.units:,} accounts are still to be read"
         elif stalest_ms > self.head_age_ms_max and not self.is_old(head):
-            reason = f"some of {self._plan.units:,} accounts were read {stalest_ms} ms ago"
+            reason = (
+                f"some of {self._plan.units:,} accounts were last read over "
+                f"{self.head_age_ms_max} ms ago"
+            )
         else:
             return self._status_at(endpoint, head)
         return ChainStatus(Condition.LAGGING, reason, endpoint.redacted)

@@ -30,11 +30,6 @@ class PriceFeed:
     proxy: AsyncContract
     aggregator: AsyncContract
 
-    async def latest_price_usd(self) -> Decimal:
-        """The price the proxy answers now."""
-        answer = (await self.proxy.functions.latestRoundData().call())[1]
-        return Decimal(answer).scaleb(-PRICE_DECIMALS)
-
 
 def to_answer(price_usd: Decimal) -> int:
     """A price as the integer a round carries."""

@@ -99,10 +99,6 @@ class Market:
         rounds = [(market.feeds[base], self.prices_usd[base]) for base in EVM_PRICES]
         await chainlink.submit_rounds(market.node, market.node.admin, rounds)
 
-    async def refresh(self) -> None:
-        """Date every feed now, at the prices it has."""
-        await self.set_prices({})
-
     async def reset(self) -> None:
         """Bring every feed back to the genesis prices."""
         await self.set_prices(GENESIS_PRICES_USD)

@@ -84,11 +84,6 @@ class Portfolio:
         return evm_address(self.id)
 
     @property
-    def evm_private_key(self) -> bytes:
-        """The key of `evm_address`; the local nodes do not ask for it."""
-        return hashlib.sha256(f"xmargin testbed evm {self.id}".encode()).digest()
-
-    @property
     def solana_keypair(self) -> Keypair:
         """The owner's key on Solana."""
         return deterministic_keypair(f"owner {self.id}")

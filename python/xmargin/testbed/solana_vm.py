@@ -179,17 +179,6 @@ class SolanaVm:
         for owner, lamports in balances_lamports.items():
             await self.rpc("surfnet_setAccount", str(owner), {"lamports": lamports})
 
-    async def set_token_balances(self, holdings: Sequence[Holding]) -> None:
-        """Set token balances outright, creating the associated accounts: fast, for benchmarks."""
-        for holding in holdings:
-            await self.rpc(
-                "surfnet_setTokenAccount",
-                str(holding.owner),
-                str(self.mint(holding.symbol)),
-                {"amount": self.units(holding)},
-                str(self.program(holding.symbol)),
-            )
-
     async def post_prices(self, prices_usd: Mapping[str, Decimal], publish_time_s: int) -> None:
         """Write a fresh, fully verified Pyth update for each base symbol given."""
         slot = await self.slot()
