@@ -1,12 +1,13 @@
 """The configuration: a TOML file, ``XMARGIN__`` variables above it, secrets by ``_FILE``.
 
 A mistake is one line that names the key and the fix (:class:`~xmargin.errors.ConfigError`).
-Endpoint URLs often carry keys: they are :class:`Url` values that print redacted.
+Endpoint URLs often carry keys: they are held as secrets and print redacted (:func:`redact`).
 """
 
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ from pydantic import (
     PlainSerializer,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import (
@@ -35,6 +38,9 @@ from xmargin.errors import ConfigError, InvalidArgumentError
 _ENV_PREFIX = "XMARGIN__"
 MULTICALL3 = "0xca11bde05977b3631167028862be2a173976ca11"
 
+_WALLET = "wallet"
+_KINDS_BEHIND_A_PROVIDER = frozenset({"aave-v3"})
+
 
 def redact(url: str) -> str:
     """``url`` with all that may be a secret (user, password, path, query) replaced by ``…``."""
@@ -46,21 +52,31 @@ def redact(url: str) -> str:
 
 
 def _checked(parse: Any) -> AfterValidator:
-    """A validator from one of the model's parsers; pydantic wants ``ValueError``."""
+    """A validator from one of the model's parsers."""
+    return AfterValidator(lambda text: _parsed(parse, text))
 
-    def check(text: str) -> str:
-        try:
-            return str(parse(text))
-        except InvalidArgumentError as error:
-            raise ValueError(error.message.split(": ", 1)[-1]) from None
 
-    return AfterValidator(check)
+def _parsed(parse: Any, *texts: str) -> str:
+    """What ``parse`` makes of ``texts``; pydantic wants ``ValueError`` and names the key itself."""
+    try:
+        return str(parse(*texts))
+    except InvalidArgumentError as error:
+        raise ValueError(error.message.split(": ", 1)[-1]) from None
+
+
+def _address_beside_id(text: str, info: ValidationInfo) -> str:
+    """``text`` as an address on the chain of the row's ``id`` (whose own mistakes come first)."""
+    identifier = info.data.get("id", "")
+    if not (text and identifier):
+        return text
+    return _parsed(model.parse_address, model.chain_of(identifier), text)
 
 
 ChainId = Annotated[str, _checked(model.parse_chain_id)]
 TokenId = Annotated[str, _checked(model.parse_token_id)]
 VenueId = Annotated[str, _checked(model.parse_venue_id)]
 AccountId = Annotated[str, _checked(model.parse_account_id)]
+EvmAddress = Annotated[str, _checked(partial(model.parse_address, "eip155:1"))]
 FeedId = Annotated[str, _checked(model.parse_feed_id)]
 PortfolioId = Annotated[str, _checked(model.parse_portfolio_id)]
 
@@ -127,7 +143,7 @@ class ChainConfig(_Section):
     calls_per_batch_max: int = Field(default=1_000, ge=1, le=10_000)
     reorg_depth_max: int = Field(default=128, ge=1, le=model.REORG_DEPTH_MAX)
     subscriptions_max: int = Field(default=400, ge=0, le=100_000)
-    multicall3: str = MULTICALL3
+    multicall3: EvmAddress = MULTICALL3
 
     @model_validator(mode="after")
     def _kind_fits_id(self) -> Self:
@@ -149,6 +165,13 @@ class TokenConfig(_Section):
     haircut: ExactDecimal = Field(default=Decimal(0), ge=0, le=1)
     program: str = ""
 
+    @field_validator("program")
+    @classmethod
+    def _is_of_the_chain(cls, program: str, info: ValidationInfo) -> str:
+        if program and info.data.get("id", "").startswith("eip155:"):
+            raise ValueError("only tokens on Solana belong to a program; remove it")
+        return _address_beside_id(program, info)
+
 
 class FeedConfig(_Section):
     """A price feed; see :class:`xmargin.model.FeedSpec`."""
@@ -169,7 +192,23 @@ class VenueConfig(_Section):
 
     id: VenueId
     kind: str
-    addresses_provider: str = ""
+    addresses_provider: str = Field(default="", validate_default=True)
+
+    @field_validator("kind")
+    @classmethod
+    def _wallets_are_named_so(cls, kind: str, info: ValidationInfo) -> str:
+        # Whether an account is a wallet is read from its id alone.
+        name = model.kind_of(info.data.get("id", kind))
+        if name != kind and _WALLET in (name, kind):
+            raise ValueError(f"{kind!r} cannot be named {name!r}; a wallet is both, or neither is")
+        return kind
+
+    @field_validator("addresses_provider")
+    @classmethod
+    def _is_of_the_chain(cls, provider: str, info: ValidationInfo) -> str:
+        if not provider and info.data.get("kind") in _KINDS_BEHIND_A_PROVIDER:
+            raise ValueError("add the address of the pool's PoolAddressesProvider")
+        return _address_beside_id(provider, info)
 
 
 class PortfolioConfig(_Section):
@@ -238,31 +277,44 @@ class Config(BaseSettings):
 
     @model_validator(mode="after")
     def _references_resolve(self) -> Self:
+        self._ids_are_distinct_and_on_chains()
+        self._tokens_resolve()
+        self._one_asset_a_price()
+        self._accounts_resolve()
+        return self
+
+    def _ids_are_distinct_and_on_chains(self) -> None:
         chains = {chain.id for chain in self.chains}
-        venues = {venue.id for venue in self.venues}
-        bases = {feed.base for feed in self.feeds}
         for key, items in self._keyed().items():
             _refuse_duplicates(key, [item.id for item in items])
-        for key in ("tokens", "feeds", "venues"):
-            for item in self._keyed()[key]:
-                _require(f"{key}.{item.id}", model.chain_of(item.id), chains, "[[chains]]")
+            if key in ("tokens", "feeds", "venues"):
+                for item in items:
+                    _require(f"{key}.{item.id}", model.chain_of(item.id), chains, "[[chains]]")
+
+    def _tokens_resolve(self) -> None:
+        bases = {feed.base for feed in self.feeds}
+        venues = {venue.id for venue in self.venues}
         for token in self.tokens:
             _require(f"tokens.{token.id}.price", token.price, bases, "a base of [[feeds]]")
             if token.claim is model.Claim.VENUE_SUPPLY:
                 _require(f"tokens.{token.id}.venue", token.venue or "", venues, "[[venues]]")
-        self._one_asset_a_price()
-        seen: dict[str, str] = {}
+
+    def _accounts_resolve(self) -> None:
+        """Every account is on a known chain, at a known venue, and in one portfolio."""
+        chains = {chain.id for chain in self.chains}
+        venues = {venue.id for venue in self.venues}
+        owners: dict[str, str] = {}
         for portfolio in self.portfolios:
+            where = f"portfolios.{portfolio.id}.accounts"
             for account in portfolio.accounts:
-                where = f"portfolios.{portfolio.id}.accounts"
                 _require(where, model.chain_of(account), chains, "[[chains]]")
                 venue = model.venue_of(account)
-                if model.kind_of(venue) != "wallet":
+                if model.kind_of(venue) != _WALLET:
                     _require(where, venue, venues, "[[venues]]")
-                if account in seen:
-                    raise ValueError(f"{where}: {account} is already in {seen[account]}; keep one")
-                seen[account] = portfolio.id
-        return self
+                owner = owners.get(account)
+                if owner is not None:
+                    raise ValueError(f"{where}: {account} is already in {owner}; keep one")
+                owners[account] = portfolio.id
 
     def _one_asset_a_price(self) -> None:
         """Tokens net by what prices them, so one price can stand for one asset only."""

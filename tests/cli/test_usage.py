@@ -28,6 +28,53 @@ id = "p1"
 accounts = ["wallet@eip155:31337/0x00000000000000000000000000000000000000aa"]
 """
 
+SOLANA = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"
+WITH_SOLANA = f"""{CONFIG}
+[[chains]]
+id = "{SOLANA}"
+name = "beta"
+kind = "solana"
+endpoints = [{{ label = "yours", http = "http://127.0.0.1:9/{SECRET}" }}]
+"""
+ACCOUNT = "0x" + "ab" * 20
+SOLANA_ACCOUNT = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+
+
+def feed(identifier: str) -> str:
+    return f'[[feeds]]\nid = "{identifier}"\nbase = "ETH"\nheartbeat_s = 60\n'
+
+
+def venue(identifier: str, kind: str, provider: str) -> str:
+    return f'[[venues]]\nid = "{identifier}"\nkind = "{kind}"\naddresses_provider = "{provider}"\n'
+
+
+KIND_MISTAKES = {
+    "unknown EVM venue kind": (
+        CONFIG + venue("compound@eip155:31337", "compound-v9", ACCOUNT),
+        "venues.compound@eip155:31337.kind: no venue kind 'compound-v9'",
+    ),
+    "unknown EVM feed kind": (
+        CONFIG + feed(f"pyth@eip155:31337/{ACCOUNT}"),
+        f"feeds.pyth@eip155:31337/{ACCOUNT}: no feed kind 'pyth'",
+    ),
+    "unknown Solana venue kind": (
+        WITH_SOLANA + venue(f"aave-v3@{SOLANA}", "aave-v3", SOLANA_ACCOUNT),
+        f"venues.aave-v3@{SOLANA}.kind: no venue kind 'aave-v3'",
+    ),
+    "unknown Solana feed kind": (
+        WITH_SOLANA + feed(f"chainlink@{SOLANA}/{SOLANA_ACCOUNT}"),
+        f"feeds.chainlink@{SOLANA}/{SOLANA_ACCOUNT}: no feed kind 'chainlink'",
+    ),
+    "bad addresses provider": (
+        CONFIG + venue("spark@eip155:31337", "aave-v3", "0xabc"),
+        "venues.0.addresses_provider: '0xabc' is no EVM address",
+    ),
+    "bad multicall3": (
+        CONFIG.replace('name = "alpha"', 'name = "alpha"\nmulticall3 = "0x12"'),
+        "chains.0.multicall3: '0x12' is no EVM address",
+    ),
+}
+
 MISTAKES = {
     "unknown key": (CONFIG.replace("[service]", "[service]\nlisten_on = 1"), "service.listen_on"),
     "missing key": (CONFIG.replace('name = "alpha"', ""), "chains.0.name"),
@@ -91,6 +138,34 @@ async def test_a_config_mistake_is_one_line_naming_the_key(
     assert key in one_line(outcome.err)
     assert SECRET not in outcome.err
     assert not (tmp_path / "out.tape").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "mistake"),
+    [
+        *(("serve", mistake) for mistake in KIND_MISTAKES),
+        ("record", "unknown Solana feed kind"),
+        ("doctor", "unknown EVM venue kind"),
+    ],
+)
+async def test_what_no_reader_knows_is_said_before_anything_listens_or_is_written(
+    command: str, mistake: str, tmp_path: Path
+) -> None:
+    text, says = KIND_MISTAKES[mistake]
+    path, tape = tmp_path / "config.toml", tmp_path / "out.tape"
+    path.write_text(text)
+    outcome = await xmargin(
+        *(command, "--config", str(path)),
+        *(("--tape", str(tape)) if command == "record" else ()),
+        *(("--json",) if command == "serve" else ()),
+        env={"XMARGIN__SERVICE__TAPE": str(tape)},
+        timeout_s=20,
+    )
+    assert (outcome.code, outcome.out) == (2, "")
+    line = one_line(outcome.err)
+    assert says in line
+    assert "; use" in line or "; write" in line
+    assert not tape.exists()
 
 
 async def test_a_config_that_is_not_there_is_one_line() -> None:

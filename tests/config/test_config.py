@@ -6,7 +6,7 @@ import pytest
 
 from xmargin.config import Config, load_config, parse_config, redact
 from xmargin.errors import ConfigError
-from xmargin.model import REORG_DEPTH_MAX, Claim
+from xmargin.model import REORG_DEPTH_MAX, Claim, VenueSpec
 
 OWNER = "0x" + "aa" * 20
 TOKEN = "0x" + "0B" * 20
@@ -38,6 +38,30 @@ addresses_provider = "0x{"0a" * 20}"
 [[portfolios]]
 id = "alice"
 accounts = ["aave-v3@eip155:1/{OWNER}", "wallet@eip155:1/{OWNER.upper().replace("X", "x")}"]
+"""
+SOLANA_ADDRESS = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+ON_SOLANA = f"""
+[[chains]]
+id = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"
+name = "two"
+kind = "solana"
+endpoints = [{{ label = "a", http = "{KEYED_URL}" }}]
+
+[[tokens]]
+id = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp/token:{SOLANA_ADDRESS.replace("DA", "DB")}"
+symbol = "USDC"
+asset = "USDC"
+price = "USDC"
+program = "{SOLANA_ADDRESS}"
+
+[[feeds]]
+id = "pyth@solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp/{SOLANA_ADDRESS.replace("DA", "DC")}"
+base = "USDC"
+heartbeat_s = 60
+
+[[portfolios]]
+id = "alice"
+accounts = []
 """
 
 
@@ -78,6 +102,34 @@ def test_a_good_configuration_becomes_a_registry_of_canonical_ids() -> None:
         (changed('["aave-v3@', '["compound@'), "", "compound@eip155:1 is not in [[venues]]"),
         (GOOD + GOOD[GOOD.index("[[feeds]]") : GOOD.index("[[venues]]")], "", "stands there twice"),
         (
+            changed("0a" * 20, "0a" * 19),
+            "venues.0.addresses_provider",
+            "is no EVM address; write 0x and 40 hex digits",
+        ),
+        (
+            changed(f'addresses_provider = "0x{"0a" * 20}"', ""),
+            "venues.0.addresses_provider",
+            "add the address of the pool's PoolAddressesProvider",
+        ),
+        (changed('kind = "aave-v3"', 'kind = "wallet"'), "venues.0.kind", "a wallet is both"),
+        (
+            changed('name = "one"', f'name = "one"\nmulticall3 = "{SOLANA_ADDRESS}"'),
+            "chains.0.multicall3",
+            "is no EVM address",
+        ),
+        (
+            changed("haircut = 0.1", f'program = "{SOLANA_ADDRESS}"'),
+            "tokens.0.program",
+            "only tokens on Solana belong to a program; remove it",
+        ),
+        (ON_SOLANA.replace(SOLANA_ADDRESS, TOKEN), "tokens.0.program", "is no Solana address"),
+        (
+            GOOD
+            + f'[[portfolios]]\nid = "bob"\naccounts = {["wallet@eip155:1/0x" + "cc" * 20] * 2}',
+            "",
+            "is already in bob",
+        ),
+        (
             GOOD + f'[[portfolios]]\nid = "bob"\naccounts = ["wallet@eip155:1/{OWNER}"]\n',
             "",
             "is already in alice",
@@ -110,6 +162,33 @@ def test_a_mistake_names_its_key_and_its_fix_in_one_line(text: str, key: str, sa
     assert caught.value.field == key
     assert "\n" not in message.split("not TOML")[0]
     assert "s3cr3t" not in message
+
+
+def test_addresses_are_kept_in_their_canonical_form() -> None:
+    upper = "0x" + "0A" * 20
+    text = changed('name = "one"', f'name = "one"\nmulticall3 = "{upper}"')
+    config = parse_config(text.replace("0x" + "0a" * 20, upper))
+    assert config.chains[0].multicall3 == config.venues[0].addresses_provider == upper.lower()
+    assert parse_config(ON_SOLANA).tokens[0].program == SOLANA_ADDRESS
+
+
+def test_a_fork_of_a_protocol_is_a_row_of_configuration() -> None:
+    provider = "0x" + "0b" * 20
+    fork = f"""
+[[venues]]
+id = "spark@eip155:1"
+kind = "aave-v3"
+addresses_provider = "{provider}"
+
+[[portfolios]]
+id = "bob"
+accounts = ["spark@eip155:1/{OWNER}"]
+"""
+    registry = parse_config(GOOD + fork).registry()
+    assert VenueSpec("spark@eip155:1", "aave-v3", provider) in registry.venues
+    assert len({venue.addresses_provider for venue in registry.venues}) == 2
+    (bob,) = (portfolio for portfolio in registry.portfolios if portfolio.id == "bob")
+    assert bob.accounts == (f"spark@eip155:1/{OWNER}",)
 
 
 def test_a_reorg_may_be_as_deep_as_the_world_can_undo_and_no_deeper() -> None:

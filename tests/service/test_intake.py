@@ -14,7 +14,7 @@ from tests.service.conftest import Start
 from tests.spine.examples import CHAIN
 from xmargin.errors import ConfigError, TapeError
 from xmargin.model import ChainStatus, ClockTick, Condition
-from xmargin.reading.base import Sink
+from xmargin.reading.base import ChainReader, Sink
 from xmargin.service.intake import ReaderPlan
 from xmargin.tape import read_tape
 from xmargin.v1 import margin_service_pb2 as pb
@@ -63,6 +63,24 @@ async def test_a_reader_that_fails_is_told_of_and_started_again(
     assert len(statuses) == 1
     assert "0badc0de" not in statuses[0].reason
     assert "failed" in caplog.text
+
+
+async def test_a_reader_that_its_configuration_forbids_is_not_tried_for_ever(
+    start: Start, tmp_path: Path
+) -> None:
+    def refused() -> ChainReader:
+        raise ConfigError("venues.x: no such kind; use another", field="venues")
+
+    async def serve_without_it() -> None:
+        async with start(readers=[ReaderPlan(CHAIN, refused)]) as running:
+            await asyncio.sleep(0.5)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await running.margin.ListPortfolios(pb.ListPortfoliosRequest(), timeout=5)
+
+    with pytest.raises(ConfigError, match="no such kind"):
+        await serve_without_it()
+    facts = [observation.fact for observation, _ in read_tape(tmp_path / "served.tape")]
+    assert not any(isinstance(fact, ChainStatus) for fact in facts)
 
 
 async def test_the_clock_ticks_only_when_nothing_else_is_said(start: Start, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,13 +23,14 @@ def main() -> int:
     for part in options.parts or _PARTS:
         print(f"measuring {part} …", file=sys.stderr)
         figures += _measure(part, options.owners)
-    document = {"machine": machine(), "figures": [asdict(figure) for figure in figures]}
+    made_on = machine()
+    document = {"machine": made_on, "figures": [asdict(figure) for figure in figures]}
     if options.out:
         options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if options.json:
         print(json.dumps(document))
     else:
-        _show(document["machine"], figures)
+        _show(made_on, figures)
     return 0
 
 
@@ -60,14 +62,20 @@ def _measure(part: str, owners: int) -> list[Figure]:
     return asyncio.run(latency.measure(owners))
 
 
-def _show(on: object, figures: list[Figure]) -> None:
+def _show(on: Mapping[str, str], figures: list[Figure]) -> None:
     console = Console()
-    console.print(f"machine: {on}")
-    table = Table("what", "unit", "values", "how")
+    console.print("machine: " + ", ".join(f"{name} {value}" for name, value in on.items()))
     for figure in figures:
-        values = ", ".join(f"{name} {value:.4g}" for name, value in figure.values.items())
-        table.add_row(figure.name, figure.unit, values, figure.note)
-    console.print(table)
+        table = Table(
+            title=f"{figure.name} ({figure.unit})",
+            caption=figure.note,
+            title_justify="left",
+            caption_justify="left",
+            show_header=False,
+        )
+        for name, value in figure.values.items():
+            table.add_row(name, f"{value:,.4g}")
+        console.print(table)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ async def _figure(
         spent = await _requests(bed, config, watched, proxy)
     methods = {method: count / _BLOCKS for method, count in sorted(spent.items()) if count}
     return Figure(
-        f"requests a {name}, {portfolios} owners watched",
+        f"requests per {name}, {portfolios:,} owners watched",
         "requests",
         {"total": sum(methods.values()), **methods},
         f"mean of {_BLOCKS}; nobody's balance changed but the native ones were read",

@@ -1,5 +1,6 @@
 """What a measurement gives, and the machine it was made on."""
 
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ def quantiles(samples: Sequence[float]) -> dict[str, float]:
     ordered = sorted(samples)
 
     def rank(share: float) -> float:
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
     return {
         "p50": rank(0.50),

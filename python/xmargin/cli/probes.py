@@ -89,8 +89,10 @@ async def examine(config: Config, clock_ms: ClockMs) -> list[Check]:
 
     Raises:
         ParameterError: the risk parameters are wrong.
+        ConfigError: no reader can be made of what the configuration names.
     """
     parameters = checked_parameters(config)
+    reader_plans(config, clock_ms)
     probes = await asyncio.gather(
         *(
             _probe(config, chain, endpoint, clock_ms)

@@ -36,11 +36,11 @@ async def _record(config_path: Path, tape: Path, seconds: float | None, json: bo
     from xmargin.service.running import stop_on_signals, until_first, wall_clock_ms
 
     config = load_config(config_path)
+    readers = reader_plans(config, wall_clock_ms)
     with stop_on_signals() as stop:
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, stop.set)
         async with open_spine(config, tape, wall_clock_ms) as spine:
-            readers = reader_plans(config, wall_clock_ms)
             intake = Intake(spine, readers, config.service.clock_tick_ms, wall_clock_ms)
             await until_first(stop.wait(), intake.run())
         # Read once it is closed: a batch that was under way is finished first.

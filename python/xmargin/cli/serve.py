@@ -26,6 +26,7 @@ async def _serve(config_path: Path, json: bool) -> None:
     from xmargin.service.server import serve as serve_grpc
 
     config = load_config(config_path)
+    readers = reader_plans(config, wall_clock_ms)
 
     def announce(address: str) -> None:
         if json:
@@ -33,5 +34,4 @@ async def _serve(config_path: Path, json: bool) -> None:
 
     with stop_on_signals() as stop:
         async with open_spine(config, config.service.tape, wall_clock_ms) as spine:
-            readers = reader_plans(config, wall_clock_ms)
             await serve_grpc(config.service, spine, readers, stop=stop, on_bound=announce)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from xmargin.chains.solana.accounts import ADDRESSES_PER_CALL_MAX, Accounts
-from xmargin.model import ChainId, Fact, Registry, chain_of, kind_of
+from xmargin.errors import ConfigError
+from xmargin.model import ChainId, Fact, FeedSpec, Registry, chain_of, kind_of
 from xmargin.oracles import pyth
 from xmargin.reads import SolanaRead
 from xmargin.venues import solana_wallet
@@ -29,11 +30,13 @@ class SolanaPlan:
     """
 
     def __init__(self, chain: ChainId, registry: Registry) -> None:
-        feeds = [
-            pyth.feed_read(feed)
-            for feed in registry.feeds
-            if kind_of(feed.id) == pyth.KIND and chain_of(feed.id) == chain
-        ]
+        """Plan what ``registry`` names on the chain.
+
+        Raises:
+            ConfigError: a feed or venue is of a kind that there is not on Solana.
+        """
+        _require_known_venues(chain, registry)
+        feeds = [_feed_read(feed) for feed in registry.feeds if chain_of(feed.id) == chain]
         mints = solana_wallet.token_reads(registry, chain)
         balances = solana_wallet.balance_reads(registry, chain)
         self._reads = [*(_askable(read) for read in (*feeds, *mints)), *balances]
@@ -148,6 +151,26 @@ class SolanaPlan:
         fresh = {unit for batch in told for unit in batch}
         times_s = (time_s for unit, time_s in self._told_at_s.items() if unit not in fresh)
         return now_s - next(times_s, now_s)
+
+
+def _feed_read(feed: FeedSpec) -> SolanaRead:
+    if kind_of(feed.id) != pyth.KIND:
+        raise ConfigError(
+            f"feeds.{feed.id}: no feed kind {kind_of(feed.id)!r} on a Solana chain; "
+            f"use {pyth.KIND}",
+            field="feeds",
+        )
+    return pyth.feed_read(feed)
+
+
+def _require_known_venues(chain: ChainId, registry: Registry) -> None:
+    for venue in registry.venues:
+        if chain_of(venue.id) == chain and venue.kind != solana_wallet.KIND:
+            raise ConfigError(
+                f"venues.{venue.id}.kind: no venue kind {venue.kind!r} on a Solana chain; "
+                f"use {solana_wallet.KIND}",
+                field="venues",
+            )
 
 
 def _askable(read: SolanaRead) -> SolanaRead:

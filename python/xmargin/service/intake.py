@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xmargin.config import ChainConfig, Config
-from xmargin.errors import TapeError, XmarginError
+from xmargin.errors import ConfigError, TapeError, XmarginError
 from xmargin.model import (
     ChainId,
     ChainKind,
@@ -37,12 +37,18 @@ class ReaderPlan:
 
 
 def reader_plans(config: Config, clock_ms: ClockMs) -> tuple[ReaderPlan, ...]:
-    """A plan for every chain of ``config``."""
+    """A plan for every chain of ``config``.
+
+    Raises:
+        ConfigError: a chain has a feed or venue of a kind that its reader does not know.
+    """
     registry = config.registry()
     return tuple(_plan(chain, registry, clock_ms) for chain in config.chains)
 
 
 def _plan(chain: ChainConfig, registry: Registry, clock_ms: ClockMs) -> ReaderPlan:
+    """Its first reader is made at once: what is wrong with it is said before anything runs."""
+
     def make() -> ChainReader:
         if chain.kind is ChainKind.EVM:
             from xmargin.reading.evm import EvmReader
@@ -52,7 +58,8 @@ def _plan(chain: ChainConfig, registry: Registry, clock_ms: ClockMs) -> ReaderPl
 
         return SolanaReader(chain, registry, clock_ms)
 
-    return ReaderPlan(chain.id, make)
+    ready = [make()]
+    return ReaderPlan(chain.id, lambda: ready.pop() if ready else make())
 
 
 class Intake:
@@ -73,6 +80,7 @@ class Intake:
 
         Raises:
             TapeError: nothing can be acknowledged any more; going on would lose observations.
+            ConfigError: a reader cannot be made; starting it again would not mend that.
         """
         tasks = [asyncio.create_task(self._keep_reading(plan)) for plan in self._readers]
         tasks.append(asyncio.create_task(self._keep_ticking()))
@@ -103,6 +111,8 @@ class Intake:
             try:
                 await plan.make().run(self.ingest)
                 why = "it ended by itself"
+            except ConfigError:
+                raise
             except Exception as error:
                 why = redact_urls(f"{type(error).__name__}: {error}")
                 _log.error("the reader of %s failed", plan.chain, exc_info=error)

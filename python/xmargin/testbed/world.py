@@ -83,6 +83,8 @@ class Testbed:
 
         They are in `extras` and in `config_toml` from then on.
         """
+        if not count:
+            return ()
         first = len(self.extras)
         new = tuple(ExtraOwner(number) for number in range(first, first + count))
         await asyncio.gather(
