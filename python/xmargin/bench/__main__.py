@@ -66,13 +66,8 @@ def _show(on: Mapping[str, str], figures: list[Figure]) -> None:
     console = Console()
     console.print("machine: " + ", ".join(f"{name} {value}" for name, value in on.items()))
     for figure in figures:
-        table = Table(
-            title=f"{figure.name} ({figure.unit})",
-            caption=figure.note,
-            title_justify="left",
-            caption_justify="left",
-            show_header=False,
-        )
+        console.print(f"\n{figure.name}, {figure.unit} ({figure.note})")
+        table = Table(show_header=False)
         for name, value in figure.values.items():
             table.add_row(name, f"{value:,.4g}")
         console.print(table)
