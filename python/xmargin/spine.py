@@ -14,7 +14,7 @@ from xmargin.engine import Engine
 from xmargin.errors import TapeError, XmarginError
 from xmargin.model import Observation, Registry, RiskParameters
 from xmargin.snapshot import cut
-from xmargin.tape import TapePosition, TapeWriter, read_tape
+from xmargin.tape import TapePosition, TapeWriter, read_observations, read_tape
 from xmargin.view import View
 from xmargin.world import World
 
@@ -91,7 +91,7 @@ class Spine:
     async def _take(self, observations: Sequence[Observation]) -> None:
         async with self._turn:
             self._world.check(observations)
-            news = self._world.news(self._in_time(observations))
+            news = self._in_time(self._world.news(observations))
             if not news:
                 return
             position = await asyncio.to_thread(self._tape.append, news)
@@ -104,8 +104,11 @@ class Spine:
     def _in_time(self, observations: Sequence[Observation]) -> list[Observation]:
         now_ms, in_time = self._world.now_ms, []
         for observation in observations:
-            now_ms = max(now_ms, observation.observed_at_ms)
-            in_time.append(replace(observation, observed_at_ms=now_ms))
+            if observation.observed_at_ms < now_ms:
+                in_time.append(replace(observation, observed_at_ms=now_ms))
+            else:
+                now_ms = observation.observed_at_ms
+                in_time.append(observation)
         return in_time
 
     def _evaluate(self, position: TapePosition) -> None:
@@ -152,13 +155,14 @@ def view_of(world: World, engine: Engine, position: TapePosition) -> View | None
 def replay(path: Path) -> Iterator[View]:
     """The views of a tape, one for each observation that changes any, in order.
 
-    They equal, to the bit, those that were served while the tape was written.
+    ``path`` may also hold observations as JSON lines. The views equal, to the bit, those that were
+    served while the tape was written.
 
     Raises:
         TapeError: not a tape, damaged, or an observation on it cannot be applied.
     """
     world, engine = World(), Engine()
-    for observation, position in read_tape(path):
+    for observation, position in read_observations(path):
         try:
             world.check([observation])
         except XmarginError as error:

@@ -67,19 +67,58 @@ def to_message(value: object, message_class: type[M]) -> M:
 Writer = Callable[[Message, Any], None]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Plan:
+    """How the fields of one type go into its message: by kind, since most are of the plain ones."""
+
+    copied: tuple[str, ...]
+    decimals: tuple[str, ...]
+    written: tuple[tuple[str, Writer], ...]
+
+
 def _fill(message: Message, value: object) -> None:
     """Write the dataclass into the message; written in place, since copying costs the most."""
     # Classes are hashable; mypy looks at their instances' __hash__.
-    for name, write in _writers(type(value), type(message)):  # type: ignore[arg-type]
+    plan = _plan(type(value), type(message))  # type: ignore[arg-type]
+    for name in plan.copied:
+        setattr(message, name, getattr(value, name))
+    for name in plan.decimals:
+        item = getattr(value, name)
+        if item is not None:
+            getattr(message, name).value = plain(item)
+    for name, write in plan.written:
         item = getattr(value, name)
         if item is not None:
             write(message, item)
 
 
 @cache
-def _writers(cls: type, message_class: type[Message]) -> tuple[tuple[str, Writer], ...]:
+def _plan(cls: type, message_class: type[Message]) -> _Plan:
     described = message_class.DESCRIPTOR.fields_by_name
-    return tuple((f.name, _writer(described[f.name])) for f in dataclasses.fields(cls))
+    hints = get_type_hints(cls)
+    fields = [(f.name, described[f.name], hints[f.name]) for f in dataclasses.fields(cls)]
+    copied = tuple(name for name, field, hint in fields if _is_copied(field, hint))
+    decimals = tuple(name for name, field, _ in fields if _is_decimal(field))
+    written = tuple(
+        (name, _writer(field))
+        for name, field, _ in fields
+        if name not in copied and name not in decimals
+    )
+    return _Plan(copied, decimals, written)
+
+
+def _is_copied(field: FieldDescriptor, hint: Any) -> bool:
+    """Whether the message takes the value as it is, and it is never absent."""
+    if hint is str:
+        return bool(field.type == FieldDescriptor.TYPE_STRING)
+    return hint in (bool, int) and field.type != FieldDescriptor.TYPE_STRING
+
+
+def _is_decimal(field: FieldDescriptor) -> bool:
+    message_type = field.message_type
+    return bool(
+        not field.is_repeated and message_type is not None and message_type.full_name == _DECIMAL
+    )
 
 
 def _writer(field: FieldDescriptor) -> Writer:
@@ -205,12 +244,7 @@ def _plain_decoder(hint: Any) -> Callable[[Any], Any]:
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return lambda message: from_message(message, hint)
     if issubclass(hint, StrEnum):
-        members = list(hint)
-        return lambda number: members[number - 1] if number else _absent(hint)
+        return dict(enumerate(hint, start=1)).__getitem__
     if hint is Decimal:
         return lambda item: Decimal(item if isinstance(item, str) else item.value)
     return int if hint is int else lambda item: item
-
-
-def _absent(enum: type[StrEnum]) -> StrEnum:
-    raise ValueError(f"{enum.__name__} is not said")

@@ -1,14 +1,13 @@
 """Readers that fail are told of and started again; a tape that fails ends the service."""
 
 import asyncio
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import pytest
 
+from tests.limits import no_file_may_grow_beyond
 from tests.service.book import observed
 from tests.service.conftest import Start
 from tests.spine.examples import CHAIN
@@ -91,17 +90,6 @@ async def test_the_clock_ticks_only_when_nothing_else_is_said(start: Start, tmp_
         await asyncio.sleep(0.5)
     facts = [observation.fact for observation, _ in read_tape(tmp_path / "served.tape")]
     assert any(isinstance(fact, ClockTick) for fact in facts)
-
-
-@contextmanager
-def no_file_may_grow_beyond(size: int) -> Iterator[None]:
-    """What a full disk is to a writer, by the operating system's own limit."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 async def test_a_tape_that_cannot_be_written_ends_the_service(start: Start, tmp_path: Path) -> None:

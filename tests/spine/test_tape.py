@@ -1,11 +1,13 @@
 """A tape loses nothing that was acknowledged and believes nothing that was changed."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.limits import no_file_may_grow_beyond
 from tests.spine.examples import block, block_facts, committed
 from xmargin.errors import TapeError
 from xmargin.model import ClockTick, Observation
@@ -98,6 +100,32 @@ def test_the_error_names_the_byte_where_the_damage_is(tmp_path: Path) -> None:
     path.write_bytes(damaged)
     with pytest.raises(TapeError, match=f"damaged at byte {end} "):
         list(read_tape(path))
+
+
+def test_a_full_disk_is_named_with_the_way_out_and_loses_nothing_acknowledged(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.tape"
+    writer = written(path)
+    with Path("/dev/full").open("r+b", buffering=0) as full:
+        os.dup2(full.fileno(), writer._file.fileno())
+    with pytest.raises(TapeError) as refused:
+        writer.append(BATCH)
+    message = refused.value.message
+    assert message.startswith(f"{path}: the tape cannot be written (No space left on device): ")
+    assert "the disk is full; free space on it" in message
+    assert "start again" in message
+    with pytest.raises(TapeError, match="closed by a failed write"):
+        writer.append(BATCH)
+    assert [observation for observation, _ in read_tape(path)] == BATCH * 3
+
+
+def test_a_disk_without_room_for_a_new_tape_is_named_too(tmp_path: Path) -> None:
+    with no_file_may_grow_beyond(4), pytest.raises(TapeError) as refused:
+        TapeWriter(tmp_path / "a.tape")
+    assert "the tape cannot be written (File too large): " in refused.value.message
+    assert "ulimit" in refused.value.message
+    written(tmp_path / "a.tape").close()
 
 
 @pytest.mark.parametrize("content", [b"not a tape at all", b"xmargin tape 2\n"])

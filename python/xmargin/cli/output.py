@@ -27,6 +27,11 @@ def print_json(document: dict[str, Any]) -> None:
     Keys are sorted, since protobuf's maps have no order and equal views must print equal bytes.
     """
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    print_line(text)
+
+
+def print_line(text: str) -> None:
+    """One line, flushed."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""``xmargin replay``: the views of a tape, the same bytes every time."""
+"""``xmargin replay``: the views of a tape, or its observations; the same bytes every time."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,12 +11,33 @@ from xmargin.cli.options import Json
 if TYPE_CHECKING:
     from xmargin.view import View
 
-Tape = Annotated[Path, typer.Argument(metavar="TAPE", help="A tape of `xmargin record` or serve.")]
+Tape = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="A tape of `xmargin record` or serve, or observations as JSON lines."
+    ),
+]
 Last = Annotated[bool, typer.Option("--last", help="Only the last view.")]
+Observations = Annotated[
+    bool, typer.Option("--observations", help="The observations instead of the views.")
+]
 
 
-def replay(tape: Tape, last: Last = False, json: Json = False) -> None:
-    """Replay a tape and print its views as JSON lines (with or without --json)."""
+def replay(
+    tape: Tape, last: Last = False, observations: Observations = False, json: Json = False
+) -> None:
+    """Replay a tape and print its views as JSON lines (with or without --json).
+
+    With --observations it prints what is on the tape, one observation a line, which `replay`
+    takes in place of the tape.
+    """
+    if observations:
+        _print_observations(tape, last)
+    else:
+        _print_views(tape, last)
+
+
+def _print_views(tape: Path, last: bool) -> None:
     from xmargin.cli.documents import view_document
     from xmargin.cli.output import print_json
     from xmargin.errors import NotReadyError
@@ -37,3 +58,15 @@ def _newest(views: "Iterable[View]") -> "Iterator[View]":
         pass
     if newest is not None:
         yield newest
+
+
+def _print_observations(tape: Path, last: bool) -> None:
+    from xmargin.cli.output import print_line
+    from xmargin.errors import InvalidArgumentError
+    from xmargin.tape import read_observations
+    from xmargin.tape.codec import to_json
+
+    if last:
+        raise InvalidArgumentError("--last: is of views; leave it out with --observations")
+    for observation, _ in read_observations(tape):
+        print_line(to_json(observation))

@@ -76,13 +76,14 @@ def decode(payload: bytes) -> model.Observation:
 
 
 def to_json(observation: model.Observation) -> str:
-    """The observation as one line of protobuf JSON."""
-    return json_format.MessageToJson(observation_message(observation), indent=None)
+    """The observation as one line of protobuf JSON, the same for equal observations."""
+    return json_format.MessageToJson(observation_message(observation), indent=None, sort_keys=True)
 
 
-def from_json(text: str) -> model.Observation:
+def from_json(text: str | bytes) -> model.Observation:
     """The observation in one line of protobuf JSON; raises :class:`DecodeError`."""
     try:
         return observation_of(json_format.Parse(text, pb.Observation()))
-    except json_format.ParseError as error:
-        raise DecodeError(f"Observation: {error}") from None
+    # Parse lets through what it meets on text that is not UTF-8, and on brackets without end.
+    except (json_format.ParseError, UnicodeDecodeError, RecursionError) as error:
+        raise DecodeError(f"Observation: {' '.join(str(error).split())}") from None

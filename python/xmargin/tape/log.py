@@ -7,39 +7,30 @@ own so that a damaged length is never taken for a torn end.
 """
 
 import contextlib
+import errno
 import fcntl
-import hashlib
 import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 from xmargin.errors import TapeError
 from xmargin.model import Observation
 from xmargin.tape import codec
+from xmargin.tape.position import MAGIC, START, TapePosition
 
-MAGIC = b"xmargin tape 1\n"
 _HEADER = struct.Struct(">II")
 _CHAIN_BYTES = 32
 _PAYLOAD_BYTES_MAX = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class TapePosition:
-    """How many observations a tape holds and its content hash (hex) up to there."""
-
-    sequence: int
-    digest: str
-
-
-_START = TapePosition(0, hashlib.sha256(MAGIC).hexdigest())
-
-
-def _chained(digest: str, payload: bytes) -> str:
-    return hashlib.sha256(bytes.fromhex(digest) + payload).hexdigest()
+_DISK_FULL = "the disk is full; free space on it, or move the tape to a larger one, and start again"
+_FIXES = {
+    errno.ENOSPC: _DISK_FULL,
+    errno.EDQUOT: "your share of the disk is full; free space in it and start again",
+    errno.EFBIG: "files may not grow so large here; raise the limit (ulimit -f) and start again",
+}
 
 
 def _record(payload: bytes, digest: str) -> bytes:
@@ -60,7 +51,7 @@ def _records(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, TapePosition, 
         if MAGIC.startswith(magic):
             return
         raise TapeError(f"{path}: is no xmargin tape; give a file written by `xmargin record`")
-    position, offset = _START, len(MAGIC)
+    position, offset = START, len(MAGIC)
     while True:
         header = _read_exactly(file, _HEADER.size)
         if header is None:
@@ -72,7 +63,7 @@ def _records(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, TapePosition, 
         if body is None:
             return
         payload, chain = body[:length], body[length:].hex()
-        position = TapePosition(position.sequence + 1, _chained(position.digest, payload))
+        position = position.after(payload)
         if position.digest != chain:
             raise _damaged(path, offset, position)
         offset += _HEADER.size + len(body)
@@ -95,15 +86,32 @@ def read_tape(path: Path) -> Iterator[tuple[Observation, TapePosition]]:
     Raises:
         TapeError: not a tape, or damaged; the message holds the byte offset.
     """
+    with opened(path) as file:
+        yield from observations_in(file, path)
+
+
+def observations_in(file: BinaryIO, path: Path) -> Iterator[tuple[Observation, TapePosition]]:
+    """As :func:`read_tape`, of the tape open in ``file``; ``path`` names it in errors."""
+    for payload, position, _ in _records(file, path):
+        yield codec.decode(payload), position
+
+
+def opened(path: Path) -> BufferedReader:
+    """The file at ``path``, to be read; raises :class:`TapeError`."""
     try:
-        file = path.open("rb")
+        return path.open("rb")
     except OSError as error:
         raise TapeError(
             f"{path}: cannot open the tape ({error.strerror}); check the path"
         ) from None
-    with file:
-        for payload, position, _ in _records(file, path):
-            yield codec.decode(payload), position
+
+
+def _cannot_write(path: Path, error: OSError) -> TapeError:
+    fix = _FIXES.get(error.errno or 0, "mend the disk it is on and start again")
+    return TapeError(
+        f"{path}: the tape cannot be written ({error.strerror}): {fix}; "
+        "all that was acknowledged is on it"
+    )
 
 
 class TapeWriter:
@@ -115,7 +123,7 @@ class TapeWriter:
     def __init__(self, path: Path) -> None:
         """Open or create the tape; an unacknowledged torn end is moved to a file beside it."""
         self.path = path
-        self.position = _START
+        self.position = START
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
@@ -124,6 +132,9 @@ class TapeWriter:
         try:
             self._lock()
             self._recover()
+        except OSError as error:
+            self._give_up()
+            raise _cannot_write(path, error) from None
         except BaseException:
             self._file.close()
             raise
@@ -171,16 +182,14 @@ class TapeWriter:
         start, position, chunks = self._file.tell(), self.position, []
         for observation in observations:
             payload = codec.encode(observation)
-            position = TapePosition(position.sequence + 1, _chained(position.digest, payload))
+            position = position.after(payload)
             chunks.append(_record(payload, position.digest))
         try:
             self._file.write(b"".join(chunks))
             self._sync()
         except OSError as error:
             self._undo(start)
-            raise TapeError(
-                f"{self.path}: cannot write ({error.strerror}); free the disk"
-            ) from None
+            raise _cannot_write(self.path, error) from None
         self.position = position
         return position
 
@@ -189,10 +198,13 @@ class TapeWriter:
             self._file.seek(start)
             self._file.truncate()
         except OSError:
-            # The half-written batch stays as a torn end, which the next open sets aside. Closing
-            # tries to write what is buffered once more, and fails as the writing did.
-            with contextlib.suppress(OSError):
-                self._file.close()
+            # The half-written batch stays as a torn end, which the next open sets aside.
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Close; that tries to write what is buffered once more, and fails as the writing did."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _sync(self) -> None:
         self._file.flush()
