@@ -4,6 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 VENV=.venv
+node_major_min=$(sed -n 's/^NODE_MAJOR_MIN = \([0-9]*\).*/\1/p' python/xmargin/testbed/packages.py)
 rust_minor_min=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
@@ -43,8 +44,9 @@ has_linker() {
 }
 
 has_node() {
-    if command -v node >/dev/null && command -v npm >/dev/null; then return; fi
-    say "missing: Node.js 18 or newer with npm, which bring the local chains (Debian: apt-get install nodejs npm)"
+    major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\)\..*/\1/p') || true
+    if [ "${major:-0}" -ge "$node_major_min" ] && command -v npm >/dev/null; then return; fi
+    say "missing: Node.js $node_major_min or newer with npm${major:+ (found $major)}, which bring the local chains (Debian: apt-get install nodejs npm)"
     return 1
 }
 

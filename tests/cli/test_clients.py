@@ -85,7 +85,7 @@ async def test_an_unknown_portfolio_is_an_error_and_a_malformed_one_a_usage_mist
     await running.spine.ingest(observed(1))
     unknown = await xmargin("health", "nobody", "--server", running.address)
     assert (unknown.code, unknown.out) == (1, "")
-    assert unknown.err.startswith("error: no portfolio 'nobody'")
+    assert unknown.err == "error: no portfolio 'nobody'; `xmargin health` lists those there are\n"
     malformed = await xmargin("health", "NOBODY", "--server", running.address)
     assert (malformed.code, malformed.out) == (2, "")
     assert malformed.err.startswith("error: portfolio_ids[0]")

@@ -1,13 +1,15 @@
 """The commands: what `make` lists, when set-up runs again, what it says when a tool is missing."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.house.paths import ROOT
+from tests.house.paths import ROOT, committed_files
+from xmargin.testbed.packages import NODE_MAJOR_MIN
 
 TARGETS = [
     *("help", "setup", "demo", "bench", "test", "test-fast", "test-long"),
@@ -134,6 +136,27 @@ def test_a_rust_that_is_too_old_is_named_with_its_version(tools_only: Path) -> N
     answer = run("tools/setup.sh", "need", "rust", path=str(tools_only))
     assert answer.returncode == 1
     assert "(found 1.75)" in answer.stderr
+
+
+def test_a_node_that_is_too_old_is_named_with_its_version(tools_only: Path) -> None:
+    for tool, version in (("node", "v16.20.2"), ("npm", "8.19.4")):
+        script = tools_only / tool
+        script.write_text(f"#!/bin/sh\necho '{version}'\n")
+        script.chmod(0o755)
+    answer = run("tools/setup.sh", "need", "node", path=str(tools_only))
+    assert answer.returncode == 1
+    assert f"Node.js {NODE_MAJOR_MIN} or newer with npm (found 16)" in answer.stderr
+
+
+def test_the_oldest_node_is_one_number_everywhere() -> None:
+    texts = [path for path in committed_files() if path.suffix in {".md", ".py", ".sh"}]
+    said = {
+        (path.name, found)
+        for path in texts
+        for found in re.findall(r"Node(?:\.js)? (?:≥ |>= )?([0-9]+)", path.read_text())
+    }
+    assert ("README.md", str(NODE_MAJOR_MIN)) in said
+    assert {number for _, number in said} == {str(NODE_MAJOR_MIN)}
 
 
 def test_a_named_python_that_does_not_fit_is_not_passed_over() -> None:

@@ -113,7 +113,7 @@ class HealthClient:
         for detail in status.details if status else ():
             info = error_details_pb2.ErrorInfo()
             if detail.Unpack(info) and info.reason in _BY_REASON:
-                return _BY_REASON[info.reason](status.message, **dict(info.metadata))
+                return _as_commands_say(_BY_REASON[info.reason], info, status.message)
         if error.code() is grpc.StatusCode.UNAVAILABLE:
             return errors.EndpointError(
                 f"no xmargin server answers at {self._server}; start one with "
@@ -125,6 +125,17 @@ class HealthClient:
             )
         code = error.code().name
         return errors.EndpointError(f"{self._server} answered {code}: {error.details()}")
+
+
+def _as_commands_say(
+    kind: type[errors.XmarginError], info: error_details_pb2.ErrorInfo, message: str
+) -> errors.XmarginError:
+    """The server's error; where it tells of a method to call, the command to type instead."""
+    metadata = dict(info.metadata)
+    if kind is errors.PortfolioNotFoundError:
+        name = metadata.get("portfolio_id", "")
+        message = f"no portfolio {name!r}; `xmargin health` lists those there are"
+    return kind(message, **metadata)
 
 
 def _reasons() -> dict[str, type[errors.XmarginError]]:

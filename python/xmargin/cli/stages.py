@@ -69,16 +69,14 @@ class Stage(Protocol):
 
 def stage(record_to: Path | None) -> "AbstractAsyncContextManager[Stage]":
     """The local chains where Node is there, else the recorded tape."""
-    from xmargin.testbed.packages import node_available
+    from xmargin.testbed.packages import NODE_FIX, node_available
 
     if node_available():
         return _chains_stage(record_to)
     if record_to is not None:
-        raise SetupError("--record needs the local chains, and Node is missing; install Node ≥ 20")
+        raise SetupError(f"--record needs the local chains, and Node is missing; {NODE_FIX}")
     if not RECORDED_TAPE.exists():
-        raise SetupError(
-            "Node is missing and this package holds no recorded tape; install Node ≥ 20 and npm"
-        )
+        raise SetupError(f"Node is missing and this package holds no recorded tape; {NODE_FIX}")
     return tape_stage(RECORDED_TAPE)
 
 

@@ -27,6 +27,8 @@ from xmargin.testbed.errors import (
 )
 
 FETCH_TIMEOUT_S = 300.0
+NODE_MAJOR_MIN = 18  # Node runs Surfpool's package alone, which needs this; anvil runs by itself
+NODE_FIX = f"install Node.js {NODE_MAJOR_MIN} or newer with npm"
 _MEMBER_ROOT = "package/"
 
 
@@ -141,7 +143,7 @@ def node_path() -> str:
     """
     found = shutil.which("node")
     if found is None:
-        raise NodeMissingError("node is not on the PATH: install Node.js 18 or newer")
+        raise NodeMissingError(f"node is not on the PATH: {NODE_FIX}")
     return found
 
 
@@ -232,7 +234,7 @@ def fetch(package: Package) -> Path:
 def _npm_pack(package: Package, folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
-        raise NpmMissingError("npm is not on the PATH: install Node.js 18 or newer with npm")
+        raise NpmMissingError(f"npm is not on the PATH: {NODE_FIX}")
     command = [npm, "pack", package.spec, "--ignore-scripts", "--pack-destination", str(folder)]
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command, no shell
