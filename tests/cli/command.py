@@ -41,6 +41,38 @@ async def started(
         await process.communicate()
 
 
+async def interrupt_until_it_ends(
+    process: asyncio.subprocess.Process, timeout_s: float = 30
+) -> Outcome:
+    """What becomes of a command at which Ctrl-C is pressed again and again."""
+    said = asyncio.create_task(process.communicate())
+    async with asyncio.timeout(timeout_s):
+        while process.returncode is None:
+            process.send_signal(signal.SIGINT)
+            await asyncio.sleep(0.005)
+        out, err = await said
+    return Outcome(process.returncode, out.decode(), err.decode())
+
+
+async def xmargin_unread(*arguments: str) -> Outcome:
+    """Run a command into a pipe that nobody reads any more, as ``| head`` leaves it."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *XMARGIN,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=writing,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    finally:
+        os.close(writing)
+    _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    return Outcome(process.returncode, "", err.decode())
+
+
 async def xmargin(
     *arguments: str,
     env: Mapping[str, str] | None = None,

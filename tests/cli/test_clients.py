@@ -2,12 +2,19 @@
 
 import asyncio
 import json
+import shlex
 import signal
 from typing import Any
 
 import pytest
 
-from tests.cli.command import started, xmargin
+from tests.cli.command import (
+    XMARGIN,
+    interrupt_until_it_ends,
+    started,
+    xmargin,
+    xmargin_unread,
+)
 from tests.service.book import observed
 from tests.service.conftest import Running
 from tests.spine.examples import CHAIN
@@ -133,21 +140,39 @@ async def test_watching_into_a_pipe_prints_a_line_a_change(running: Running) -> 
         assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
-async def test_a_reader_of_the_pipe_that_goes_away_is_no_fault_of_ours(running: Running) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [("order",), ("order", "--json"), ("health",), ("health", "safe"), ("health", "--json"),
+     ("watch",), ("watch", "--json")],
+    ids=" ".join,
+)  # fmt: skip
+async def test_a_reader_of_the_pipe_that_goes_away_ends_us_without_a_word(
+    running: Running, arguments: tuple[str, ...]
+) -> None:
+    await running.spine.ingest(observed(1))
+    outcome = await xmargin_unread(*arguments, "--server", running.address)
+    assert (outcome.code, outcome.err) == (141, "")
+
+
+async def test_the_head_of_the_order_is_all_of_it_that_is_printed(running: Running) -> None:
     await running.spine.ingest(observed(1))
     process = await asyncio.create_subprocess_shell(
-        f"{' '.join(_quoted())} health --json --server {running.address} | head -c 10",
+        f"{shlex.join(XMARGIN)} order --server {running.address} | head -n 1",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(), 30)
-    assert len(out) == 10
-    assert b"Traceback" not in err
+    assert len(out.splitlines()) == 1
+    assert err == b""
 
 
-def _quoted() -> list[str]:
-    import shlex
-
-    from tests.cli.command import XMARGIN
-
-    return [shlex.quote(part) for part in XMARGIN]
+@pytest.mark.parametrize("arguments", [("watch",), ("watch", "--json")], ids=" ".join)
+async def test_a_second_ctrl_c_changes_nothing(
+    running: Running, arguments: tuple[str, ...]
+) -> None:
+    await running.spine.ingest(observed(1))
+    async with started(*arguments, "--server", running.address) as process:
+        assert process.stdout is not None
+        await asyncio.wait_for(process.stdout.readline(), 20)
+        outcome = await interrupt_until_it_ends(process)
+    assert (outcome.code, outcome.err) == (4, "")

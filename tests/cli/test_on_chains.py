@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.command import started, xmargin
+from tests.cli.command import interrupt_until_it_ends, started, xmargin
 from xmargin.cli.client import HealthClient
 from xmargin.errors import EndpointError
 from xmargin.spine import replay
@@ -176,6 +176,17 @@ async def test_the_demo_ends_promptly_at_ctrl_c(testbed: "Testbed") -> None:
         outcome = await xmargin("demo", "--json", interrupt_after_s=8)
     assert outcome.code == 130
     assert "Traceback" not in outcome.err
+
+
+async def test_a_second_ctrl_c_does_not_hurry_the_demo(testbed: "Testbed") -> None:
+    del testbed
+    async with started("demo", "--json") as process:
+        assert process.stdout is not None
+        await asyncio.wait_for(process.stdout.readexactly(1), 60)
+        outcome = await interrupt_until_it_ends(process)
+    assert outcome.code == 130
+    assert "Traceback" not in outcome.err
+    assert "KeyboardInterrupt" not in outcome.err
 
 
 async def test_without_node_the_demo_plays_the_recorded_tape_and_says_so() -> None:

@@ -1,5 +1,6 @@
 """What bad input gets: one line that names what is wrong and how to mend it."""
 
+import asyncio
 import json
 import socket
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import xmargin
+from tests.cli.command import interrupt_until_it_ends, started, xmargin
 
 SECRET = "0badc0de0badc0de"  # noqa: S105 - what must never be printed
 
@@ -248,6 +249,18 @@ async def test_recording_ends_promptly_at_ctrl_c_and_says_where_the_tape_stands(
     again = await xmargin("replay", str(tape))
     assert again.code == 1
     assert "no chain has been read" in one_line(again.err)
+
+
+async def test_a_second_ctrl_c_does_not_hurry_the_server(config: Path, tmp_path: Path) -> None:
+    env = {"XMARGIN__SERVICE__TAPE": str(tmp_path / "out.tape")}
+    async with started("serve", "--config", str(config), "--json", env=env) as process:
+        assert process.stdout is not None
+        assert b"listening" in await asyncio.wait_for(process.stdout.readline(), 30)
+        outcome = await interrupt_until_it_ends(process)
+    assert outcome.code == 0
+    assert "Traceback" not in outcome.err
+    assert "KeyboardInterrupt" not in outcome.err
+    assert outcome.err.splitlines()[-1].endswith("stopped")
 
 
 async def test_risk_parameters_out_of_range_are_refused_before_anything_is_written(

@@ -61,7 +61,7 @@ def test_blank_lines_and_a_missing_last_newline_are_nothing(lines: Path) -> None
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("not JSON", "Failed to load JSON"),
+        ("not JSON", "Expecting value"),
         ("[]", "no observation"),
         ('{"observedAtMs": "1", "colour": "red"}', "colour"),
         ('{"observedAtMs": "1"}', "no fact is set"),
@@ -69,8 +69,8 @@ def test_blank_lines_and_a_missing_last_newline_are_nothing(lines: Path) -> None
         ('{"observedAtMs": "1", "chainStatus": {"condition": 99}}', "ChainStatus.condition"),
         ('{"observedAtMs": "1", "chainStatus": {"condition": -1}}', "ChainStatus.condition"),
         ('{"observedAtMs": "1", "chainStatus": {}}', "ChainStatus.condition"),
-        ("[" * 100_000, "recursion"),
-        ("\ud800", "utf-8"),
+        ("[" * 100_000, "nested deeper"),
+        ("\ud800", "Expecting value"),
     ],
 )
 def test_a_bad_line_is_one_line_that_names_its_number(lines: Path, line: str, says: str) -> None:

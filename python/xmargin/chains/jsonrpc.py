@@ -1,6 +1,5 @@
 """One JSON-RPC endpoint: bounded in time and size, checked for its chain, never trusted."""
 
-import json
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from xmargin import untrusted_json
 from xmargin.config import ChainConfig, EndpointConfig
 from xmargin.errors import EndpointError
 from xmargin.model import ChainId, Condition
@@ -90,14 +90,14 @@ class JsonRpcEndpoint(ABC):
     async def _post(self, body: bytes) -> Json:
         """The JSON that answers ``body``, within the bounds of time and size."""
         try:
-            return json.loads(await self._post_raw(body))
+            return untrusted_json.loads(await self._post_raw(body))
         except TimeoutError:
             raise self.fault(f"no answer within {self._timeout_ms} ms") from None
         except aiohttp.ClientConnectorError:
             raise self.fault("cannot be reached") from None
         except (aiohttp.ClientError, OSError) as error:
             raise self.fault(f"the connection broke ({type(error).__name__})") from None
-        except (ValueError, RecursionError):
+        except ValueError:
             raise self.fault("the answer is not JSON", Condition.INVALID) from None
 
     async def _post_raw(self, body: bytes) -> bytes:

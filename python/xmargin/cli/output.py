@@ -1,14 +1,20 @@
 """Writing to stdout: JSON lines, or tables of at most 120 columns."""
 
 import json
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
     from rich.console import Console
 
 WIDTH_MAX = 120
+UNREAD = 141
+"""The exit code when stdout is read no longer: as a shell tells of who was ended by SIGPIPE. It is
+never 0, which would say healthy of what was not shown."""
 
 
 def as_json(message: "Message") -> dict[str, Any]:
@@ -31,18 +37,35 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def print_line(text: str) -> None:
-    """One line, flushed."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    """One line, flushed.
+
+    Raises:
+        typer.Exit: nobody reads stdout any more.
+    """
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _end_unread()
+
+
+def _end_unread() -> NoReturn:
+    # What is still buffered would fail once more when Python flushes it at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(UNREAD)
 
 
 def stdout_console() -> "Console":
     """A console on stdout; plain and 120 columns wide where stdout is no terminal."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    class PipedConsole(Console):
+        def on_broken_pipe(self) -> None:
+            _end_unread()
+
+    console = PipedConsole(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=WIDTH_MAX)
+        console = PipedConsole(highlight=False, width=WIDTH_MAX)
     elif console.width > WIDTH_MAX:
         console.width = WIDTH_MAX
     return console

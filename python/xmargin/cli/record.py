@@ -29,7 +29,7 @@ def record(
 
 
 async def _record(config_path: Path, tape: Path, seconds: float | None, json: bool) -> None:
-    from xmargin.cli.output import print_json
+    from xmargin.cli.output import print_json, print_line
     from xmargin.config import load_config
     from xmargin.service.intake import Intake, reader_plans
     from xmargin.service.opening import open_spine
@@ -48,4 +48,4 @@ async def _record(config_path: Path, tape: Path, seconds: float | None, json: bo
     if json:
         print_json({"tape": str(tape), "sequence": position.sequence, "hash": position.digest})
     else:
-        typer.echo(f"{tape}: {position.sequence:,} observations, hash {position.digest}")
+        print_line(f"{tape}: {position.sequence:,} observations, hash {position.digest}")

@@ -69,6 +69,7 @@ def _print_changes(answer: "margin_pb.WatchHealthResponse") -> None:
     from datetime import UTC, datetime
 
     from xmargin.cli import formats
+    from xmargin.cli.output import print_line
 
     at = datetime.fromtimestamp(answer.metadata.now_ms / 1_000, UTC).isoformat("T", "milliseconds")
     for health in answer.changed:
@@ -77,7 +78,7 @@ def _print_changes(answer: "margin_pb.WatchHealthResponse") -> None:
             for field in ("maintenance_excess", "health_factor")
         )
         part = " partial" if health.partial else ""
-        typer.echo(
+        print_line(
             f"{at}  {health.portfolio}  {formats.status(health.status)}{part}  "
             f"excess {formats.money(excess)}  health {formats.health_factor(factor)}"
         )

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
-
 
 def wall_clock_ms() -> int:
     """Our clock, Unix milliseconds."""
@@ -17,16 +15,29 @@ def wall_clock_ms() -> int:
 
 @contextmanager
 def stop_on_signals() -> Iterator[asyncio.Event]:
-    """An event that SIGINT and SIGTERM set while the block lasts."""
+    """An event that SIGINT and SIGTERM set while the block lasts.
+
+    It is for programs that end with the block: after a first Ctrl-C any further one is ignored to
+    the end, for the first is being obeyed. SIGTERM then ends the program at once.
+    """
     stop = asyncio.Event()
+    interrupted = False
+
+    def interrupt() -> None:
+        nonlocal interrupted
+        interrupted = True
+        stop.set()
+
     loop = asyncio.get_running_loop()
-    for number in _STOPPING:
-        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
     try:
         yield stop
     finally:
-        for number in _STOPPING:
-            loop.remove_signal_handler(number)
+        loop.remove_signal_handler(signal.SIGTERM)
+        loop.remove_signal_handler(signal.SIGINT)
+        if interrupted:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 async def until_first(*runs: Awaitable[Any]) -> None:

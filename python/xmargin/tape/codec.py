@@ -3,7 +3,7 @@
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 
-from xmargin import model
+from xmargin import model, untrusted_json
 from xmargin.errors import DecodeError
 from xmargin.v1 import observation_pb2 as pb
 from xmargin.wire import from_message, to_message
@@ -83,7 +83,6 @@ def to_json(observation: model.Observation) -> str:
 def from_json(text: str | bytes) -> model.Observation:
     """The observation in one line of protobuf JSON; raises :class:`DecodeError`."""
     try:
-        return observation_of(json_format.Parse(text, pb.Observation()))
-    # Parse lets through what it meets on text that is not UTF-8, and on brackets without end.
-    except (json_format.ParseError, UnicodeDecodeError, RecursionError) as error:
+        return observation_of(json_format.ParseDict(untrusted_json.loads(text), pb.Observation()))
+    except (json_format.ParseError, ValueError) as error:
         raise DecodeError(f"Observation: {' '.join(str(error).split())}") from None

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from xmargin import untrusted_json
 from xmargin.chains.evm.blocks import latest
 from xmargin.chains.evm.endpoint import EvmEndpoint, quantity
 from xmargin.chains.watching import Watch
@@ -106,7 +107,7 @@ class HeadWatch(Watch):
             # Heads before the subscription were not announced: look once.
             self._wake()
             async for message in socket:
-                self._announce(message.json())
+                self._announce(message.json(loads=untrusted_json.loads))
 
     def _require_chain(self, answer: Any) -> None:
         number = quantity(answer)
@@ -126,4 +127,4 @@ class HeadWatch(Watch):
 async def _ask(socket: aiohttp.ClientWebSocketResponse, method: str, *params: str) -> Any:
     """One request over a socket that says nothing else yet."""
     await socket.send_json({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-    return (await socket.receive_json())["result"]
+    return (await socket.receive_json(loads=untrusted_json.loads))["result"]

@@ -7,6 +7,7 @@ its neighbours, or the whole batch. Contracts caught at that are *isolated*: ask
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from xmargin.chains.evm.endpoint import EvmEndpoint, hex_bytes
@@ -39,14 +40,20 @@ def encode_aggregate3(calls: Sequence[EvmCall]) -> bytes:
     heads, tails = [], []
     offset = _WORD * len(calls)
     for call in calls:
-        padded = call.data + bytes(-len(call.data) % _WORD)
-        tail = b"".join(
-            (_word(int(call.target, 16)), _word(1), _word(96), _word(len(call.data)), padded)
-        )
+        tail = _encode_call(call)
         heads.append(_word(offset))
         tails.append(tail)
         offset += len(tail)
     return b"".join((_AGGREGATE3, _word(_WORD), _word(len(calls)), *heads, *tails))
+
+
+@lru_cache(maxsize=2**16)
+def _encode_call(call: EvmCall) -> bytes:
+    """One tuple of the array; remembered, since every block asks nearly the same calls."""
+    padded = call.data + bytes(-len(call.data) % _WORD)
+    return b"".join(
+        (_word(int(call.target, 16)), _word(1), _word(96), _word(len(call.data)), padded)
+    )
 
 
 def decode_aggregate3(data: bytes, calls_count: int) -> list[tuple[bool, bytes]] | None:
