@@ -4,7 +4,8 @@ import asyncio
 import json
 import shlex
 import signal
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeGuard
 
 import pytest
 
@@ -15,10 +16,10 @@ from tests.cli.command import (
     xmargin,
     xmargin_unread,
 )
-from tests.service.book import observed
+from tests.service.book import DEBTS_USD, account_of, observed
 from tests.service.conftest import Running
-from tests.spine.examples import CHAIN
-from xmargin.model import ChainStatus, Condition, Observation
+from tests.spine.examples import CHAIN, WETH
+from xmargin.model import AaveV3Account, ChainStatus, Condition, Observation, TokenState
 
 UNREACHABLE = ChainStatus(Condition.UNREACHABLE, "no answer within 5000 ms", "mine")
 
@@ -71,6 +72,49 @@ async def test_partial_data_never_exits_0_but_liquidatable_goes_first(running: R
     order = await xmargin("order", "--server", running.address)
     assert order.code in {4, 5}
     assert "unreachable" in order.out
+
+
+async def test_a_venue_account_that_is_unread_leaves_nobody_sound(running: Running) -> None:
+    (account,) = (f for f in (o.fact for o in observed(1)) if is_account_of(f, "safe"))
+    unread = replace(account, positions=(), configuration=0, fault="the pool does not answer")
+    sound = [o for o in observed(1, debts_usd=dict.fromkeys(DEBTS_USD, 0)) if o.fact != account]
+    batch = [replace(o, fact=unread) if is_account_of(o.fact, "safe") else o for o in sound]
+    await running.spine.ingest(batch)
+    health = await xmargin("health", "safe", "--server", running.address, "--json")
+    assert portfolio(json.loads(health.out), "safe")["status"] == "HEALTH_STATUS_UNKNOWN"
+    order = await xmargin("order", "--server", running.address, "--json")
+    assert json.loads(order.out)["entries"] == []
+    assert (health.code, order.code) == (5, 5)
+    table = await xmargin("health", "safe", "--server", running.address)
+    assert "unknown partial" in table.out
+    assert "the pool does not answer" in table.out
+    other = await xmargin("health", "free", "--server", running.address)
+    assert other.code == 0
+
+
+def is_account_of(fact: object, name: str) -> TypeGuard[AaveV3Account]:
+    index = sorted(DEBTS_USD).index(name)
+    return isinstance(fact, AaveV3Account) and fact.account == account_of(name, index)
+
+
+async def test_an_amount_whose_decimals_are_unknown_is_a_question_mark(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    garbled = TokenState(WETH, 0, "WETH", "claims 255 decimals; at most 36 are believed")
+    batch = [
+        replace(o, fact=garbled) if isinstance(o.fact, TokenState) and o.fact.token == WETH else o
+        for o in observed(2)
+    ]
+    await running.spine.ingest(batch)
+    outcome = await xmargin("health", "free", "--server", running.address, "--json")
+    assert outcome.code == 5
+    (position,) = portfolio(json.loads(outcome.out), "free")["positions"]
+    assert position["token"] == WETH
+    assert position["counting"] == "COUNTING_EXCLUDED"
+    assert "amount" not in position
+    assert "value" not in position
+    table = await xmargin("health", "free", "--server", running.address)
+    (row,) = (line for line in table.out.splitlines() if "excluded" in line)
+    assert row.split()[-6:] == ["?", "-", "0", "0", "0", "excluded"]
 
 
 async def test_the_order_exits_4_while_anything_is_liquidatable(running: Running) -> None:

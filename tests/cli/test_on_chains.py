@@ -16,6 +16,8 @@ from xmargin.cli.client import HealthClient
 from xmargin.errors import EndpointError
 from xmargin.spine import replay
 from xmargin.tape import read_tape
+from xmargin.v1.margin_report_pb2 import VERDICT_OK
+from xmargin.v1.observation_pb2 import CONDITION_OK
 
 if TYPE_CHECKING:
     from xmargin.testbed.world import Testbed
@@ -113,6 +115,46 @@ async def test_the_doctor_names_an_endpoint_of_another_chain(
 def _unfolded(table: str) -> str:
     """A table's folded cells as running text."""
     return " ".join(table.split())
+
+
+async def test_a_venue_that_cannot_be_read_is_never_exit_0(
+    testbed: "Testbed", tmp_path: Path
+) -> None:
+    config, _ = write_config(testbed, tmp_path)
+    rows, *portfolios = config.read_text().split("[[portfolios]]")
+    (sound,) = (text for text in portfolios if 'id = "p01-healthy-eth"' in text)
+    text = f"{rows}[[portfolios]]{sound}"
+    provider = testbed.evm["eip155:31338"].aave.provider.address.lower()
+    assert provider in text
+    for named, code, status in (
+        (provider, 0, "HEALTH_STATUS_HEALTHY"),
+        ("0x" + "ee" * 20, 5, "HEALTH_STATUS_UNKNOWN"),
+    ):
+        config.write_text(text.replace(provider, named))
+        async with mining(testbed), started("serve", "--config", str(config), "--json") as process:
+            assert process.stdout is not None
+            listening = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+            server = listening["listening"]
+            await all_chains_read(server)
+            order = await xmargin("order", "--server", server, "--json")
+            health = await xmargin("health", "p01-healthy-eth", "--server", server, "--json")
+        assert (order.code, health.code) == (code, code)
+        assert json.loads(order.out)["entries"] == []
+        (one,) = json.loads(health.out)["healths"]
+        assert one["status"] == status
+        told = "".join(json.loads(order.out)["metadata"]["flags"])
+        assert ("no Aave addresses provider at 0xeeee" in told) == (code == 5)
+
+
+async def all_chains_read(server: str) -> None:
+    """Wait for a view with a block of every chain, and every price believed."""
+    async with asyncio.timeout(30), HealthClient(server) as client:
+        async for answer in client.watch():
+            metadata = answer.metadata
+            chains = [chain.condition for chain in metadata.as_of]
+            prices = [price.verdict for price in metadata.prices]
+            if set(chains) == {CONDITION_OK} and set(prices) == {VERDICT_OK}:
+                return
 
 
 async def test_a_recorded_tape_plays_back_as_it_was_recorded(

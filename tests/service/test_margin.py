@@ -1,6 +1,7 @@
 """GetHealth, BatchGetHealth, ListPortfolios and ListLiquidations against a real spine."""
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -10,6 +11,8 @@ from grpc_status import rpc_status
 
 from tests.service.book import DEBTS_USD, observed
 from tests.service.conftest import Running, Start
+from tests.spine.examples import USDC, WETH
+from xmargin.model import TokenState
 from xmargin.service.liquidations import HELD_ORDERS_MAX
 from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
 from xmargin.v1 import margin_report_pb2 as report_pb
@@ -57,6 +60,27 @@ async def test_health_is_the_views_own_with_what_it_rests_on(running: Running) -
     assert len(answer.metadata.snapshot_hash) == 64
     assert [chain.block.height for chain in answer.metadata.as_of] == [1]
     assert {price.base for price in answer.metadata.prices} == {"ETH", "USDC"}
+
+
+async def test_an_amount_whose_decimals_are_unknown_is_absent(running: Running) -> None:
+    batch = observed(1)
+    garbled = TokenState(WETH, 0, "", "decimals() reverts")
+    faulty = [
+        replace(o, fact=garbled) if isinstance(o.fact, TokenState) and o.fact.token == WETH else o
+        for o in batch
+    ]
+    await running.spine.ingest(faulty)
+    answer = await running.margin.GetHealth(pb.GetHealthRequest(portfolio_id="safe"))
+    positions = {position.token: position for position in answer.health.positions}
+    assert not positions[WETH].HasField("amount")
+    assert not positions[WETH].HasField("value")
+    assert positions[WETH].counting == report_pb.COUNTING_EXCLUDED
+    assert positions[USDC].amount.value == "5000.000000"
+    assert answer.health.partial
+    await running.spine.ingest(observed(2))
+    healed = await running.margin.GetHealth(pb.GetHealthRequest(portfolio_id="safe"))
+    (weth,) = (p for p in healed.health.positions if p.token == WETH)
+    assert weth.amount.value == "10.000000000000000000"
 
 
 async def test_a_summary_leaves_accounts_and_positions_out(running: Running) -> None:
