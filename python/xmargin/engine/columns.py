@@ -4,8 +4,8 @@ Each builder is a pure function of parts of a snapshot that rarely change (a kin
 registry), so that the engine builds a table anew only when its parts did.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xmargin.model import (
     AaveV3Account,
@@ -32,8 +32,21 @@ if TYPE_CHECKING:
 
 _U256_BYTES = 32
 
-ReserveKey: TypeAlias = tuple[VenueId, int, TokenId]
-"""A reserve of a venue: the pool's number of it and its underlying."""
+
+class ListedReserve(NamedTuple):
+    """A reserve of a venue: the pool's number of it, its underlying, and what claims on it."""
+
+    venue: VenueId
+    reserve_id: int
+    token: TokenId
+    a_token: TokenId
+    debt_tokens: tuple[TokenId, ...]
+
+    @classmethod
+    def of(cls, fact: AaveV3Reserve) -> "ListedReserve":
+        """What of a reserve does not move from block to block."""
+        debts = (fact.stable_debt_token, fact.variable_debt_token)
+        return cls(fact.venue, fact.reserve_id, fact.token, fact.a_token, debts)
 
 
 def u256(values: Iterable[int]) -> "pa.Array":
@@ -62,7 +75,7 @@ class Rows:
     a debt in them is never overlooked.
     """
 
-    def __init__(self, registry: Registry, reserves: Iterable[ReserveKey]) -> None:
+    def __init__(self, registry: Registry, reserves: Iterable[ListedReserve]) -> None:
         self.registry = registry
         self.chains = {chain.id: row for row, chain in enumerate(registry.chains)}
         self.bases = {
@@ -70,7 +83,11 @@ class Rows:
         }
         self.asset_of_base = {token.price: token.asset for token in registry.tokens}
         self.token_specs = {token.id: token for token in registry.tokens}
-        unknown = {token for _, _, token in reserves} - self.token_specs.keys()
+        listed = [r for r in reserves if any(r.venue == venue.id for venue in registry.venues)]
+        self.a_token_venues = {r.a_token: r.venue for r in listed}
+        self.debt_tokens = frozenset(token for r in listed for token in r.debt_tokens)
+        self.venues_read = frozenset(r.venue for r in listed)
+        unknown = {r.token for r in listed} - self.token_specs.keys()
         self.token_ids: tuple[TokenId, ...] = (*self.token_specs, *sorted(unknown))
         self.tokens = {token: row for row, token in enumerate(self.token_ids)}
         self.portfolio_ids: tuple[PortfolioId, ...] = tuple(p.id for p in registry.portfolios)
@@ -147,11 +164,22 @@ def balances(rows: Rows, facts: Iterable[TokenBalance]) -> "pa.RecordBatch":
 
 
 def _looked_through(rows: Rows, fact: TokenBalance) -> bool:
-    """Whether a claim's venue account is watched too, and so counts the same leaf there."""
-    spec = rows.token_specs[fact.token]
-    if spec.claim is not Claim.VENUE_SUPPLY:
-        return False
-    return f"{spec.venue}/{address_of(fact.account)}" in rows.accounts
+    """Whether a claim's venue account is watched too, and so counts the same leaf there.
+
+    A token of debt is never owned, and counts at its venue only.
+    """
+    venue = _claimed_venue(rows, fact.token)
+    watched = f"{venue}/{address_of(fact.account)}" in rows.accounts
+    return watched or fact.token in rows.debt_tokens
+
+
+def _claimed_venue(rows: Rows, token: TokenId) -> VenueId | None:
+    """The venue whose supply a token is: by the venue's own word, or the registry's until then."""
+    if token in rows.a_token_venues:
+        return rows.a_token_venues[token]
+    spec = rows.token_specs[token]
+    unsaid = spec.claim is Claim.VENUE_SUPPLY and spec.venue not in rows.venues_read
+    return spec.venue if unsaid else None
 
 
 # --- Aave v3 -----------------------------------------------------------------------------------
@@ -205,21 +233,39 @@ def aave_emodes(rows: Rows, facts: Iterable[AaveV3EMode]) -> "pa.RecordBatch":
 
 
 def read_accounts(
-    facts: Iterable[AaveV3Account], rows: Rows, reserves: Mapping[tuple[VenueId, int], int]
+    facts: Iterable[AaveV3Account],
+    rows: Rows,
+    reserves: Mapping[tuple[VenueId, int], int],
+    emodes: Iterable[AaveV3EMode],
 ) -> list[AaveV3Account]:
     """Aave accounts that are watched and could be read whole, in account-row order."""
+    categories = emode_keys(emodes)
     known = [
         fact
         for fact in facts
-        if fact.account in rows.accounts and not fact.fault and not unknown_reserves(fact, reserves)
+        if fact.account in rows.accounts and not why_unread(fact, reserves, categories)
     ]
     return sorted(known, key=lambda fact: rows.accounts[fact.account])
 
 
-def unknown_reserves(fact: AaveV3Account, reserves: Mapping[tuple[VenueId, int], int]) -> list[int]:
-    """Reserves the account is in that were not read: its figures would lack them."""
+def emode_keys(facts: Iterable[AaveV3EMode]) -> frozenset[tuple[VenueId, int]]:
+    """The eMode categories that were read."""
+    return frozenset((fact.venue, fact.category) for fact in facts)
+
+
+def why_unread(
+    fact: AaveV3Account,
+    reserves: Mapping[tuple[VenueId, int], int],
+    categories: Collection[tuple[VenueId, int]],
+) -> str:
+    """Why an account has no figures: its own fault, or parts of its venue that were not read."""
     venue = venue_of(fact.account)
-    return [p.reserve_id for p in fact.positions if (venue, p.reserve_id) not in reserves]
+    unknown = [p.reserve_id for p in fact.positions if (venue, p.reserve_id) not in reserves]
+    if unknown:
+        return fact.fault or f"in reserves that were not read: {unknown}"
+    if fact.emode and (venue, fact.emode) not in categories:
+        return fact.fault or f"in eMode {fact.emode}, which was not read"
+    return fact.fault
 
 
 def aave_accounts(rows: Rows, read: Sequence[AaveV3Account]) -> "pa.RecordBatch":

@@ -91,7 +91,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._tables: dict[str, tuple[tuple[object, ...], Any]] = {}
-        self._reserve_list: tuple[columns.ReserveKey, ...] = ()
+        self._reserve_list: tuple[columns.ListedReserve, ...] = ()
 
     def evaluate(self, snapshot: Snapshot) -> Evaluation:
         """Venue truth, unified truth and liquidation order of ``snapshot``.
@@ -125,7 +125,7 @@ class Engine:
         """Which row is which; the same objects until the registry or a reserve list changes."""
         facts = _of(snapshot.facts["aave-v3-reserve"], AaveV3Reserve)
         # Indices move with every block; which reserve is which row does not.
-        listed = tuple((r.venue, r.reserve_id, r.token) for r in facts)
+        listed = tuple(map(columns.ListedReserve.of, facts))
         if listed != self._reserve_list:
             self._reserve_list = listed
         registry = snapshot.registry
@@ -142,13 +142,16 @@ class Engine:
     def _users(
         self, snapshot: Snapshot, rows: columns.Rows, reserves: Reserves
     ) -> list[AaveV3Account]:
-        facts = snapshot.facts["aave-v3-account"]
+        facts, emodes = snapshot.facts["aave-v3-account"], snapshot.facts["aave-v3-emode"]
         return self._once(
             "users",
-            lambda: columns.read_accounts(_of(facts, AaveV3Account), rows, reserves),
+            lambda: columns.read_accounts(
+                _of(facts, AaveV3Account), rows, reserves, _of(emodes, AaveV3EMode)
+            ),
             rows,
             reserves,
             facts,
+            emodes,
         )
 
     def _tables_of(
@@ -195,17 +198,27 @@ class Engine:
         facts = snapshot.facts
         accounts = self._once(
             "account_faults",
-            lambda: account_faults(_of(facts["aave-v3-account"], AaveV3Account), rows, reserves),
+            lambda: account_faults(
+                _of(facts["aave-v3-account"], AaveV3Account),
+                rows,
+                reserves,
+                columns.emode_keys(_of(facts["aave-v3-emode"], AaveV3EMode)),
+            ),
             rows,
             reserves,
             facts["aave-v3-account"],
+            facts["aave-v3-emode"],
         )
         every = self._once(
             "read_faults",
             lambda: read_faults(
-                accounts, _of(facts["token"], TokenState), _of(facts["balance"], TokenBalance)
+                accounts,
+                rows,
+                _of(facts["token"], TokenState),
+                _of(facts["balance"], TokenBalance),
             ),
             accounts,
+            rows,
             facts["token"],
             facts["balance"],
         )
