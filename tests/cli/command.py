@@ -1,6 +1,7 @@
 """Runs the real command line as its users do: as a process of its own."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -48,7 +49,9 @@ async def interrupt_until_it_ends(
     said = asyncio.create_task(process.communicate())
     async with asyncio.timeout(timeout_s):
         while process.returncode is None:
-            process.send_signal(signal.SIGINT)
+            # Unlike `Process.send_signal` this does not race the loop for the exit code.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGINT)
             await asyncio.sleep(0.005)
         out, err = await said
     return Outcome(process.returncode, out.decode(), err.decode())

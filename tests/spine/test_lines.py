@@ -62,7 +62,12 @@ def test_blank_lines_and_a_missing_last_newline_are_nothing(lines: Path) -> None
     ("line", "says"),
     [
         ("not JSON", "Expecting value"),
-        ("[]", "no observation"),
+        ("[]", "not a JSON object"),
+        ("0", "not a JSON object"),
+        ("null", "not a JSON object"),
+        ('{"chainHead": 5}', "chainHead"),
+        ('{"chainHead": null}', "no fact is set"),
+        ('{"observedAtMs": 1.5, "clockTick": {}}', "observedAtMs"),
         ('{"observedAtMs": "1", "colour": "red"}', "colour"),
         ('{"observedAtMs": "1"}', "no fact is set"),
         ('{"observedAtMs": "1", "tokenBalance": {"amount": "12,5"}}', "TokenBalance.amount"),

@@ -36,8 +36,8 @@ async def _record(config_path: Path, tape: Path, seconds: float | None, json: bo
     from xmargin.service.running import stop_on_signals, until_first, wall_clock_ms
 
     config = load_config(config_path)
-    readers = reader_plans(config, wall_clock_ms)
     with stop_on_signals() as stop:
+        readers = reader_plans(config, wall_clock_ms)
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, stop.set)
         async with open_spine(config, tape, wall_clock_ms) as spine:

@@ -26,12 +26,12 @@ async def _serve(config_path: Path, json: bool) -> None:
     from xmargin.service.server import serve as serve_grpc
 
     config = load_config(config_path)
-    readers = reader_plans(config, wall_clock_ms)
 
     def announce(address: str) -> None:
         if json:
             print_json({"listening": address})
 
     with stop_on_signals() as stop:
+        readers = reader_plans(config, wall_clock_ms)
         async with open_spine(config, config.service.tape, wall_clock_ms) as spine:
             await serve_grpc(config.service, spine, readers, stop=stop, on_bound=announce)

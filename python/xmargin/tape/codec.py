@@ -83,6 +83,9 @@ def to_json(observation: model.Observation) -> str:
 def from_json(text: str | bytes) -> model.Observation:
     """The observation in one line of protobuf JSON; raises :class:`DecodeError`."""
     try:
-        return observation_of(json_format.ParseDict(untrusted_json.loads(text), pb.Observation()))
+        tree = untrusted_json.loads(text)
+        if not isinstance(tree, dict):
+            raise DecodeError("Observation: not a JSON object")
+        return observation_of(json_format.ParseDict(tree, pb.Observation()))
     except (json_format.ParseError, ValueError) as error:
         raise DecodeError(f"Observation: {' '.join(str(error).split())}") from None
