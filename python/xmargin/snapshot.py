@@ -59,7 +59,7 @@ def cut(world: World) -> Snapshot:
     registry, parameters = world.registry, world.parameters
     if registry is None or parameters is None:
         raise NotReadyError("no Registry and RiskParameters observed yet; start the service first")
-    chains = tuple(_as_of(spec, world) for spec in registry.chains)
+    chains = tuple(_as_of(spec, world, registry.future_s_max) for spec in registry.chains)
     prices = _judge(registry, chains, world)
     content = canonical_json(
         {
@@ -82,11 +82,11 @@ def cut(world: World) -> Snapshot:
     )
 
 
-def _as_of(spec: ChainSpec, world: World) -> ChainAsOf:
+def _as_of(spec: ChainSpec, world: World, future_s_max: int) -> ChainAsOf:
     state = world.chains.get(spec.id, ChainState())
     block, head = state.block, state.head
-    head_age_ms = 0 if block is None else max(0, world.now_ms - block.time_s * 1000)
-    condition, reason = _condition(spec, state, head_age_ms)
+    head_age_ms = 0 if block is None else world.now_ms - block.time_s * 1000
+    condition, reason = _condition(spec, state, head_age_ms, future_s_max)
     return ChainAsOf(
         chain=spec.id,
         name=spec.name,
@@ -96,15 +96,26 @@ def _as_of(spec: ChainSpec, world: World) -> ChainAsOf:
         finalized_height=0 if head is None else head.finalized_height,
         condition=condition,
         reason=reason,
-        head_age_ms=head_age_ms,
+        head_age_ms=max(0, head_age_ms),
     )
 
 
-def _condition(spec: ChainSpec, state: ChainState, head_age_ms: int) -> tuple[Condition, str]:
+def _condition(
+    spec: ChainSpec, state: ChainState, head_age_ms: int, future_s_max: int
+) -> tuple[Condition, str]:
     if state.status is not None and state.status.condition is not Condition.OK:
         return state.status.condition, f"{state.status.endpoint}: {state.status.reason}"
     if state.block is None:
         return Condition.UNREAD, "no block has been read yet"
+    if not state.read_as_watched:
+        return Condition.UNREAD, "not read since what is watched changed"
+    if -head_age_ms > 1000 * future_s_max:
+        # Ages would all be too young by it: either the chain or our own clock is wrong.
+        return (
+            Condition.INVALID,
+            f"its newest block is dated {-head_age_ms} ms ahead of our clock; the bound is "
+            f"{1000 * future_s_max} ms",
+        )
     if head_age_ms > spec.head_age_ms_max:
         return (
             Condition.LAGGING,

@@ -20,6 +20,8 @@ from xmargin.world import World
 
 log = logging.getLogger(__name__)
 
+_CLOCK_STEP_MS_MAX = 60_000
+
 
 class Spine:
     """Tape, World, engine and the newest view. Make one with :meth:`open`."""
@@ -44,15 +46,16 @@ class Spine:
         """Go on from the tape at ``tape_path`` (a new one if there is none).
 
         Raises:
-            TapeError: the tape is damaged or another process writes it.
+            TapeError: the tape is damaged, from the future, or another process writes it.
         """
         tape = await asyncio.to_thread(TapeWriter, tape_path)
         try:
             world = World()
             for observation, _ in read_tape(tape_path):
                 world.apply(observation)
-            spine = cls(tape, world)
             now_ms = clock_ms()
+            _require_our_time(tape_path, world, now_ms)
+            spine = cls(tape, world)
             await spine.ingest([Observation(registry, now_ms), Observation(parameters, now_ms)])
         except BaseException:
             tape.close()
@@ -140,6 +143,16 @@ class Spine:
         """Release the tape; a batch under way is finished first."""
         async with self._turn:
             self._tape.close()
+
+
+def _require_our_time(path: Path, world: World, now_ms: int) -> None:
+    """A tape's clock never goes back: one ahead of ours would make everything look old."""
+    ahead_ms = world.now_ms - now_ms
+    if ahead_ms > _CLOCK_STEP_MS_MAX:
+        raise TapeError(
+            f"{path}: its last observation is {ahead_ms} ms ahead of this machine's clock; set the "
+            "clock right, or begin a new tape"
+        )
 
 
 def view_of(world: World, engine: Engine, position: TapePosition) -> View | None:

@@ -17,6 +17,7 @@ from xmargin.model import (
     AccountHealth,
     AccountId,
     ChainAsOf,
+    ChainId,
     Condition,
     Counting,
     HealthStatus,
@@ -87,6 +88,7 @@ class View:
                 *(f"chain {c.name} is {c.condition}: {c.reason}" for c in cut_off),
                 *(f"price of {p.base} is {p.verdict}: {'; '.join(p.reasons)}" for p in doubtful),
                 *_fault_flags(evaluation.read_faults),
+                *(flag for _, flag in _token_flags(snapshot)),
             ),
             as_of=snapshot.chains,
             prices=tuple(snapshot.prices.values()),
@@ -129,7 +131,7 @@ class View:
     def _doubts(self) -> tuple[object, ...]:
         """All that flags come of: equal doubts over equal positions give equal flags."""
         chains = [(chain.chain, chain.condition) for chain in self._cut_off]
-        return chains, self._doubtful_bases, self._evaluation.read_faults
+        return chains, self._doubtful_bases, self._evaluation.read_faults, self._bad_tokens
 
     @cached_property
     def sha256(self) -> str:
@@ -267,10 +269,12 @@ class View:
 
     def _flags(self, row: int) -> tuple[str, ...]:
         """What the numbers of a portfolio rest on; empty when nothing is wrong."""
-        if not (self._cut_off or self._doubtful_bases or self._evaluation.read_faults):
+        doubts = (self._cut_off, self._doubtful_bases, self._evaluation.read_faults)
+        if not (any(doubts) or self._bad_tokens):
             return ()
         accounts = self._snapshot.registry.portfolios[row].accounts
         on_chains = {chain_of(account) for account in accounts}
+        venues = {venue_of(account) for account in accounts}
         chains = [c for c in self._cut_off if c.chain in on_chains]
         bases = self._doubtful_bases
         prices = [base for base in self._bases_of(row) if base in bases] if bases else []
@@ -279,7 +283,12 @@ class View:
             *(f"chain {c.name} is {c.condition}: {_CUT_OFF_NOTE[c.condition]}" for c in chains),
             *(f"price of {base} is {bases[base]}" for base in prices),
             *(faults[account] for account in accounts if account in faults),
+            *(flag for chain, flag in self._bad_tokens if f"wallet@{chain}" in venues),
         )
+
+    @cached_property
+    def _bad_tokens(self) -> tuple[tuple[ChainId, str], ...]:
+        return _token_flags(self._snapshot)
 
     @cached_property
     def _cut_off(self) -> list[ChainAsOf]:
@@ -343,6 +352,8 @@ class View:
     def _portfolio_entry(self, rank: int, row: int) -> LiquidationEntry:
         numbers = self._evaluation.portfolios[row]
         health = self.health(self.portfolio_ids[row], full=False)
+        is_unread = row in self._portfolios_with_unread_accounts
+        unread = "; a venue account of it was not read" if is_unread else ""
         return LiquidationEntry(
             rank=rank,
             kind=LiquidationKind.PORTFOLIO,
@@ -351,7 +362,7 @@ class View:
             health_factor=health.health_factor,
             shortfall=_money(max(0.0, -numbers["maintenance_excess"])),
             debt=_money(numbers["gross_debt"]),
-            reason=f"short in {health.worst_scenario or 'every scenario'}",
+            reason=f"short in {health.worst_scenario or 'every scenario'}{unread}",
         )
 
 
@@ -390,6 +401,16 @@ def _fault_flags(faults: Mapping[AccountId, str]) -> Iterator[str]:
         of_venue.setdefault(venue_of(account), []).append(faults[account])
     for venue, texts in of_venue.items():
         yield f"{venue}: {len(texts)} of its accounts not fully read, the first: {texts[0]}"
+
+
+def _token_flags(snapshot: Snapshot) -> tuple[tuple[ChainId, str], ...]:
+    """Tokens that are excluded for what they say of themselves, each with its chain."""
+    states = _of_kind(snapshot, "token", TokenState)
+    return tuple(
+        (chain_of(state.token), f"token {state.token} is excluded: {state.fault}")
+        for state in states
+        if state.fault
+    )
 
 
 def _venue_status(health_factor_wad: int | None) -> HealthStatus:

@@ -35,6 +35,8 @@ from xmargin.wire import canonical_json
 
 _JOURNAL_BLOCKS_MAX = REORG_DEPTH_MAX + 1  # the ancestor itself has to be there still
 
+_PIN = "feed-pin"
+
 Key = tuple[str, ...]
 ChainFact = FeedRound | TokenState | TokenBalance | AaveV3Reserve | AaveV3EMode | AaveV3Account
 
@@ -67,11 +69,15 @@ class _Undo:
 
 @dataclass(slots=True)
 class ChainState:
-    """What is known of one chain: its committed head, our reader's status, and the journal."""
+    """What is known of one chain: its committed head, our reader's status, and the journal.
+
+    ``read_as_watched`` is whether a head was committed since what is watched last changed.
+    """
 
     block: BlockRef | None = None
     head: ChainHead | None = None
     status: ChainStatus | None = None
+    read_as_watched: bool = False
     staged_block: BlockRef | None = None
     staged: dict[Key, ChainFact] = field(default_factory=dict)
     journal: deque[_Undo] = field(default_factory=lambda: deque(maxlen=_JOURNAL_BLOCKS_MAX))
@@ -143,7 +149,7 @@ class World:
 
     def pin(self, feed: str) -> FeedRound | None:
         """The first faultless round ever committed of a feed: what it must go on saying."""
-        fact = self._fact(("feed-pin", feed))
+        fact = self._fact((_PIN, feed))
         return fact if isinstance(fact, FeedRound) else None
 
     def facts_digest(self) -> bytes:
@@ -207,6 +213,9 @@ class World:
         fact = observation.fact
         match fact:
             case Registry():
+                if fact != self.registry:
+                    for state in self.chains.values():
+                        state.read_as_watched = False
                 self.registry = fact
                 self.registry_sha256 = hashlib.sha256(canonical_json(fact)).hexdigest()
             case RiskParameters():
@@ -244,12 +253,12 @@ class World:
             state = self._state(chain)
         changed = {key: fact for key, fact in staged.items() if self._fact(key) != fact}
         for key, fact in staged.items():
-            pin = ("feed-pin", *key[1:])
+            pin = (_PIN, *key[1:])
             if isinstance(fact, FeedRound) and not fact.fault and self._fact(pin) is None:
                 changed[pin] = fact
         before = tuple((key, self._put(chain, key, fact)) for key, fact in changed.items())
         state.journal.append(_Undo(block, head, before))
-        state.block, state.head = block, head
+        state.block, state.head, state.read_as_watched = block, head, True
 
     def _take_staged(self, chain: ChainId, block: BlockRef) -> dict[Key, ChainFact]:
         """The facts staged for ``block``; those of a block whose head never came are dropped."""
@@ -277,18 +286,27 @@ class World:
     def _undo_above(self, chain: ChainId, height: int) -> None:
         state = self._state(chain)
         state.staged, state.staged_block = {}, None
+        pins = self._pins_of(chain)
         while state.journal and state.journal[-1].block.height > height:
             for key, before in reversed(state.journal.pop().before):
                 self._put(chain, key, before)
         if not state.journal:
             # Deeper than the journal: what is left may hold facts of abandoned blocks.
             self._forget(chain)
+            for key, pin in pins.items():
+                self._put(chain, key, pin)
             return
         state.block, state.head = state.journal[-1].block, state.journal[-1].head
 
+    def _pins_of(self, chain: ChainId) -> dict[Key, ChainFact]:
+        keys = sorted(key for key in self._chain_keys.get(chain, ()) if key[0] == _PIN)
+        return {key: fact for key in keys if (fact := self._fact(key)) is not None}
+
     def _forget(self, chain: ChainId) -> None:
+        """Forget all facts of a chain; what its feeds must go on saying stays pinned."""
         for key in sorted(self._chain_keys.get(chain, ())):
-            self._put(chain, key, None)
+            if key[0] != _PIN:
+                self._put(chain, key, None)
         status = self._state(chain).status
         self.chains[chain] = ChainState(status=status)
 

@@ -15,6 +15,7 @@ from tests.spine.examples import (
     block,
     block_facts,
     committed,
+    feed_round,
     reorg,
 )
 from xmargin.errors import ObservationError
@@ -110,6 +111,16 @@ def test_what_is_known_is_no_news_unless_the_chain_rolls_back() -> None:
     assert [type(o.fact) for o in world.news(paid(2, 7))] == [ChainHead]
     rolled = [reorg(block(5), block(6)), *paid(2, 6, "b")]
     assert world.news(rolled) == rolled
+
+
+def test_a_pin_outlives_the_facts_of_its_chain() -> None:
+    world = world_after(committed([feed_round(ETH_FEED, 2_000, block(5), "ETH / USD")], block(5)))
+    pinned = world.pin(ETH_FEED)
+    again = committed([feed_round(ETH_FEED, 4_000, block(1, "z"), "WBTC / ETH")], block(1, "z"))
+    for observation in again:
+        world.apply(observation)
+    assert world.chains[CHAIN].block == block(1, "z")
+    assert world.pin(ETH_FEED) == pinned
 
 
 def test_the_first_faultless_round_of_a_feed_is_its_pin() -> None:

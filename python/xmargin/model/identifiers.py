@@ -18,8 +18,10 @@ _EVM_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _SOLANA_ADDRESS = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _SOLANA_ADDRESS_BYTES = 32
+_SHOWN_CHARACTERS_MAX = 100
 _SUB_ACCOUNT = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _PORTFOLIO = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_COIN = re.compile(r"0|[1-9][0-9]{0,9}")
 _TOKEN = re.compile(r"(erc20|token|slip44):(.+)")
 
 
@@ -46,11 +48,17 @@ def kind_of(venue_or_feed: str) -> str:
     return venue_or_feed.split("@", 1)[0]
 
 
+def _shown(text: str) -> str:
+    """What of a wrong text a message repeats: enough to know it by."""
+    return repr(text if len(text) <= _SHOWN_CHARACTERS_MAX else f"{text[:_SHOWN_CHARACTERS_MAX]}…")
+
+
 def parse_chain_id(text: str, field: str = "chain") -> ChainId:
     """``text`` if it is a CAIP-2 id we know the form of, else :class:`InvalidArgumentError`."""
     if _CHAIN.fullmatch(text) is None:
         raise InvalidArgumentError(
-            f"{field}: {text!r} is no CAIP-2 id; write eip155:<number> or solana:<32 characters>",
+            f"{field}: {_shown(text)} is no CAIP-2 id; "
+            "write eip155:<number> or solana:<32 characters>",
             field=field,
         )
     return text
@@ -63,12 +71,13 @@ def parse_address(chain: ChainId, text: str, field: str = "address") -> str:
         if _EVM_ADDRESS.fullmatch(lowered):
             return lowered
         raise InvalidArgumentError(
-            f"{field}: {text!r} is no EVM address; write 0x and 40 hex digits", field=field
+            f"{field}: {_shown(text)} is no EVM address; write 0x and 40 hex digits", field=field
         )
     if _SOLANA_ADDRESS.fullmatch(text) and _base58_bytes(text) == _SOLANA_ADDRESS_BYTES:
         return text
     raise InvalidArgumentError(
-        f"{field}: {text!r} is no Solana address; write the base58 form of 32 bytes", field=field
+        f"{field}: {_shown(text)} is no Solana address; write the base58 form of 32 bytes",
+        field=field,
     )
 
 
@@ -85,7 +94,7 @@ def parse_venue_id(text: str, field: str = "venue") -> VenueId:
     """``text`` if it is ``<kind>@<CAIP-2>``."""
     if _KIND_AT_CHAIN.fullmatch(text) is None:
         raise InvalidArgumentError(
-            f"{field}: {text!r} is no venue id; write <venue>@<chain>, e.g. aave-v3@eip155:1",
+            f"{field}: {_shown(text)} is no venue id; write <venue>@<chain>, e.g. aave-v3@eip155:1",
             field=field,
         )
     return text
@@ -96,13 +105,15 @@ def parse_account_id(text: str, field: str = "account") -> AccountId:
     venue, _, rest = text.partition("/")
     if not rest:
         raise InvalidArgumentError(
-            f"{field}: {text!r} is no account id; write <venue>@<chain>/<address>", field=field
+            f"{field}: {_shown(text)} is no account id; write <venue>@<chain>/<address>",
+            field=field,
         )
     parse_venue_id(venue, field)
     address, slash, sub_account = rest.partition("/")
     if slash and _SUB_ACCOUNT.fullmatch(sub_account) is None:
         raise InvalidArgumentError(
-            f"{field}: {sub_account!r} is no sub-account; use 1 to 64 letters, digits, '_' or '-'",
+            f"{field}: {_shown(sub_account)} is no sub-account; "
+            "use 1 to 64 letters, digits, '_' or '-'",
             field=field,
         )
     return f"{venue}/{parse_address(chain_of(venue), address, field)}{slash}{sub_account}"
@@ -120,15 +131,16 @@ def parse_token_id(text: str, field: str = "token") -> TokenId:
     match = _TOKEN.fullmatch(asset)
     if match is None:
         raise InvalidArgumentError(
-            f"{field}: {text!r} is no CAIP-19 id; write <chain>/erc20:<address>, "
+            f"{field}: {_shown(text)} is no CAIP-19 id; write <chain>/erc20:<address>, "
             "<chain>/token:<mint> or <chain>/slip44:<coin>",
             field=field,
         )
     namespace, reference = match.groups()
     if namespace == "slip44":
-        if not reference.isdecimal():
+        if _COIN.fullmatch(reference) is None:
             raise InvalidArgumentError(
-                f"{field}: slip44 takes a number, not {reference!r}", field=field
+                f"{field}: slip44 takes a number without leading zeros, not {_shown(reference)}",
+                field=field,
             )
         return text
     return f"{chain}/{namespace}:{parse_address(chain, reference, field)}"
@@ -138,7 +150,7 @@ def parse_portfolio_id(text: str, field: str = "portfolio_id") -> PortfolioId:
     """``text`` if it is 1 to 64 of ``a-z 0-9 . _ -``, starting with a letter or digit."""
     if _PORTFOLIO.fullmatch(text) is None:
         raise InvalidArgumentError(
-            f"{field}: {text!r} is no portfolio id; use 1 to 64 of a-z, 0-9, '.', '_', '-', "
+            f"{field}: {_shown(text)} is no portfolio id; use 1 to 64 of a-z, 0-9, '.', '_', '-', "
             "beginning with a letter or digit",
             field=field,
         )

@@ -30,7 +30,7 @@ class Finality(StrEnum):
 class Condition(StrEnum):
     """The state of our view of one chain."""
 
-    UNREAD = "UNREAD"  # never read since the tape began
+    UNREAD = "UNREAD"  # not read since the tape began, or since what is watched changed
     OK = "OK"
     LAGGING = "LAGGING"  # its head is older than head_age_ms_max
     UNREACHABLE = "UNREACHABLE"  # no endpoint answers

@@ -27,13 +27,13 @@ class Readiness:
         self._view_age_ms_max = max(_VIEW_AGE_MS_MAX, _TICKS_MISSED_MAX * clock_tick_ms)
 
     def serving(self) -> bool:
-        """Whether a view exists that is not older than it should be."""
+        """Whether a view exists whose clock and ours agree: not too old, nor from the future."""
         try:
             view = self._spine.view
         except XmarginError:  # logged where it arose: the newest snapshot has no view
             return False
         return view is not None and (
-            self._clock_ms() - view.metadata.now_ms <= self._view_age_ms_max
+            abs(self._clock_ms() - view.metadata.now_ms) <= self._view_age_ms_max
         )
 
     async def publish(self) -> None:
