@@ -30,6 +30,7 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from xmargin import model
@@ -39,14 +40,18 @@ _ENV_PREFIX = "XMARGIN__"
 MULTICALL3 = "0xca11bde05977b3631167028862be2a173976ca11"
 
 _WALLET = "wallet"
+_LISTS = frozenset({"chains", "tokens", "feeds", "venues", "portfolios"})
 _KINDS_BEHIND_A_PROVIDER = frozenset({"aave-v3"})
 
 
 def redact(url: str) -> str:
     """``url`` with all that may be a secret (user, password, path, query) replaced by ``…``."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        parts = urlsplit(url)
+        host, number = parts.hostname or "", parts.port
+    except ValueError:  # its own text would repeat the secret
+        return "…"
+    port = f":{number}" if number else ""
     hidden = "/…" if parts.path.strip("/") or parts.query or parts.username else ""
     return f"{parts.scheme}://{host}{port}{hidden}"
 
@@ -83,9 +88,19 @@ PortfolioId = Annotated[str, _checked(model.parse_portfolio_id)]
 
 def _url(schemes: tuple[str, ...]) -> Any:
     def check(value: SecretStr) -> SecretStr:
-        parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError(f"is no URL of scheme {' or '.join(schemes)}")
+        wanted = f"is no URL of scheme {' or '.join(schemes)}"
+        url = value.get_secret_value()
+        try:
+            parts = urlsplit(url)
+            port = parts.port  # what urlsplit complains of holds the value: it is not repeated
+        except ValueError:
+            raise ValueError(
+                f"{wanted}; check its port, and write '/' in a password as %2F"
+            ) from None
+        if parts.scheme not in schemes or not parts.hostname or port == 0 or not url.isprintable():
+            raise ValueError(wanted)
+        if " " in url:
+            raise ValueError(f"{wanted}; remove the space in it")
         return value
 
     return Annotated[
@@ -97,6 +112,7 @@ def _url(schemes: tuple[str, ...]) -> Any:
 
 HttpUrl = _url(("http", "https"))
 WsUrl = _url(("ws", "wss"))
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
 # TOML floats would already have lost the written digits.
 ExactDecimal = Annotated[Decimal, BeforeValidator(str)]
 
@@ -108,7 +124,7 @@ class _Section(BaseModel):
 class EndpointConfig(_Section):
     """One RPC endpoint; without ``ws`` heads are polled."""
 
-    label: str
+    label: Name
     http: HttpUrl  # type: ignore[valid-type]
     ws: WsUrl | None = None  # type: ignore[valid-type]
 
@@ -134,7 +150,7 @@ class ChainConfig(_Section):
     """A chain and how to read it."""
 
     id: ChainId
-    name: str
+    name: Name
     kind: model.ChainKind
     endpoints: tuple[EndpointConfig, ...] = Field(min_length=1)
     head_age_ms_max: int = Field(default=60_000, ge=1_000)
@@ -157,9 +173,9 @@ class TokenConfig(_Section):
     """A token; see :class:`xmargin.model.TokenSpec`."""
 
     id: TokenId
-    symbol: str
-    asset: str
-    price: str
+    symbol: Name
+    asset: Name
+    price: Name
     claim: model.Claim = model.Claim.NONE
     venue: VenueId | None = None
     haircut: ExactDecimal = Field(default=Decimal(0), ge=0, le=1)
@@ -177,8 +193,8 @@ class FeedConfig(_Section):
     """A price feed; see :class:`xmargin.model.FeedSpec`."""
 
     id: FeedId
-    base: str
-    quote: str = "USD"
+    base: Name
+    quote: Name = "USD"
     heartbeat_s: int = Field(ge=1)
     tolerance_s: int = Field(default=60, ge=0)
     decimals: int | None = Field(default=None, ge=0, le=36)
@@ -242,10 +258,29 @@ class _Environment(EnvSettingsSource):
         variables = dict(super()._load_env_vars())
         suffix = "_file"
         for name in sorted(variables):
-            if name.startswith(_ENV_PREFIX.lower()) and name.endswith(suffix):
+            if not name.startswith(_ENV_PREFIX.lower()):
+                continue
+            if name.endswith(suffix):
                 path = variables.pop(name) or ""
-                variables[name.removesuffix(suffix)] = _read_secret(name.upper(), path)
+                name = name.removesuffix(suffix)  # noqa: PLW2901 - as if it had been set so
+                variables[name] = _read_secret(name.upper(), path)
+            _require_section(name)
         return variables
+
+
+def _require_section(variable: str) -> None:
+    """Refuse a variable that would set nothing."""
+    section, _, key = variable.removeprefix(_ENV_PREFIX.lower()).partition("__")
+    fields = Config.model_fields
+    name = variable.upper()
+    if section not in fields:
+        known = ", ".join(sorted(fields))
+        raise ConfigError(f"{name}: no section {section!r}; there are {known}", field=name)
+    whole = f"{_ENV_PREFIX}{section.upper()}"
+    if key and section in _LISTS:
+        raise ConfigError(
+            f"{name}: a list is set as a whole; write it as JSON in {whole}", field=name
+        )
 
 
 class Config(BaseSettings):
@@ -287,6 +322,8 @@ class Config(BaseSettings):
         chains = {chain.id for chain in self.chains}
         for key, items in self._keyed().items():
             _refuse_duplicates(key, [item.id for item in items])
+            if key == "chains":
+                _refuse_duplicates("chains.name", [chain.name for chain in self.chains])
             if key in ("tokens", "feeds", "venues"):
                 for item in items:
                     _require(f"{key}.{item.id}", model.chain_of(item.id), chains, "[[chains]]")
@@ -297,7 +334,20 @@ class Config(BaseSettings):
         for token in self.tokens:
             _require(f"tokens.{token.id}.price", token.price, bases, "a base of [[feeds]]")
             if token.claim is model.Claim.VENUE_SUPPLY:
-                _require(f"tokens.{token.id}.venue", token.venue or "", venues, "[[venues]]")
+                where = f"tokens.{token.id}.venue"
+                _require(where, token.venue or "", venues, "[[venues]]")
+                _require(
+                    where, token.venue or "", _of_chain(venues, token.id), "[[venues]] of its chain"
+                )
+        self._one_native_coin_a_chain()
+
+    def _one_native_coin_a_chain(self) -> None:
+        """Each would read the same balance."""
+        coin_of: dict[str, str] = {}
+        for token in filter(lambda token: model.is_native(token.id), self.tokens):
+            coin = coin_of.setdefault(model.chain_of(token.id), token.id)
+            if coin != token.id:
+                raise ValueError(f"tokens: {coin} and {token.id} are one native coin; keep one")
 
     def _accounts_resolve(self) -> None:
         """Every account is on a known chain, at a known venue, and in one portfolio."""
@@ -368,6 +418,10 @@ def _refuse_duplicates(key: str, ids: list[str]) -> None:
             raise ValueError(f"{key}: {one} stands there twice; keep one")
 
 
+def _of_chain(venues: set[str], token: str) -> set[str]:
+    return {venue for venue in venues if model.chain_of(venue) == model.chain_of(token)}
+
+
 def _require(key: str, value: str, known: set[str], where: str) -> None:
     if value not in known:
         raise ValueError(f"{key}: {value or '(nothing)'} is not in {where}; add it there or fix it")
@@ -392,10 +446,11 @@ def _resolve_secret_files(node: Any, key: str) -> Any:
 def _read_secret(key: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # A text that cannot be decoded would be repeated by its error.
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text or no path"
         raise ConfigError(
-            f"{key}: cannot read the secret file ({error.strerror}); check path and rights",
-            field=key,
+            f"{key}: cannot read the secret file ({why}); check path and rights", field=key
         ) from None
 
 
@@ -413,6 +468,11 @@ def parse_config(text: str, source: str = "config") -> Config:
         return Config(**_resolve_secret_files(tree, ""))
     except ValidationError as error:
         raise _one_line(error, source) from None
+    except SettingsError:
+        raise ConfigError(
+            f"{_ENV_PREFIX}: a variable of a list or section holds no JSON; correct or unset it",
+            field=_ENV_PREFIX,
+        ) from None
 
 
 def load_config(path: Path) -> Config:

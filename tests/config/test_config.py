@@ -65,6 +65,31 @@ accounts = []
 """
 
 
+def second_chain(name: str) -> str:
+    return f"""
+[[chains]]
+id = "eip155:10"
+name = "{name}"
+kind = "evm"
+endpoints = [{{ label = "a", http = "{KEYED_URL}" }}]
+
+[[venues]]
+id = "aave-v3@eip155:10"
+kind = "aave-v3"
+addresses_provider = "0x{"0b" * 20}"
+"""
+
+
+def native(coin: str) -> str:
+    return f"""
+[[tokens]]
+id = "eip155:1/slip44:{coin}"
+symbol = "ETH"
+asset = "ETH"
+price = "ETH"
+"""
+
+
 def changed(old: str, new: str) -> str:
     assert old in GOOD
     return GOOD.replace(old, new, 1)
@@ -149,6 +174,25 @@ price = "ETH"
             "",
             "ETH prices ETH already",
         ),
+        (
+            changed(KEYED_URL, "http://apikey:s3cr3t/PW@rpc.example.org/x"),
+            "chains.0.endpoints.0.http",
+            "write '/' in a password as %2F",
+        ),
+        (changed(KEYED_URL, "http://h:99999/s3cr3t"), "chains.0.endpoints.0.http", "its port"),
+        (changed(KEYED_URL, "http://h/ s3cr3t"), "chains.0.endpoints.0.http", "space"),
+        (changed('label = "a"', 'label = ""'), "chains.0.endpoints.0.label", "at least 1"),
+        (changed('name = "one"', 'name = " "'), "chains.0.name", "pattern"),
+        (GOOD + second_chain("one"), "", "chains.name: one stands there twice"),
+        (
+            changed("haircut = 0.1", 'claim = "venue-supply"\nvenue = "aave-v3@eip155:10"')
+            + second_chain("two"),
+            "",
+            "aave-v3@eip155:10 is not in [[venues]] of its chain",
+        ),
+        (GOOD + native("60") + native("966"), "", "are one native coin; keep one"),
+        (GOOD + native("060"), "tokens.1.id", "a number without leading zeros"),
+        (GOOD + native("٦٠"), "tokens.1.id", "a number without leading zeros"),
         ("[[chains]", "config", "not TOML"),
         ("", "chains", "add it"),
     ],
@@ -215,6 +259,10 @@ def test_a_url_comes_from_a_secret_file(tmp_path: Path) -> None:
     secret.write_text(KEYED_URL + "\n")
     text = changed(f'http = "{KEYED_URL}"', f'http_FILE = "{secret}"')
     assert parse_config(text).chains[0].endpoints[0].http_url == KEYED_URL
+    secret.write_bytes(b"s3cr3t \xff")
+    with pytest.raises(ConfigError, match=r"it is no UTF-8 text") as caught:
+        parse_config(text)
+    assert "s3cr3t" not in caught.value.message
     secret.unlink()
     with pytest.raises(ConfigError, match=r"endpoints\.0\.http_FILE: cannot read the secret file"):
         parse_config(text)
@@ -232,10 +280,23 @@ def test_the_environment_may_name_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert parse_config(GOOD).service.listen == "127.0.0.1:9"
 
 
-def test_a_mistake_in_the_environment_names_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XMARGIN__RISK__DISAGREEMENT_BPS_MAX", "many")
-    with pytest.raises(ConfigError, match=r"risk\.disagreement_bps_max"):
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("XMARGIN__RISK__DISAGREEMENT_BPS_MAX", "many", "risk.disagreement_bps_max"),
+        ("XMARGIN__SERVISE__LISTEN", "127.0.0.1:7", "no section 'servise'; there are chains"),
+        ("XMARGIN__CHAINS", "[{s3cr3t", "holds no JSON"),
+        ("XMARGIN__CHAINS__0__NAME", "two", "write it as JSON in XMARGIN__CHAINS"),
+    ],
+)
+def test_a_mistake_in_the_environment_names_its_key(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError) as caught:
         parse_config(GOOD)
+    assert says in caught.value.message
+    assert "s3cr3t" not in caught.value.message
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])

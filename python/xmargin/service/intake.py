@@ -18,7 +18,6 @@ from xmargin.model import (
     Registry,
 )
 from xmargin.reading.base import ChainReader, ClockMs
-from xmargin.service.logs import redact_urls
 from xmargin.spine import Spine
 
 _PAUSE_S_MIN = 1.0
@@ -114,7 +113,8 @@ class Intake:
             except ConfigError:
                 raise
             except Exception as error:
-                why = redact_urls(f"{type(error).__name__}: {error}")
+                # What an untyped error says may hold a secret: its text is for the log only.
+                why = error.message if isinstance(error, XmarginError) else type(error).__name__
                 _log.error("the reader of %s failed", plan.chain, exc_info=error)
             if time.monotonic() - started_s >= _RAN_WELL_S:
                 pause_s = _PAUSE_S_MIN

@@ -12,14 +12,7 @@ _URL = re.compile(r"(?:https?|wss?)://[^\s'\"<>()\[\]{},]+")
 
 def redact_urls(text: str) -> str:
     """``text`` with every URL in it redacted: libraries put them into their errors."""
-    return _URL.sub(lambda match: _redacted(match.group()), text)
-
-
-def _redacted(url: str) -> str:
-    try:
-        return redact(url)
-    except ValueError:  # no URL after all, e.g. a port that is no number; may still be a secret
-        return f"{url.split(':', 1)[0]}://…"
+    return _URL.sub(lambda match: redact(match.group()), text)
 
 
 class RedactingFormatter(logging.Formatter):
