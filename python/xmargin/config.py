@@ -50,7 +50,7 @@ def redact(url: str) -> str:
         parts = urlsplit(url)
         host, number = parts.hostname or "", parts.port
     except ValueError:  # its own text would repeat the secret
-        return "…"
+        return f"{url.partition('://')[0]}://…"
     port = f":{number}" if number else ""
     hidden = "/…" if parts.path.strip("/") or parts.query or parts.username else ""
     return f"{parts.scheme}://{host}{port}{hidden}"
