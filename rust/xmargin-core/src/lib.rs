@@ -84,6 +84,7 @@ pub mod liquidation;
 pub mod market;
 pub mod model;
 pub mod num;
+pub mod pricing;
 pub mod venue;
 
 pub use error::Error;

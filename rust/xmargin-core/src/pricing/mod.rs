@@ -1,0 +1,10 @@
+//! Option prices: Black-76 with discounting, its greeks and its inverse.
+//!
+//! [`black76`] is the scalar form, held to 50-digit values.
+//!
+//! Exponentials and logarithms come from `libm`, not from the platform: the same bits everywhere.
+
+pub mod black76;
+pub mod normal;
+
+pub use black76::{Greeks, OptionKind, OptionTerms, greeks, value};
