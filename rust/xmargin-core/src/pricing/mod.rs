@@ -1,9 +1,10 @@
 //! Option prices: Black-76 with discounting, its greeks and its inverse.
 //!
-//! [`black76`] is the scalar form, held to 50-digit values.
+//! [`black76`] is the scalar form, held to 50-digit values; [`batch`] prices columns of them.
 //!
 //! Exponentials and logarithms come from `libm`, not from the platform: the same bits everywhere.
 
+pub mod batch;
 pub mod black76;
 pub mod normal;
 
