@@ -247,6 +247,7 @@ pub(crate) fn log_ratio(a: f64, b: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these edges are exact")]
 mod tests {
     use super::*;
     use OptionKind::{Call, Put};

@@ -6,6 +6,8 @@
 
 pub mod batch;
 pub mod black76;
+pub mod implied;
 pub mod normal;
 
 pub use black76::{Greeks, OptionKind, OptionTerms, greeks, value};
+pub use implied::{implied_stdev, implied_vol};

@@ -4,11 +4,18 @@
     reason = "vector intrinsics; sound because a vector only comes to be behind a detected feature"
 )]
 
-#[expect(
-    clippy::wildcard_imports,
-    reason = "some forty intrinsics, all with their prefix"
-)]
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m256d, __m256i, __m512d, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _MM_MANT_NORM_1_2,
+    _MM_MANT_SIGN_ZERO, _mm_cvtsi32_si128, _mm_cvtsi64_si128, _mm256_add_epi64, _mm256_add_pd,
+    _mm256_and_pd, _mm256_andnot_pd, _mm256_castpd_si256, _mm256_castsi256_pd,
+    _mm256_cvtepu8_epi64, _mm256_div_pd, _mm256_fmadd_pd, _mm256_loadu_pd, _mm256_max_pd,
+    _mm256_min_pd, _mm256_mul_pd, _mm256_or_pd, _mm256_set1_pd, _mm256_slli_epi64,
+    _mm256_srli_epi64, _mm256_storeu_pd, _mm256_sub_pd, _mm256_xor_pd, _mm512_abs_pd,
+    _mm512_add_pd, _mm512_and_pd, _mm512_castsi512_pd, _mm512_cvtepu8_epi64, _mm512_div_pd,
+    _mm512_fmadd_pd, _mm512_getexp_pd, _mm512_getmant_pd, _mm512_loadu_pd, _mm512_max_pd,
+    _mm512_min_pd, _mm512_mul_pd, _mm512_roundscale_pd, _mm512_scalef_pd, _mm512_set1_pd,
+    _mm512_slli_epi64, _mm512_storeu_pd, _mm512_sub_pd, _mm512_xor_pd,
+};
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::kernel::{Job, run};
