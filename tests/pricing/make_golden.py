@@ -1,8 +1,8 @@
 """Writes the golden vectors of pricing: options, greeks and smiles with their fifty-digit answers.
 
 Run ``python -m tests.pricing.make_golden`` after the reference changed, and read the difference.
-Inputs are the shortest texts that give the ``f64`` again, answers are rounded to 25 digits; the Rust
-tests read the same files.
+Inputs are the shortest texts that give the ``f64`` again, answers are rounded to 25 digits; the
+Rust tests read the same files.
 """
 
 import json
@@ -17,8 +17,8 @@ from xmargin.reference import black76, svi
 GOLDEN = Path(__file__).parent / "golden"
 _ROUNDED = Context(prec=25)
 
-STRIKE_RATIOS = [0.0, 1e-50, 1e-6, 0.01, 0.5, 0.9, 0.999999, 1.0, 1 + 2**-50, 1.1, 2.0, 10.0, 1e3]
-"""Strike by forward: from a strike of zero, over the money to the last bits, to the deepest wing."""
+STRIKE_RATIOS = [0.0, 1e-50, 1e-6, 0.01, 0.5, 0.9, 0.999999, 1.0, 1 + 2**-50, 1.1, 2, 10, 1e3]
+"""Strike by forward: from zero, over the money to its last bits, to the deepest wing."""
 
 STDEVS = [0.0, 1e-300, 1e-14, 1e-8, 1e-4, 0.01, 0.1, 0.5, 1.0, 2.0, 3.7, 5.0, 10.0, 40.0, 3e4]
 """Total standard deviations: from none to absurd."""

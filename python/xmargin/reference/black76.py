@@ -1,7 +1,7 @@
 """Black-76 to fifty digits, in ``decimal``: what the core's prices are held to.
 
-Written from the formula and slow on purpose: the normal distribution is its own power series, summed
-with enough digits that its cancellation does not matter.
+Written from the formula and slow on purpose: the normal distribution is its own power series,
+summed with enough digits that its cancellation does not matter.
 """
 
 from collections.abc import Callable

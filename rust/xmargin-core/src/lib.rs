@@ -12,6 +12,9 @@
 //!
 //! **Order** ([`liquidation`]): whom to liquidate first, by both.
 //!
+//! **Options** ([`pricing`], [`market::surface`]): Black-76 for one and for millions, and the vols it
+//! is fed with.
+//!
 //! ## How an evaluation flows
 //! ```text
 //! book::tables ──validate──> book::aave ──> venue::aave_v3      exact integers
