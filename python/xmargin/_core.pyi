@@ -3,12 +3,21 @@
 All integers of venue truth travel as 32-byte big-endian unsigned values
 (``pyarrow.binary(32)``, "u256" below). Any object with ``__arrow_c_stream__`` or
 ``__arrow_c_array__`` is accepted as a table, in any number of chunks; columns that are not named
-here are ignored. Formulas: ``docs/margin-model.md``.
+here are ignored. Formulas: ``docs/margin-model.md`` and ``docs/margin.md``.
 """
 
 from typing import Any
 
-__all__ = ["__version__", "check_parameters", "evaluate", "scenario_names"]
+__all__ = [
+    "__version__",
+    "check_parameters",
+    "evaluate",
+    "fit_svi",
+    "implied_vols",
+    "option_greeks",
+    "option_values",
+    "scenario_names",
+]
 
 __version__: str
 """Version of the core; part of every view."""
@@ -101,4 +110,57 @@ def evaluate(
         ParameterError: parameters malformed or out of range.
         EngineError: a table or column is missing or of another type, a value is null, out of range
             or said twice, or a row number points nowhere; the message names table, column and row.
+    """
+
+def option_values(options: Any) -> Any:
+    """Black-76 values, within 1e-12 x discount x forward.
+
+    Args:
+        options: ``put: bool, forward: f64, strike: f64, expiry_years: f64, vol: f64,
+            discount: f64``; prices in one currency, from 1e-100 to 1e100 (a strike may be 0), years
+            and vol (per root year, 1 is 100 %) from 0 to 1000, discount factors from 1e-6 to 1000.
+
+    Returns:
+        An object with ``__arrow_c_array__``, a row an option: ``value: f64``.
+
+    Raises:
+        EngineError: a column is missing, of another type or holds a null; a value is out of range.
+            The message names column and row.
+    """
+
+def option_greeks(options: Any) -> Any:
+    """Greeks of the same table: ``delta: f64, gamma: f64, vega: f64, theta: f64``.
+
+    Vega is per 1.00 of vol, theta per year that passes.
+
+    Raises:
+        EngineError: as :func:`option_values`.
+    """
+
+def implied_vols(options: Any) -> Any:
+    """The vols at which options are worth their ``price: f64``, as ``vol: f64``.
+
+    Args:
+        options: as for :func:`option_values`, with ``price`` in place of ``vol``.
+
+    Raises:
+        EngineError: as :func:`option_values`; an expiry or strike of 0; a price below the
+            discounted intrinsic value, or one that no vol gives.
+    """
+
+def fit_svi(
+    points: Any, expiry_years: float
+) -> tuple[tuple[float, float, float, float, float], float, str | None]:
+    """The raw SVI slice nearest to quoted vols, by weighted least squares in total variance.
+
+    Args:
+        points: ``log_moneyness: f64`` (ln of strike by forward), ``vol: f64``, ``weight: f64``.
+        expiry_years: time to expiry.
+
+    Returns:
+        ``(a, b, rho, m, sigma)``, the weighted root mean square error in vol, and the butterfly
+        arbitrage of the slice, or ``None``.
+
+    Raises:
+        EngineError: fewer than five places of weight; a value is out of range.
     """

@@ -1,9 +1,19 @@
 """The engine: the only caller of the Rust core. Snapshots in, result tables out."""
 
 from xmargin.engine.evaluate import Engine, Evaluation
+from xmargin.engine.pricing import SviFit, fit_svi, implied_vols, option_greeks, option_values
 from xmargin.model import RiskParameters
 
-__all__ = ["Engine", "Evaluation", "check_parameters"]
+__all__ = [
+    "Engine",
+    "Evaluation",
+    "SviFit",
+    "check_parameters",
+    "fit_svi",
+    "implied_vols",
+    "option_greeks",
+    "option_values",
+]
 
 
 def check_parameters(parameters: RiskParameters) -> None:

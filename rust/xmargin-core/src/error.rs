@@ -51,6 +51,25 @@ impl Error {
         }
     }
 
+    /// The same error of one row, where it names none.
+    #[must_use]
+    pub fn in_row(self, row: usize) -> Self {
+        match self {
+            Self::Input {
+                table,
+                column,
+                row: None,
+                problem,
+            } => Self::Input {
+                table,
+                column,
+                row: Some(row),
+                problem,
+            },
+            other => other,
+        }
+    }
+
     /// An [`Error::Parameter`].
     pub(crate) fn parameter(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Parameter {

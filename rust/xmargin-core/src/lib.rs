@@ -12,6 +12,9 @@
 //!
 //! **Order** ([`liquidation`]): whom to liquidate first, by both.
 //!
+//! **Options** ([`pricing`], [`market::surface`]): Black-76 for one and for millions, and the vols it
+//! is fed with.
+//!
 //! ## How an evaluation flows
 //! ```text
 //! book::tables ──validate──> book::aave ──> venue::aave_v3      exact integers
@@ -84,6 +87,7 @@ pub mod liquidation;
 pub mod market;
 pub mod model;
 pub mod num;
+pub mod pricing;
 pub mod venue;
 
 pub use error::Error;

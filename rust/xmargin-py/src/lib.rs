@@ -4,6 +4,7 @@
 mod error;
 mod input;
 mod output;
+mod pricing;
 mod table;
 
 use arrow_array::RecordBatch;
@@ -90,5 +91,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(scenario_names, module)?)?;
     module.add_function(wrap_pyfunction!(check_parameters, module)?)?;
-    module.add_function(wrap_pyfunction!(evaluate, module)?)
+    module.add_function(wrap_pyfunction!(evaluate, module)?)?;
+    module.add_function(wrap_pyfunction!(pricing::option_values, module)?)?;
+    module.add_function(wrap_pyfunction!(pricing::option_greeks, module)?)?;
+    module.add_function(wrap_pyfunction!(pricing::implied_vols, module)?)?;
+    module.add_function(wrap_pyfunction!(pricing::fit_svi, module)?)
 }
