@@ -77,6 +77,7 @@
 //! # }
 //! ```
 
+pub mod backtest;
 pub mod book;
 mod error;
 mod evaluation;
