@@ -1,9 +1,12 @@
 //! The Python face of [`xmargin_core`]: Arrow tables in, record batches out, errors mapped one to
 //! one. Nothing is computed here; the interface is documented in `python/xmargin/_core.pyi`.
 
+mod backtest;
 mod error;
+mod historical;
 mod input;
 mod output;
+mod parametric;
 mod table;
 
 use arrow_array::RecordBatch;
@@ -90,5 +93,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(scenario_names, module)?)?;
     module.add_function(wrap_pyfunction!(check_parameters, module)?)?;
-    module.add_function(wrap_pyfunction!(evaluate, module)?)
+    module.add_function(wrap_pyfunction!(evaluate, module)?)?;
+    historical::register(module)?;
+    parametric::register(module)?;
+    backtest::register(module)
 }
