@@ -78,7 +78,7 @@ fn transform(parts: &[(f64, f64)], mean: f64) -> Vec<Term> {
             log_modulus -= 0.25 * libm::log(under) + shrink;
             phase += 0.5 * libm::atan(u * g) - shrink * u * g;
         }
-        if log_modulus < LOG_MODULUS_MIN {
+        if log_modulus.is_nan() || log_modulus < LOG_MODULUS_MIN {
             return terms;
         }
         let amplitude = libm::exp(log_modulus) / (PI * half_steps);
