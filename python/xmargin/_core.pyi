@@ -154,8 +154,8 @@ def historical_margin(
             ``historical_scenarios``, of what was revalued in full.
 
     Returns:
-        ``filtered``, ``stressed``, ``whole``: each ``var, es, first_day, last_day``, ``tail`` (a list
-        of (day, weight, pnl), worst first) and ``contributions`` by holding, which sum to ``es``.
+        ``filtered``, ``stressed``, ``whole``: each ``var, es, first_day, last_day``, ``tail`` (a
+        list of (day, weight, pnl), worst first) and ``contributions`` by holding (sum: ``es``).
         ``blend, floor, requirement``, ``binding`` (``blend``, ``floor`` or ``nothing``), and
         ``contributions``, which sum to the requirement.
 

@@ -15,6 +15,7 @@ from xmargin.engine.statistical import (
     Forecasts,
     ReturnSeries,
     backtest,
+    check_historical_parameters,
     historical_forecasts,
 )
 from xmargin.model import RiskParameters
@@ -109,6 +110,7 @@ def backtest_report(
         InvalidArgumentError: the series have no days in common.
         EngineError: a series is too short, or says a day twice.
     """
+    check_historical_parameters(parameters)
     confidence = float(json.loads(parameters.content)["confidence"])
     lines = []
     for book, sample, deltas_usd in _books(series, exposure_usd):
