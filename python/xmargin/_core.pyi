@@ -10,12 +10,19 @@ from typing import Any
 
 __all__ = [
     "__version__",
+    "backtest",
+    "check_historical_parameters",
     "check_parameters",
     "evaluate",
+    "fit_garch",
     "fit_svi",
+    "historical_forecasts",
+    "historical_margin",
+    "historical_scenarios",
     "implied_vols",
     "option_greeks",
     "option_values",
+    "parametric_margin",
     "scenario_names",
 ]
 
@@ -163,4 +170,113 @@ def fit_svi(
 
     Raises:
         EngineError: fewer than five places of weight; a value is out of range.
+    """
+
+# --- Historical simulation, delta-gamma-vega, backtests: formulas in docs/margin.md ---------------
+
+def check_historical_parameters(parameters: str) -> None:
+    """Range-check a parameter file of historical simulation (JSON) without using it.
+
+    Raises:
+        ParameterError: naming the key, the value and the range.
+    """
+
+def historical_scenarios(*, parameters: str, returns: Any) -> dict[str, Any]:
+    """Joint factor moves: the past as it was, and rescaled to the volatility of tomorrow.
+
+    Args:
+        parameters: of historical simulation (JSON text).
+        returns: ``factor: utf8, day: i32`` (from 1970-01-01)``, log_return: f64`` in [-10, 10], in
+            any order; every factor has the same days.
+
+    Returns:
+        ``filtered`` and ``raw``: Arrow tables ``day: i32, move:<factor>: f64 …``, factors in name
+        order, a move of -0.1 being a fall by a tenth. ``volatility``: the daily forecast by factor.
+
+    Raises:
+        ParameterError: parameters malformed or out of range.
+        EngineError: a row is wrong, or there are too few days; table, column and row are named.
+    """
+
+def historical_margin(
+    *, parameters: str, returns: Any, holdings: Any, revalued: Any | None = None
+) -> dict[str, Any]:
+    """VaR, ES and margin of holdings, and what each contributes (USD, losses positive).
+
+    Args:
+        parameters: as above.
+        returns: as above.
+        holdings: ``factor: utf8, delta_usd: f64`` (USD gained when the factor doubles).
+        revalued: ``name: utf8, filtered: bool, pnl: f64``: P&L in every scenario, in the order of
+            ``historical_scenarios``, of what was revalued in full.
+
+    Returns:
+        ``filtered``, ``stressed``, ``whole``: each ``var, es, first_day, last_day``, ``tail`` (a
+        list of (day, weight, pnl), worst first) and ``contributions`` by holding (sum: ``es``).
+        ``blend, floor, requirement``, ``binding`` (``blend``, ``floor`` or ``nothing``), and
+        ``contributions``, which sum to the requirement.
+
+    Raises:
+        ParameterError: parameters malformed or out of range.
+        EngineError: a row is wrong; table, column and row are named.
+    """
+
+def historical_forecasts(
+    *, parameters: str, returns: Any, holdings: Any, lookback_days: int
+) -> Any:
+    """Forecasts of every day from the ``lookback_days`` before it, beside what came.
+
+    Returns:
+        An Arrow table ``day: i32, pnl, var, es, requirement: f64``.
+
+    Raises:
+        ParameterError: parameters malformed or out of range.
+        EngineError: a row is wrong, or there are too few days.
+    """
+
+def fit_garch(factor: str, log_returns: list[float]) -> dict[str, float]:
+    """GARCH(1,1) with a constant mean: ``mean, constant, arch, garch, log_likelihood``.
+
+    Raises:
+        EngineError: too few days, no variance, or no maximum inside the bounds.
+    """
+
+def parametric_margin(
+    *, confidence: float, factors: Any, curvatures: Any, correlations: Any
+) -> dict[str, Any]:
+    """Delta-gamma-vega, by the correlations given and with all of them one (USD).
+
+    Args:
+        confidence: in [0.5, 0.9999].
+        factors: ``name: utf8, deviation: f64, sensitivity: f64`` (USD a unit of the factor).
+        curvatures: ``factor_a: utf8, factor_b: utf8, curvature: f64``, each pair at most once.
+        correlations: ``factor_a: utf8, factor_b: utf8, correlation: f64``, each pair once.
+
+    Returns:
+        ``diversified`` and ``crash``, each ``mean, deviation, var, es``; ``crash_binds``;
+        ``requirement``.
+
+    Raises:
+        ParameterError: the confidence is out of range.
+        EngineError: a row is wrong, or the correlations are not positive semidefinite.
+    """
+
+def backtest(*, confidence: float, outcomes: Any, with_es: bool) -> dict[str, Any]:
+    """Kupiec, Christoffersen, Acerbi-Székely and the Basel traffic light.
+
+    Args:
+        confidence: in [0.5, 0.9999].
+        outcomes: ``day: i32, pnl: f64, var: f64``, and ``es: f64`` if ``with_es``, in time order.
+        with_es: whether expected shortfall was forecast.
+
+    Returns:
+        ``observations, exceptions, coverage, largest_exception, largest_exception_day,
+        average_exception``; ``kupiec, independence, conditional``: (statistic, p-value);
+        ``transitions``; ``z1, z2, z2_below_threshold, z2_p_normal`` (``None`` without ES; ``z1``
+        also without exceptions); ``traffic_light`` and ``traffic_light_250``: ``observations,
+        exceptions, cumulative, zone``.
+
+    Raises:
+        ParameterError: the confidence is out of range.
+        EngineError: a row is wrong; column and row are named.
     """

@@ -105,7 +105,8 @@ async def test_help_lists_every_command_and_is_quick() -> None:
     help_ = await xmargin("--help")
     assert time.monotonic() - started_s < 5  # its true time is a report's matter, not a test's
     assert help_.code == 0
-    for command in ("demo", "serve", "health", "order", "watch", "record", "replay", "doctor"):
+    for command in ("demo", "serve", "health", "order", "watch", "record", "replay", "doctor",
+                    "backtest"):  # fmt: skip
         assert f"  {command} " in help_.out
     assert "Exit codes" in help_.out
 

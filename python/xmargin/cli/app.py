@@ -2,6 +2,7 @@
 
 import typer
 
+from xmargin.cli.backtest import backtest
 from xmargin.cli.demo import demo
 from xmargin.cli.doctor import doctor
 from xmargin.cli.health import health
@@ -26,5 +27,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (demo, serve, health, order, watch, record, replay, doctor):
+for command in (demo, serve, health, order, watch, record, replay, doctor, backtest):
     app.command()(command)

@@ -80,6 +80,7 @@
 //! # }
 //! ```
 
+pub mod backtest;
 pub mod book;
 mod error;
 mod evaluation;

@@ -1,9 +1,12 @@
 //! The Python face of [`xmargin_core`]: Arrow tables in, record batches out, errors mapped one to
 //! one. Nothing is computed here; the interface is documented in `python/xmargin/_core.pyi`.
 
+mod backtest;
 mod error;
+mod historical;
 mod input;
 mod output;
+mod parametric;
 mod pricing;
 mod table;
 
@@ -95,5 +98,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(pricing::option_values, module)?)?;
     module.add_function(wrap_pyfunction!(pricing::option_greeks, module)?)?;
     module.add_function(wrap_pyfunction!(pricing::implied_vols, module)?)?;
-    module.add_function(wrap_pyfunction!(pricing::fit_svi, module)?)
+    module.add_function(wrap_pyfunction!(pricing::fit_svi, module)?)?;
+    historical::register(module)?;
+    parametric::register(module)?;
+    backtest::register(module)
 }

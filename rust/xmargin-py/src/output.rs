@@ -182,19 +182,19 @@ fn u256(values: impl Iterator<Item = Option<U256>>) -> Result<FixedSizeBinaryArr
 
 /// Columns of one record batch in the making.
 #[derive(Default)]
-struct Columns {
+pub struct Columns {
     fields: Vec<Field>,
     arrays: Vec<ArrayRef>,
 }
 
 impl Columns {
     /// A column without nulls.
-    fn full<A: Array + 'static>(self, name: &str, array: A) -> Self {
+    pub fn full<A: Array + 'static>(self, name: &str, array: A) -> Self {
         self.push(name, array, false)
     }
 
     /// A column that may hold nulls.
-    fn nullable<A: Array + 'static>(self, name: &str, array: A) -> Self {
+    pub fn nullable<A: Array + 'static>(self, name: &str, array: A) -> Self {
         self.push(name, array, true)
     }
 
@@ -205,7 +205,7 @@ impl Columns {
         self
     }
 
-    fn finish(self) -> Result<RecordBatch, ArrowError> {
+    pub fn finish(self) -> Result<RecordBatch, ArrowError> {
         RecordBatch::try_new(Arc::new(Schema::new(self.fields)), self.arrays)
     }
 }

@@ -1,8 +1,8 @@
 //! One Arrow table as columns of plain values.
 
 use arrow_array::{
-    Array, BooleanArray, FixedSizeBinaryArray, Float64Array, RecordBatch, StringArray, UInt8Array,
-    UInt16Array, UInt32Array, UInt64Array,
+    Array, BooleanArray, FixedSizeBinaryArray, Float64Array, Int32Array, RecordBatch, StringArray,
+    UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
@@ -45,6 +45,7 @@ cell!(u8, UInt8Array, "uint8", UInt8Array::value);
 cell!(u16, UInt16Array, "uint16", UInt16Array::value);
 cell!(u32, UInt32Array, "uint32", UInt32Array::value);
 cell!(u64, UInt64Array, "uint64", UInt64Array::value);
+cell!(i32, Int32Array, "int32", Int32Array::value);
 cell!(f64, Float64Array, "float64", Float64Array::value);
 cell!(String, StringArray, "utf8", |column, row| column
     .value(row)

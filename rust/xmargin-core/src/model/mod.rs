@@ -1,6 +1,9 @@
 //! Margin models: parameter files over a few mechanisms.
 
+pub mod confidence;
 mod document;
 pub mod exposure;
+pub mod historical;
 pub mod parameters;
+pub mod parametric;
 pub mod unified;

@@ -5,5 +5,6 @@
 
 pub mod fixed;
 pub mod float;
+pub mod special;
 
 pub use ruint::aliases::U256;

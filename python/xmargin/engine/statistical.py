@@ -1,0 +1,229 @@
+"""Historical simulation, delta-gamma-vega and backtests: plain sequences to the core's tables.
+
+Formulas: ``docs/margin.md``. Days are counted from 1970-01-01, amounts are USD, losses positive.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from xmargin.model import RiskParameters
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Pair: TypeAlias = tuple[str, str, float]
+"""Two factors and what holds of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnSeries:
+    """Daily log returns of one factor."""
+
+    factor: str
+    days: tuple[int, ...]
+    log_returns: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """What the model said of each day from the days before it, and what came.
+
+    ``var`` and ``es`` are filtered, ``requirement`` is the whole margin.
+    """
+
+    day: tuple[int, ...]
+    pnl: tuple[float, ...]
+    var: tuple[float, ...]
+    es: tuple[float, ...]
+    requirement: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """A factor's deviation over the horizon and the book's delta or vega to it (USD a unit)."""
+
+    factor: str
+    deviation: float
+    sensitivity: float
+
+
+def check_historical_parameters(parameters: RiskParameters) -> None:
+    """Refuse parameters of historical simulation that are out of range.
+
+    Raises:
+        ParameterError: naming the key, the value and the range.
+    """
+    from xmargin import _core
+
+    _core.check_historical_parameters(parameters.content)
+
+
+def historical_scenarios(
+    parameters: RiskParameters, series: Sequence[ReturnSeries]
+) -> dict[str, Any]:
+    """The moves that a book's options are revalued under (shape: ``_core.pyi``).
+
+    Raises:
+        ParameterError: the parameters are out of range.
+        EngineError: a return is no number, a day is said twice or missing; table, column and row.
+    """
+    from xmargin import _core
+
+    return _core.historical_scenarios(parameters=parameters.content, returns=_returns(series))
+
+
+def historical_margin(
+    parameters: RiskParameters,
+    series: Sequence[ReturnSeries],
+    deltas_usd: Mapping[str, float],
+    revalued: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+) -> dict[str, Any]:
+    """VaR, ES and margin of linear exposures and of P&L vectors (filtered, raw) by name.
+
+    Raises:
+        ParameterError: the parameters are out of range.
+        EngineError: a table is at fault; the message names table, column and row.
+    """
+    import pyarrow as pa
+
+    from xmargin import _core
+
+    rows = [
+        (name, filtered, pnl)
+        for name, vectors in (revalued or {}).items()
+        for filtered, vector in zip((True, False), vectors, strict=True)
+        for pnl in vector
+    ]
+    names, filtered, pnl = zip(*rows, strict=True) if rows else ((), (), ())
+    return _core.historical_margin(
+        parameters=parameters.content,
+        returns=_returns(series),
+        holdings=_holdings(deltas_usd),
+        revalued=pa.record_batch(
+            {
+                "name": pa.array(names, pa.utf8()),
+                "filtered": pa.array(filtered, pa.bool_()),
+                "pnl": pa.array(pnl, pa.float64()),
+            }
+        ),
+    )
+
+
+def historical_forecasts(
+    parameters: RiskParameters,
+    series: Sequence[ReturnSeries],
+    deltas_usd: Mapping[str, float],
+    lookback_days: int,
+) -> Forecasts:
+    """A forecast for every day with ``lookback_days`` before it.
+
+    Raises:
+        ParameterError: the parameters are out of range.
+        EngineError: a table is at fault, or there are too few days.
+    """
+    import pyarrow as pa
+
+    from xmargin import _core
+
+    table = pa.record_batch(
+        _core.historical_forecasts(
+            parameters=parameters.content,
+            returns=_returns(series),
+            holdings=_holdings(deltas_usd),
+            lookback_days=lookback_days,
+        )
+    )
+    return Forecasts(**{name: tuple(table.column(name).to_pylist()) for name in table.schema.names})
+
+
+def backtest(confidence: float, forecasts: Forecasts) -> dict[str, Any]:
+    """Coverage, independence, shortfall and traffic light of forecasts (shape: ``_core.pyi``).
+
+    Raises:
+        ParameterError: the confidence is out of range.
+        EngineError: a forecast is no number, or its ES is below its VaR; column and row.
+    """
+    import pyarrow as pa
+
+    from xmargin import _core
+
+    outcomes = pa.record_batch(
+        {
+            "day": pa.array(forecasts.day, pa.int32()),
+            "pnl": pa.array(forecasts.pnl, pa.float64()),
+            "var": pa.array(forecasts.var, pa.float64()),
+            "es": pa.array(forecasts.es, pa.float64()),
+        }
+    )
+    return _core.backtest(
+        confidence=confidence, outcomes=outcomes, with_es=bool(forecasts.es or not forecasts.day)
+    )
+
+
+def parametric_margin(
+    confidence: float,
+    sensitivities: Sequence[Sensitivity],
+    curvatures: Iterable[Pair],
+    correlations: Iterable[Pair],
+) -> dict[str, Any]:
+    """Delta-gamma-vega VaR and ES, and the crash twin's.
+
+    Raises:
+        ParameterError: the confidence is out of range.
+        EngineError: a number is out of range, a pair is missing or said twice, or the correlations
+            are not positive semidefinite; table, column and row.
+    """
+    import pyarrow as pa
+
+    from xmargin import _core
+
+    factors = pa.record_batch(
+        {
+            "name": pa.array([one.factor for one in sensitivities], pa.utf8()),
+            "deviation": pa.array([one.deviation for one in sensitivities], pa.float64()),
+            "sensitivity": pa.array([one.sensitivity for one in sensitivities], pa.float64()),
+        }
+    )
+    return _core.parametric_margin(
+        confidence=confidence,
+        factors=factors,
+        curvatures=_pairs("curvature", curvatures),
+        correlations=_pairs("correlation", correlations),
+    )
+
+
+def _returns(series: Sequence[ReturnSeries]) -> "pa.RecordBatch":
+    import pyarrow as pa
+
+    return pa.record_batch(
+        {
+            "factor": pa.array([one.factor for one in series for _ in one.days], pa.utf8()),
+            "day": pa.array([day for one in series for day in one.days], pa.int32()),
+            "log_return": pa.array([r for one in series for r in one.log_returns], pa.float64()),
+        }
+    )
+
+
+def _holdings(deltas_usd: Mapping[str, float]) -> "pa.RecordBatch":
+    import pyarrow as pa
+
+    return pa.record_batch(
+        {
+            "factor": pa.array(deltas_usd.keys(), pa.utf8()),
+            "delta_usd": pa.array(deltas_usd.values(), pa.float64()),
+        }
+    )
+
+
+def _pairs(column: str, pairs: Iterable[Pair]) -> "pa.RecordBatch":
+    import pyarrow as pa
+
+    rows = list(pairs)
+    return pa.record_batch(
+        {
+            "factor_a": pa.array([left for left, _, _ in rows], pa.utf8()),
+            "factor_b": pa.array([right for _, right, _ in rows], pa.utf8()),
+            column: pa.array([value for _, _, value in rows], pa.float64()),
+        }
+    )

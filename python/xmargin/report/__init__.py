@@ -1,0 +1,1 @@
+"""Reports: what a supervisor, a risk committee or a client is shown."""

@@ -1,0 +1,116 @@
+"""What the statistical models say of bad input: table, column, row, and how to mend it."""
+
+import math
+from typing import Any
+
+import pytest
+
+from tests.core.statistical_examples import LEVEL, PARAMETERS, PARAMETRIC, log_returns
+from tests.core.statistics import changed, historical, parametric, series
+from xmargin import _core
+from xmargin.engine.statistical import Forecasts, ReturnSeries, backtest, historical_margin
+from xmargin.errors import EngineError, ParameterError
+from xmargin.params import parse_parameters
+
+RETURNS = log_returns(1)
+
+
+def margin_of(*rows: ReturnSeries) -> dict[str, Any]:
+    return historical_margin(parse_parameters(PARAMETERS), rows, {"BTC": 1.0})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -10.5])
+def test_a_return_that_is_none_is_named_with_its_row(value: float) -> None:
+    columns = {**RETURNS, "BTC": [*RETURNS["BTC"][:7], value, *RETURNS["BTC"][8:]]}
+    with pytest.raises(EngineError, match=r"^returns\.log_return row 7: .* of BTC; it must be in"):
+        historical(columns, {"BTC": 1.0})
+
+
+def test_a_day_said_twice_is_named() -> None:
+    btc = series(RETURNS)[0]
+    twice = ReturnSeries("BTC", (*btc.days, 5), (*btc.log_returns, 0.0))
+    with pytest.raises(EngineError, match=r"^returns\.day row 110: 5 of BTC is said twice"):
+        margin_of(twice)
+
+
+def test_a_day_that_one_factor_lacks_is_named() -> None:
+    btc, eth, _ = series(RETURNS)
+    ragged = ReturnSeries("ETH", eth.days[:-1], eth.log_returns[:-1])
+    with pytest.raises(EngineError, match=r"^returns\.day row 109: ETH has no row of day 109"):
+        margin_of(btc, ragged)
+
+
+def test_too_few_days_are_refused_with_the_number_wanted() -> None:
+    with pytest.raises(EngineError, match=r"30 days are too few .* there must be 35"):
+        historical({"BTC": RETURNS["BTC"][:30]}, {"BTC": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("deltas", "problem"),
+    [
+        ({"DOGE": 1.0}, r'^holdings\.factor row 0: "DOGE" has no returns'),
+        ({"BTC": math.nan}, r"^holdings\.delta_usd row 0: NaN of BTC; it must be within"),
+        ({"BTC": 1.0, "ETH": 1e101}, r"^holdings\.delta_usd row 1: "),
+    ],
+)
+def test_a_holding_at_fault_is_named(deltas: dict[str, float], problem: str) -> None:
+    with pytest.raises(EngineError, match=problem):
+        historical(RETURNS, deltas)
+
+
+def test_a_vector_of_the_wrong_length_is_named() -> None:
+    with pytest.raises(EngineError, match=r'^revalued\.filtered row 0: "option" has 3 values'):
+        historical(RETURNS, {}, revalued={"option": ([1.0] * 3, [1.0] * 110)})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        ("model", "grid", r'model: "grid" must be "historical"'),
+        ("confidence", "0.99999", "confidence: 0.99999 is out of range"),
+        ("filter.kind", "ma", r'filter\.kind: "ma" must be'),
+        ("filter.decay", "1", r"filter\.decay: 1 is out of range"),
+        ("filter.seed_days", "1.5", r"filter\.seed_days: 1.5 is no whole number"),
+        ("stress.days", "5", r"stress\.days: 5 are too few"),
+        ("stress.colour", "red", r"stress\.colour: is no key that is known here"),
+        ("floor", None, "floor: is missing"),
+    ],
+)
+def test_a_wrong_parameter_is_named(path: str, value: object, problem: str) -> None:
+    with pytest.raises(ParameterError, match=f"parameters: {problem}"):
+        _core.check_historical_parameters(changed(path, value))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"correlation": [0.9, 0.9, -0.9]}, "must be positive semidefinite"),
+        ({"correlation": [1.1, 0.0, 0.0]}, r"^correlations\.correlation row 0: 1\.1"),
+        ({"deviation": [0.1, -0.1, 0.1]}, r"^factors\.deviation row 1: -0\.1"),
+        ({"sensitivity": [0.0, 0.0, math.inf]}, r"^factors\.sensitivity row 2: inf"),
+        ({"curvature": [(0, 1, 1.0), (1, 0, 1.0)]}, r"^curvatures\.curvature row 1: .* said twice"),
+    ],
+)
+def test_a_second_order_book_at_fault_is_named(change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(EngineError, match=problem):
+        parametric({**PARAMETRIC["linear and offset"], **change})
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "problem"),
+    [
+        ("day", (0, 2, 2), r"^outcomes\.day row 2: 2 does not follow"),
+        ("pnl", (0.0, math.nan, 0.0), r"^outcomes\.pnl row 1: NaN"),
+        ("es", (3.0, 3.0, 1.0), r"^outcomes\.es row 2: 1; it must be positive and at least"),
+        ("var", (2.0, 2.0, math.inf), r"^outcomes\.var row 2: inf"),
+    ],
+)
+def test_an_outcome_at_fault_is_named(column: str, values: tuple[Any, ...], problem: str) -> None:
+    columns = {"day": (0, 1, 2), "pnl": (0.0,) * 3, "var": (2.0,) * 3, "es": (3.0,) * 3}
+    with pytest.raises(EngineError, match=problem):
+        backtest(LEVEL, Forecasts(**{"requirement": (), **columns, column: values}))
+
+
+def test_no_outcome_at_all_is_refused() -> None:
+    with pytest.raises(EngineError, match=r"^outcomes\.day: is empty"):
+        backtest(LEVEL, Forecasts((), (), (), (), ()))
