@@ -232,10 +232,6 @@ async def test_a_second_ctrl_c_does_not_hurry_the_demo(testbed: "Testbed") -> No
 
 
 async def test_without_node_the_demo_plays_the_recorded_tape_and_says_so() -> None:
-    from xmargin.cli.stages import RECORDED_TAPE
-
-    if not RECORDED_TAPE.exists():
-        pytest.skip("the package holds no recorded tape yet")
     outcome = await xmargin(
         "demo", "--once", "--json", env={"PATH": str(Path(sys.executable).parent)}
     )

@@ -8,6 +8,7 @@ import pytest
 from tests.cli.command import xmargin
 from tests.spine.examples import CHAIN
 from tests.spine.test_lines import OBSERVATIONS
+from xmargin.cli.stages import RECORDED_TAPE
 from xmargin.tape import TapeWriter
 
 
@@ -51,3 +52,13 @@ async def test_there_is_no_last_observation(tape: Path) -> None:
     outcome = await xmargin("replay", str(tape), "--observations", "--last")
     assert (outcome.code, outcome.out) == (2, "")
     assert "--last" in outcome.err
+
+
+async def test_the_packaged_tape_gives_the_same_bytes_whatever_the_hash_seed() -> None:
+    outcomes = [
+        await xmargin("replay", str(RECORDED_TAPE), "--json", env={"PYTHONHASHSEED": seed})
+        for seed in ("1", "2")
+    ]
+    assert [outcome.code for outcome in outcomes] == [0, 0]
+    assert outcomes[0].out == outcomes[1].out
+    assert len(outcomes[0].out.splitlines()) > 100
