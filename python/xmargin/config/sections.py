@@ -1,0 +1,196 @@
+"""The sections of a configuration, each checked by itself."""
+
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from xmargin import model
+from xmargin.config.urls import HttpUrl, WsUrl, redact
+from xmargin.errors import InvalidArgumentError
+
+MULTICALL3 = "0xca11bde05977b3631167028862be2a173976ca11"
+
+WALLET = "wallet"
+_KINDS_BEHIND_A_PROVIDER = frozenset({"aave-v3"})
+
+
+def _checked(parse: Any) -> AfterValidator:
+    """A validator from one of the model's parsers."""
+    return AfterValidator(lambda text: _parsed(parse, text))
+
+
+def _parsed(parse: Any, *texts: str) -> str:
+    """What ``parse`` makes of ``texts``; pydantic wants ``ValueError`` and names the key itself."""
+    try:
+        return str(parse(*texts))
+    except InvalidArgumentError as error:
+        raise ValueError(error.message.split(": ", 1)[-1]) from None
+
+
+def _address_beside_id(text: str, info: ValidationInfo) -> str:
+    """``text`` as an address on the chain of the row's ``id`` (whose own mistakes come first)."""
+    identifier = info.data.get("id", "")
+    if not (text and identifier):
+        return text
+    return _parsed(model.parse_address, model.chain_of(identifier), text)
+
+
+ChainId = Annotated[str, _checked(model.parse_chain_id)]
+TokenId = Annotated[str, _checked(model.parse_token_id)]
+VenueId = Annotated[str, _checked(model.parse_venue_id)]
+AccountId = Annotated[str, _checked(model.parse_account_id)]
+EvmAddress = Annotated[str, _checked(partial(model.parse_address, "eip155:1"))]
+FeedId = Annotated[str, _checked(model.parse_feed_id)]
+PortfolioId = Annotated[str, _checked(model.parse_portfolio_id)]
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
+# TOML floats would already have lost the written digits.
+ExactDecimal = Annotated[Decimal, BeforeValidator(str)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EndpointConfig(_Section):
+    """One RPC endpoint; without ``ws`` heads are polled."""
+
+    label: Name
+    http: HttpUrl
+    ws: WsUrl | None = None
+
+    @property
+    def http_url(self) -> str:
+        """The URL in clear, for the transport only."""
+        http: SecretStr = self.http
+        return http.get_secret_value()
+
+    @property
+    def ws_url(self) -> str | None:
+        """The WebSocket URL in clear, for the transport only."""
+        ws: SecretStr | None = self.ws
+        return None if ws is None else ws.get_secret_value()
+
+    @property
+    def redacted(self) -> str:
+        """How the endpoint may be printed."""
+        return f"{self.label} ({redact(self.http_url)})"
+
+
+class ChainConfig(_Section):
+    """A chain and how to read it."""
+
+    id: ChainId
+    name: Name
+    kind: model.ChainKind
+    endpoints: tuple[EndpointConfig, ...] = Field(min_length=1)
+    head_age_ms_max: int = Field(default=60_000, ge=1_000)
+    request_timeout_ms: int = Field(default=5_000, ge=50)
+    poll_ms: int = Field(default=1_000, ge=50)
+    calls_per_batch_max: int = Field(default=1_000, ge=1, le=10_000)
+    reorg_depth_max: int = Field(default=128, ge=1, le=model.REORG_DEPTH_MAX)
+    subscriptions_max: int = Field(default=400, ge=0, le=100_000)
+    multicall3: EvmAddress = MULTICALL3
+
+    @model_validator(mode="after")
+    def _kind_fits_id(self) -> Self:
+        expected = "eip155:" if self.kind is model.ChainKind.EVM else "solana:"
+        if not self.id.startswith(expected):
+            raise ValueError(f"kind {self.kind} wants an id beginning with {expected}")
+        return self
+
+
+class TokenConfig(_Section):
+    """A token; see :class:`xmargin.model.TokenSpec`."""
+
+    id: TokenId
+    symbol: Name
+    asset: Name
+    price: Name
+    claim: model.Claim = model.Claim.NONE
+    venue: VenueId | None = None
+    haircut: ExactDecimal = Field(default=Decimal(0), ge=0, le=1)
+    program: str = ""
+
+    @field_validator("program")
+    @classmethod
+    def _is_of_the_chain(cls, program: str, info: ValidationInfo) -> str:
+        if program and info.data.get("id", "").startswith("eip155:"):
+            raise ValueError("only tokens on Solana belong to a program; remove it")
+        return _address_beside_id(program, info)
+
+
+class FeedConfig(_Section):
+    """A price feed; see :class:`xmargin.model.FeedSpec`."""
+
+    id: FeedId
+    base: Name
+    quote: Name = "USD"
+    heartbeat_s: int = Field(ge=1)
+    tolerance_s: int = Field(default=60, ge=0)
+    decimals: int | None = Field(default=None, ge=0, le=36)
+    description: str = ""
+    confidence_bps_max: int = Field(default=200, ge=0, le=10_000)
+    pyth_feed_id: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+
+
+class VenueConfig(_Section):
+    """A venue; a fork of a protocol is one more of these."""
+
+    id: VenueId
+    kind: str
+    addresses_provider: str = Field(default="", validate_default=True)
+
+    @field_validator("kind")
+    @classmethod
+    def _wallets_are_named_so(cls, kind: str, info: ValidationInfo) -> str:
+        # Whether an account is a wallet is read from its id alone.
+        name = model.kind_of(info.data.get("id", kind))
+        if name != kind and WALLET in (name, kind):
+            raise ValueError(f"{kind!r} cannot be named {name!r}; a wallet is both, or neither is")
+        return kind
+
+    @field_validator("addresses_provider")
+    @classmethod
+    def _is_of_the_chain(cls, provider: str, info: ValidationInfo) -> str:
+        if not provider and info.data.get("kind") in _KINDS_BEHIND_A_PROVIDER:
+            raise ValueError("add the address of the pool's PoolAddressesProvider")
+        return _address_beside_id(provider, info)
+
+
+class PortfolioConfig(_Section):
+    """One owner's accounts."""
+
+    id: PortfolioId
+    accounts: tuple[AccountId, ...]
+    label: str = ""
+
+
+class ServiceConfig(_Section):
+    """Where the service listens and keeps its tape; it never leaves loopback by default."""
+
+    listen: str = "127.0.0.1:50051"
+    tape: Path = Path("xmargin.tape")
+    clock_tick_ms: int = Field(default=1_000, ge=10)
+
+
+class RiskConfig(_Section):
+    """The risk parameters (a built-in name or a file) and the bounds between sources."""
+
+    parameters: str = "unified-v1"
+    disagreement_bps_max: int = Field(default=200, ge=0, le=10_000)
+    future_s_max: int = Field(default=15, ge=0)
