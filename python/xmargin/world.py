@@ -7,12 +7,12 @@ forgets the chain until it is read anew.
 """
 
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from xmargin.errors import ObservationError
+from xmargin.errors import InvalidArgumentError, ObservationError
 from xmargin.model import (
     REORG_DEPTH_MAX,
     AaveV3Account,
@@ -30,6 +30,9 @@ from xmargin.model import (
     RiskParameters,
     TokenBalance,
     TokenState,
+    chain_of,
+    kind_of,
+    venue_of,
 )
 from xmargin.wire import canonical_json
 
@@ -193,13 +196,14 @@ class World:
         """Refuse a batch of which any observation cannot be applied; nothing is changed.
 
         Raises:
-            ObservationError: an observation lacks its chain or block, or names an unknown chain.
+            ObservationError: an observation lacks its chain or block, or names an unknown chain;
+                a registry contradicts itself.
         """
         registry = self.registry
         for observation in batch:
             match observation.fact:
                 case Registry() as registry:
-                    pass
+                    _check_registry(registry)
                 case RiskParameters() | ClockTick():
                     pass
                 case _:
@@ -309,6 +313,29 @@ class World:
                 self._put(chain, key, None)
         status = self._state(chain).status
         self.chains[chain] = ChainState(status=status)
+
+
+def _check_registry(registry: Registry) -> None:
+    """Refuse what no configuration makes: a registry from elsewhere must hold together too."""
+    chains = {chain.id for chain in registry.chains}
+    venues = {venue.id for venue in registry.venues}
+    accounts = [account for portfolio in registry.portfolios for account in portfolio.accounts]
+    listed = (registry.chains, registry.tokens, registry.feeds, registry.venues)
+    ids = [spec.id for specs in listed for spec in specs] + accounts
+    ids_and_portfolios = ids + [f"portfolio {portfolio.id}" for portfolio in registry.portfolios]
+    twice = [one for one, count in Counter(ids_and_portfolios).items() if count > 1]
+    if twice:
+        raise ObservationError(f"Registry: {min(twice)} stands there twice; keep one")
+    for one in ids:
+        try:
+            known = chain_of(one) in chains
+        except InvalidArgumentError as error:
+            raise ObservationError(f"Registry: {error.message}") from None
+        if not known:
+            raise ObservationError(f"Registry: the chain of {one} is not among its chains")
+    for account in accounts:
+        if kind_of(account) != "wallet" and venue_of(account) not in venues:
+            raise ObservationError(f"Registry: the venue of {account} is not among its venues")
 
 
 def _check_chain(observation: Observation, registry: Registry | None) -> None:

@@ -51,6 +51,8 @@ def test_a_well_formed_id_gets_its_canonical_form(parse, text: str, canonical: s
         (model.parse_account_id, f"perp@eip155:1/{EVM}/a/b"),
         (model.parse_token_id, "eip155:1/slip44:eth"),
         (model.parse_token_id, f"eip155:1/erc721:{EVM}"),
+        (model.parse_token_id, f"eip155:1/token:{EVM}"),
+        (model.parse_token_id, f"{SOLANA}/erc20:{WSOL}"),
         (model.parse_portfolio_id, ""),
         (model.parse_portfolio_id, "-a"),
         (model.parse_portfolio_id, "A"),

@@ -1,5 +1,8 @@
 """The World holds what was committed, and after a reorg what the canonical chain says."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,6 +28,7 @@ from xmargin.model import (
     ClockTick,
     Fact,
     FeedRound,
+    FeedSpec,
     Observation,
     TokenBalance,
     TokenState,
@@ -154,6 +158,21 @@ def test_an_observation_that_cannot_be_applied_is_refused(
     with pytest.raises(ObservationError, match=says):
         world.check([*paid(2, 6), observation])
     assert world.facts_digest() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"chains": REGISTRY.chains[:1]}, "the chain of .*31338.* is not among its chains"),
+        ({"venues": ()}, "the venue of .*aave-v3.* is not among its venues"),
+        ({"tokens": (*REGISTRY.tokens, REGISTRY.tokens[0])}, ".* stands there twice"),
+        ({"portfolios": REGISTRY.portfolios * 2}, ".* stands there twice"),
+        ({"feeds": (FeedSpec("chainlink", "ETH", "USD", 1, 1),)}, ".* names no chain"),
+    ],
+)
+def test_a_registry_that_contradicts_itself_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ObservationError, match=f"Registry: {says}"):
+        World().check([Observation(replace(REGISTRY, **changes), 0)])
 
 
 def test_nothing_but_the_registry_may_come_first() -> None:

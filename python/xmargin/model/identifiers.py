@@ -143,6 +143,13 @@ def parse_token_id(text: str, field: str = "token") -> TokenId:
                 field=field,
             )
         return text
+    of_evm = chain.startswith("eip155:")
+    if (namespace == "erc20") is not of_evm:
+        raise InvalidArgumentError(
+            f"{field}: {_shown(text)}: tokens of this chain are written "
+            f"{'erc20:<address>' if of_evm else 'token:<mint>'}",
+            field=field,
+        )
     return f"{chain}/{namespace}:{parse_address(chain, reference, field)}"
 
 
