@@ -1,9 +1,9 @@
 """Deribit's ``private/pme/simulate`` answers as inputs of the scenario mechanism.
 
-The rules are described in ``docs/margin.md``; source: the API's documentation of that method and the
-support article *Portfolio Margin*. An answer holds the model's parameters, the positions and prices,
-and what the exchange computed. One settlement currency with one pair, in perpetuals and futures, is
-what such an answer is complete for: it shows no vols, so that its options cannot be valued again.
+The rules are described in ``docs/margin.md``; source: the API's documentation of that method and
+the support article *Portfolio Margin*. An answer holds the model's parameters, the positions and
+prices, and what the exchange computed. One settlement currency with one pair, in perpetuals and
+futures, is what such an answer is complete for: it shows no vols to value options by.
 """
 
 import json
@@ -15,7 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from xmargin.engine.grid import (
+from xmargin.errors import InvalidArgumentError
+from xmargin.model.derivatives import (
     GridAsset,
     GridExpiry,
     GridInstrument,
@@ -24,12 +25,11 @@ from xmargin.engine.grid import (
     GridPortfolio,
     GridPosition,
 )
-from xmargin.errors import InvalidArgumentError
 from xmargin.vectors.fields import Fields, fault, number, plain, read_file
 from xmargin.vectors.running import Check, Vector
 
 VOLS = ("same", "down", "up")
-"""In the order the mechanism tries them: of equally bad scenarios the one without a vol move binds."""
+"""In the order of trial: of equally bad scenarios the one without a vol move binds."""
 VOL_COLUMNS = ("down", "same", "up")
 """In the order of a risk vector. That ``same`` is the middle one is what worst buckets show."""
 EXTENDED = ("-0.66", "-0.33", "0.5", "1", "2", "3", "4", "5")
@@ -75,9 +75,11 @@ def decode(path: Path) -> Vector:
         parameters=json.dumps(_document(model, pair_parameters, base)),
         market=market,
         portfolio=portfolio,
-        checks=lambda margin: list(
-            _checks(answer, expected_vector, margins, buckets, market, margin)
-        ),
+        checks=lambda margin: [
+            *_vector_checks("aggregated", expected_vector, buckets, margin.pnl),
+            *_position_checks(answer.fields("initial_risk_vectors"), buckets, market, margin),
+            *_margin_checks(margins, buckets, margin),
+        ],
     )
 
 
@@ -217,19 +219,15 @@ def _years(name: str, now_ms: float) -> float:
     return max(expiry_ms - now_ms, 0.0) / _MS_PER_YEAR
 
 
-def _checks(
-    answer: Fields,
-    expected_vector: Fields,
-    margins: Fields,
-    buckets: list[_Bucket],
-    market: GridMarket,
-    margin: GridMargin,
+def _position_checks(
+    vectors: Fields, buckets: list[_Bucket], market: GridMarket, margin: GridMargin
 ) -> Iterator[Check]:
-    yield from _vector_checks("aggregated", expected_vector, buckets, margin.pnl)
-    initial_vectors = answer.fields("initial_risk_vectors")
     for instrument, share in zip(market.instruments, margin.positions, strict=True):
-        expected = initial_vectors.fields(instrument.id)
+        expected = vectors.fields(instrument.id)
         yield from _vector_checks(instrument.id, expected, buckets, share.pnl)
+
+
+def _margin_checks(margins: Fields, buckets: list[_Bucket], margin: GridMargin) -> Iterator[Check]:
     details = margins.fields("initial_margin_details")
     matrix = details.fields("risk_matrix_margin_details")
     worst = matrix.fields("worst_case_bucket")

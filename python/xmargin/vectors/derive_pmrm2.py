@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from xmargin.engine.grid import (
+from xmargin.errors import InvalidArgumentError
+from xmargin.model.derivatives import (
     GridAsset,
     GridExpiry,
     GridInstrument,
@@ -19,13 +20,12 @@ from xmargin.engine.grid import (
     GridPosition,
     Smile,
 )
-from xmargin.errors import InvalidArgumentError
 from xmargin.vectors.fields import Fields, fault, number, plain, read_file
 from xmargin.vectors.running import Check, Vector
 
 SECONDS_PER_YEAR = 365 * 86_400
 SETTLEMENT_SECONDS = 30 * 60
-"""The settlement price is an average over this long before expiry; what of it has passed is fixed."""
+"""Settlement is at an average over this long before expiry; what of it has passed is fixed."""
 
 _UNDERLYING = "underlying"
 _SPOT = 0

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xmargin.engine.grid import GridMargin, GridMarket, GridPortfolio, grid_margins
+from xmargin.engine.grid import grid_margins
 from xmargin.errors import InvalidArgumentError
+from xmargin.model.derivatives import GridMargin, GridMarket, GridPortfolio
 
 
 @dataclass(frozen=True, slots=True)
