@@ -1,5 +1,7 @@
 """The core and the reference, two programs of one text, give the same margins."""
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -27,7 +29,7 @@ def gross(market: GridMarket, portfolio: GridPortfolio) -> float:
 def assert_agrees(content: str, market: GridMarket, portfolio: GridPortfolio) -> None:
     margin = core(content, market, portfolio)
     answer = reference.margin(content, market, portfolio)
-    near = {"rel": REL, "abs": 1e-12 * gross(market, portfolio)}
+    near: dict[str, Any] = {"rel": REL, "abs": 1e-12 * gross(market, portfolio)}
     assert list(margin.pnl) == list(answer.pnl)
     assert margin.pnl == pytest.approx(answer.pnl, **near)
     assert margin.equity == pytest.approx(answer.equity, **near)

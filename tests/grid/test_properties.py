@@ -1,6 +1,7 @@
 """What the scenario mechanism keeps, whatever the market and the book."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -84,7 +85,7 @@ def test_g7_margin_is_homogeneous_where_no_amount_of_money_is_a_parameter(book: 
     ]
     one = core(content, market, portfolio)
     two = core(content, market, replace(portfolio, positions=doubled, cash=2 * portfolio.cash))
-    near = {"rel": 1e-12, "abs": 1e-12 * gross(market, portfolio)}
+    near: dict[str, Any] = {"rel": 1e-12, "abs": 1e-12 * gross(market, portfolio)}
     assert two.maintenance.margin == pytest.approx(2 * one.maintenance.margin, **near)
     assert two.initial.margin == pytest.approx(2 * one.initial.margin, **near)
     assert two.equity == pytest.approx(2 * one.equity, **near)

@@ -16,6 +16,8 @@ pub const PRICE_RANGE: RangeInclusive<f64> = 1e-30..=1e30;
 pub const QUANTITY_MAX: f64 = 1e24;
 /// Terms that are accepted, years.
 pub const YEARS_MAX: f64 = 100.0;
+/// Rate times term that is accepted, as a size: discounts stay numbers.
+const RATE_YEARS_MAX: f64 = 50.0;
 
 /// An underlying asset.
 #[derive(Debug, Clone, PartialEq)]
@@ -204,6 +206,14 @@ impl Market {
             PRICE_RANGE,
         )?;
         within(TABLE, "rate", row, expiry.rate, -1.0..=10.0)?;
+        let accrued = expiry.rate * expiry.years;
+        within(
+            TABLE,
+            "rate",
+            row,
+            accrued,
+            -RATE_YEARS_MAX..=RATE_YEARS_MAX,
+        )?;
         within(TABLE, "confidence", row, expiry.confidence, 0.0..=1.0)?;
         expiry
             .smile
