@@ -7,7 +7,8 @@ use xmargin_core::Error;
 use xmargin_core::market::instrument::{
     Asset, Contract, Expiry, Instrument, Market, Portfolio, Position,
 };
-use xmargin_core::market::svi::SviSlice;
+use xmargin_core::market::smile::Smile;
+use xmargin_core::market::svi::SviParameters;
 use xmargin_core::model::grid::{GridModel, GridParameters};
 use xmargin_core::pricing::OptionKind;
 
@@ -23,7 +24,7 @@ fn float() -> impl Strategy<Value = f64> {
     ]
 }
 
-fn smile() -> impl Strategy<Value = Option<SviSlice>> {
+fn smile() -> impl Strategy<Value = Option<Smile>> {
     let slice = (
         float(),
         float(),
@@ -34,12 +35,14 @@ fn smile() -> impl Strategy<Value = Option<SviSlice>> {
         float(),
     );
     prop::option::of(
-        slice.prop_map(|(a, b, rho, m, sigma, forward, years)| SviSlice {
-            a,
-            b,
-            rho,
-            m,
-            sigma,
+        slice.prop_map(|(a, b, rho, m, sigma, forward, years)| Smile {
+            parameters: SviParameters {
+                a,
+                b,
+                rho,
+                m,
+                sigma,
+            },
             forward,
             years,
         }),
