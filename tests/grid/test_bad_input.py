@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.grid.books import BASE, QUOTE, parameters
+from tests.grid.books import BASE, QUOTE, UNIFIED, parameters
 from tests.grid.test_agreement import core
 from tests.house.paths import ROOT
 from xmargin import _core
@@ -22,7 +22,7 @@ from xmargin.model.derivatives import (
     GridPosition,
     Smile,
 )
-from xmargin.params import load_parameters, parameter_names
+from xmargin.params import load_parameters
 
 SMILE = Smile(0.02, 0.1, -0.3, 0.0, 0.2, 100.0, 0.25)
 EXPIRY = GridExpiry(0, 0.25, 0.0, 100.0, smile=SMILE)
@@ -147,9 +147,14 @@ def test_parameters_out_of_range_are_refused_by_key(
         core(changed(edit), MARKET, BOOK)
 
 
-def test_every_packaged_parameter_file_is_one_of_the_mechanism() -> None:
-    for name in parameter_names():
-        _core.check_grid_parameters(load_parameters(name).content)
+@pytest.mark.parametrize("name", [QUOTE, BASE, UNIFIED])
+def test_the_packaged_models_are_files_of_the_mechanism(name: str) -> None:
+    _core.check_grid_parameters(load_parameters(name).content)
+
+
+def test_a_file_of_another_mechanism_is_told_so() -> None:
+    with pytest.raises(ParameterError, match='model: "historical" must be "scenario"'):
+        _core.check_grid_parameters(load_parameters("historical-v1").content)
 
 
 def test_the_mechanism_knows_no_models_name() -> None:

@@ -5,6 +5,7 @@
 //! | key | range | meaning |
 //! |---|---|---|
 //! | `name`, `version` | not empty | what every answer names |
+//! | `model` | `scenario` | optional; tells the file from one of another mechanism |
 //! | `assets`, `default_asset`, `scenarios` | | see [`scenario_rules`](crate::model::scenario_rules) |
 //! | `vol_rules.<R>` | | see [`VolRule`]; keys as its fields, `kind` says which |
 //! | `loss_factors.maintenance`, `.initial` | [0, 10] | multiply the worst loss |
@@ -153,6 +154,7 @@ impl GridParameters {
     /// [`Error::Parameter`] naming the key, the value found and the range or form it should have.
     pub fn parse(json: &str) -> Result<Self, Error> {
         let mut file = Section::parse(json)?;
+        check_model(&mut file)?;
         let (names, vol_rules) = read_vol_rules(&mut file)?;
         let (discount_long, discount_short) = read_static_discount(&mut file)?;
         let parameters = Self {
@@ -223,6 +225,20 @@ impl GridParameters {
         assets: impl IntoIterator<Item = &'a str>,
     ) -> Result<ScenarioGrid, Error> {
         self.rules.over(assets)
+    }
+}
+
+/// A file of another mechanism is told so, before its keys are found strange.
+fn check_model(file: &mut Section) -> Result<(), Error> {
+    if !file.has("model") {
+        return Ok(());
+    }
+    match file.text("model")?.as_str() {
+        "scenario" => Ok(()),
+        other => Err(Error::parameter(
+            "model",
+            format!("{other:?} must be \"scenario\" here"),
+        )),
     }
 }
 
