@@ -11,11 +11,13 @@ from typing import Any
 __all__ = [
     "__version__",
     "backtest",
+    "check_grid_parameters",
     "check_historical_parameters",
     "check_parameters",
     "evaluate",
     "fit_garch",
     "fit_svi",
+    "grid_margins",
     "historical_forecasts",
     "historical_margin",
     "historical_scenarios",
@@ -279,4 +281,55 @@ def backtest(*, confidence: float, outcomes: Any, with_es: bool) -> dict[str, An
     Raises:
         ParameterError: the confidence is out of range.
         EngineError: a row is wrong; column and row are named.
+    """
+
+# --- The scenario mechanism: formulas in docs/margin.md -------------------------------------------
+
+def check_grid_parameters(parameters: str) -> None:
+    """Range-check a parameter file (JSON) of the scenario mechanism without using it.
+
+    Raises:
+        ParameterError: naming the key, the value and the range.
+    """
+
+def grid_margins(
+    *,
+    parameters: str,
+    cash_price: float,
+    assets: Any,
+    expiries: Any,
+    instruments: Any,
+    portfolios: Any,
+    positions: Any,
+) -> dict[str, Any]:
+    """Margins of portfolios over one market, by the scenario mechanism (``docs/margin.md``).
+
+    A pure function; the order of rows shows only in row numbers. Rows refer to each other by row
+    number (``u32``).
+
+    Args:
+        parameters: a parameter file of the mechanism (JSON text).
+        cash_price: what a unit of the cash is worth; 1 at its peg.
+        assets: ``name: utf8, spot: f64, confidence: f64``.
+        expiries: ``asset: u32, years: f64, forward_fixed: f64, forward_variable: f64, rate: f64,
+            confidence: f64`` and a raw SVI slice, null altogether or not at all: ``svi_a, svi_b,
+            svi_rho, svi_m, svi_sigma, svi_forward, svi_years: f64 nullable``.
+        instruments: ``id: utf8, kind: utf8`` (spot, perp, future, call, put), ``asset: u32
+            nullable`` (of spot and perp), ``expiry: u32 nullable``, ``price: f64 nullable`` (null
+            of options), ``strike: f64 nullable, vol: f64 nullable`` (null: the slice's),
+            ``confidence: f64, haircut_maintenance: f64, haircut_initial: f64, wrapped: bool``.
+        portfolios: ``id: utf8, cash: f64, reserved_initial: f64``.
+        positions: ``portfolio: u32, instrument: u32, quantity: f64, unsettled: f64``; a portfolio
+            has at most one in an instrument.
+
+    Returns:
+        Record batches: ``scenarios`` (``name``), ``portfolios`` (``equity``, ``basis_pnl``,
+        ``worst``: a scenario's name or ``basis``, and each component of both margins, prefixed
+        ``maintenance_`` and ``initial_``), ``positions`` (contributions to both, in row order),
+        ``portfolio_pnl`` and ``position_pnl`` (``row``, ``scenario`` number, ``pnl``; a position's
+        is what it would be alone).
+
+    Raises:
+        ParameterError: the parameters are malformed, out of range, or do not fit the market.
+        EngineError: a table is malformed; it names table, column and row.
     """

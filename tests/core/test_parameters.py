@@ -124,9 +124,12 @@ def test_a_class_without_assets_makes_no_scenario() -> None:
 @pytest.mark.parametrize("name", parameter_names())
 def test_every_parameter_set_of_the_package_is_sound(name: str) -> None:
     parameters = load_parameters(name)
-    historical = json.loads(parameters.content).get("model") == "historical"
-    check = _core.check_historical_parameters if historical else _core.check_parameters
-    check(parameters.content)
+    checks = {
+        "historical": _core.check_historical_parameters,
+        "scenario": _core.check_grid_parameters,
+    }
+    model = json.loads(parameters.content).get("model")
+    checks.get(model, _core.check_parameters)(parameters.content)
     assert parameters.name == name
     assert parameters.sha256 == hashlib.sha256(parameters.content.encode()).hexdigest()
 

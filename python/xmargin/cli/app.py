@@ -10,6 +10,7 @@ from xmargin.cli.order import order
 from xmargin.cli.record import record
 from xmargin.cli.replay import replay
 from xmargin.cli.serve import serve
+from xmargin.cli.vectors import vectors
 from xmargin.cli.watch import watch
 
 _EPILOG = (
@@ -27,5 +28,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (demo, serve, health, order, watch, record, replay, doctor, backtest):
+for command in (demo, serve, health, order, watch, record, replay, vectors, backtest, doctor):
     app.command()(command)

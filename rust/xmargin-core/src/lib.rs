@@ -10,6 +10,9 @@
 //! It answers: is this owner safe as a whole, and what binds? Collateral that cannot meet a call
 //! elsewhere, because its chain is cut off, counts only where it costs.
 //!
+//! **Scenario margin** ([`model::grid`]): margins of books with derivatives, by parameter files
+//! over one mechanism of spot moves, vol rules and contingencies.
+//!
 //! **Order** ([`liquidation`]): whom to liquidate first, by both.
 //!
 //! **Options** ([`pricing`], [`market::surface`]): Black-76 for one and for millions, and the vols it

@@ -3,6 +3,7 @@
 
 mod backtest;
 mod error;
+mod grid;
 mod historical;
 mod input;
 mod output;
@@ -14,9 +15,11 @@ use arrow_array::RecordBatch;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_arrow::PyRecordBatch;
+use xmargin_core::model::grid::{GridModel, GridParameters};
 use xmargin_core::model::parameters::Parameters;
 
 use crate::error::{table_error, to_python};
+use crate::grid::GridInputs;
 use crate::input::Inputs;
 use crate::table::InputTable;
 
@@ -88,6 +91,59 @@ fn evaluate_tables(
     output::record_batches(&book, &evaluation).map_err(|fault| table_error("results", fault))
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one named argument a table, as the stub documents"
+)]
+#[pyfunction]
+#[pyo3(signature = (*, parameters, cash_price, assets, expiries, instruments, portfolios, positions))]
+fn grid_margins<'py>(
+    py: Python<'py>,
+    parameters: &str,
+    cash_price: f64,
+    assets: &Bound<'py, PyAny>,
+    expiries: &Bound<'py, PyAny>,
+    instruments: &Bound<'py, PyAny>,
+    portfolios: &Bound<'py, PyAny>,
+    positions: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let inputs = GridInputs {
+        assets: InputTable::import("assets", assets)?,
+        expiries: InputTable::import("expiries", expiries)?,
+        instruments: InputTable::import("instruments", instruments)?,
+        portfolios: InputTable::import("portfolios", portfolios)?,
+        positions: InputTable::import("positions", positions)?,
+    };
+    let batches = py.detach(|| grid_tables(parameters, cash_price, &inputs))?;
+    let results = PyDict::new(py);
+    for (name, batch) in batches {
+        results.set_item(name, PyRecordBatch::new(batch))?;
+    }
+    Ok(results)
+}
+
+fn grid_tables(
+    parameters: &str,
+    cash_price: f64,
+    inputs: &GridInputs,
+) -> PyResult<[(&'static str, RecordBatch); 5]> {
+    let parameters = GridParameters::parse(parameters).map_err(to_python)?;
+    let market = inputs.market(cash_price).map_err(to_python)?;
+    let (portfolios, positions) = inputs.holdings().map_err(to_python)?;
+    let model = GridModel::new(&parameters, &market).map_err(to_python)?;
+    let margins = model.margins(&portfolios, &positions);
+    let (margins, contributions) = margins.map_err(to_python)?;
+    grid::record_batches(&model, &margins, &positions, &contributions)
+        .map_err(|fault| table_error("results", fault))
+}
+
+#[pyfunction]
+fn check_grid_parameters(parameters: &str) -> PyResult<()> {
+    GridParameters::parse(parameters)
+        .map(drop)
+        .map_err(to_python)
+}
+
 /// The module `xmargin._core`.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -95,6 +151,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(scenario_names, module)?)?;
     module.add_function(wrap_pyfunction!(check_parameters, module)?)?;
     module.add_function(wrap_pyfunction!(evaluate, module)?)?;
+    module.add_function(wrap_pyfunction!(grid_margins, module)?)?;
+    module.add_function(wrap_pyfunction!(check_grid_parameters, module)?)?;
     module.add_function(wrap_pyfunction!(pricing::option_values, module)?)?;
     module.add_function(wrap_pyfunction!(pricing::option_greeks, module)?)?;
     module.add_function(wrap_pyfunction!(pricing::implied_vols, module)?)?;

@@ -1,8 +1,9 @@
 //! Scenarios: named joint moves of assets, expanded from rules.
 //!
 //! A rule is a product of *moves*; each move takes one class of assets, together or one asset after
-//! the other, through a list of multiples of each asset's own shock size. What else may move later
-//! (volatility, basis, time) becomes another kind of move of the same product.
+//! the other, through a list of multiples of each asset's own shock size. A list of *vol rules* is
+//! one more factor of the product. What a whole rule shares is how its profit and loss counts: the
+//! damping of moves beyond the range one insures against, and how expiries add up.
 
 use std::collections::BTreeMap;
 
@@ -43,11 +44,75 @@ pub struct Move {
     pub multiples: Vec<Multiple>,
 }
 
-/// Moves that happen at the same time, in all combinations; the last varies fastest.
+/// A vol rule that a scenario applies, by its place in the parameter file's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolMove {
+    /// Its name there, such as `up`.
+    pub name: String,
+    /// Its number there.
+    pub rule: usize,
+}
+
+/// What part of a scenario's profit and loss counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Damping {
+    /// This share of it, wherever the spot goes.
+    Share(f64),
+    /// An extended table. With `x` the largest spot move over `range` (at least 1), the share is
+    /// `factor / x`, and each asset's profit or loss is brought nearer to zero by
+    /// `(x - 1) × relief`, in the currency of the prices. What is settled in the asset itself is
+    /// converted at the end of the range, not beyond it.
+    BeyondRange {
+        /// The largest spot move, as a fraction, that counts in full.
+        range: f64,
+        /// Share at the range.
+        factor: f64,
+        /// Currency units per range beyond the first.
+        relief: f64,
+    },
+}
+
+/// How the profit and loss of the options of one expiry enters a scenario's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpiryPnl {
+    /// As it is.
+    Sum,
+    /// As a loss of its size: the vol of each expiry may move either way.
+    Loss,
+}
+
+/// How a scenario counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Traits {
+    /// The vol rule applied; vols stay without one.
+    pub vol_rule: Option<usize>,
+    /// What part of the profit and loss counts.
+    pub damping: Damping,
+    /// How expiries add up.
+    pub expiry_pnl: ExpiryPnl,
+}
+
+impl Traits {
+    /// Of a scenario that moves spot prices and nothing else.
+    pub const PLAIN: Self = Self {
+        vol_rule: None,
+        damping: Damping::Share(1.0),
+        expiry_pnl: ExpiryPnl::Sum,
+    };
+}
+
+/// Moves that happen at the same time, in all combinations; the last varies fastest, and vols
+/// faster still.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// The moves.
+    /// The spot moves; with none, only vols move.
     pub moves: Vec<Move>,
+    /// The vol rules, one after the other; `None` leaves vols where they are.
+    pub vols: Vec<Option<VolMove>>,
+    /// What part of the profit and loss counts.
+    pub damping: Damping,
+    /// How expiries add up.
+    pub expiry_pnl: ExpiryPnl,
 }
 
 /// An asset's class and the size of its shock, as a fraction of its price.
@@ -66,13 +131,25 @@ pub struct ScenarioGrid {
     assets: Vec<String>,
     /// Row-major, one row an asset.
     moves: Vec<f64>,
+    traits: Vec<Traits>,
 }
 
-/// One scenario in the making: its name and the assets that move, by row.
-#[derive(Clone, Default)]
+/// One scenario in the making: its name, the assets that move, by row, and how it counts.
+#[derive(Clone)]
 struct Draft {
     name: String,
     moved: Vec<(usize, f64)>,
+    traits: Traits,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            moved: Vec::new(),
+            traits: Traits::PLAIN,
+        }
+    }
 }
 
 impl ScenarioGrid {
@@ -84,7 +161,7 @@ impl ScenarioGrid {
     pub fn expand(rules: &[Rule], assets: &BTreeMap<String, AssetShock>) -> Result<Self, Error> {
         let mut drafts = vec![Draft {
             name: "unshocked".to_owned(),
-            moved: Vec::new(),
+            ..Draft::default()
         }];
         for rule in rules {
             drafts.extend(expand_rule(rule, assets));
@@ -101,6 +178,7 @@ impl ScenarioGrid {
             names,
             assets: assets.keys().cloned().collect(),
             moves,
+            traits: drafts.iter().map(|draft| draft.traits).collect(),
         })
     }
 
@@ -108,6 +186,22 @@ impl ScenarioGrid {
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// How each scenario counts, in order.
+    #[must_use]
+    pub fn traits(&self) -> &[Traits] {
+        &self.traits
+    }
+
+    /// The largest relative move of any asset in `scenario`, as a size.
+    #[must_use]
+    pub fn largest_move(&self, scenario: usize) -> f64 {
+        self.moves
+            .iter()
+            .skip(scenario)
+            .step_by(self.names.len())
+            .fold(0.0, |largest, relative| relative.abs().max(largest))
     }
 
     /// The row of an asset, if it is one of the grid's.
@@ -135,7 +229,11 @@ fn expand_rule(rule: &Rule, assets: &BTreeMap<String, AssetShock>) -> Vec<Draft>
             .flat_map(|draft| steps.iter().map(|step| draft.joined(step)))
             .collect();
     }
-    drafts
+    let with_vols = |draft: &Draft| {
+        let counted = |vol: &Option<VolMove>| draft.with_vol(vol.as_ref(), rule);
+        rule.vols.iter().map(counted).collect::<Vec<_>>()
+    };
+    drafts.iter().flat_map(with_vols).collect()
 }
 
 fn expand_move(one_move: &Move, assets: &BTreeMap<String, AssetShock>) -> Vec<Draft> {
@@ -151,6 +249,7 @@ fn expand_move(one_move: &Move, assets: &BTreeMap<String, AssetShock>) -> Vec<Dr
             .iter()
             .map(|&(row, _, shock)| (row, shock * multiple.value))
             .collect(),
+        ..Draft::default()
     };
     match &one_move.reach {
         Reach::Together if members.is_empty() => Vec::new(),
@@ -183,6 +282,23 @@ impl Draft {
         Self {
             name,
             moved: [self.moved.as_slice(), &other.moved].concat(),
+            traits: Traits::PLAIN,
+        }
+    }
+
+    fn with_vol(&self, vol: Option<&VolMove>, rule: &Rule) -> Self {
+        let name = match vol {
+            None => self.name.clone(),
+            Some(vol) => format!("{} vol {}", self.name, vol.name),
+        };
+        Self {
+            name: name.trim_start().to_owned(),
+            moved: self.moved.clone(),
+            traits: Traits {
+                vol_rule: vol.map(|vol| vol.rule),
+                damping: rule.damping,
+                expiry_pnl: rule.expiry_pnl,
+            },
         }
     }
 }

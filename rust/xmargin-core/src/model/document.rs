@@ -60,6 +60,16 @@ impl Section {
         Self::from_value(self.key(name), value, str::to_owned)
     }
 
+    /// Whether a key is there that was not taken yet.
+    pub fn has(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// A section that may be absent.
+    pub fn optional(&mut self, name: &str) -> Result<Option<Self>, Error> {
+        self.has(name).then(|| self.section(name)).transpose()
+    }
+
     /// A list of objects, of bounded length.
     pub fn sections(
         &mut self,

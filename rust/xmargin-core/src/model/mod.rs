@@ -3,7 +3,9 @@
 pub mod confidence;
 mod document;
 pub mod exposure;
+pub mod grid;
 pub mod historical;
 pub mod parameters;
 pub mod parametric;
+pub mod scenario_rules;
 pub mod unified;

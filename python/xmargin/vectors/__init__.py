@@ -1,0 +1,5 @@
+"""External vectors: files of other engines' inputs and results, held against ours."""
+
+from xmargin.vectors.running import FORMATS, Case, Check, Report, run
+
+__all__ = ["FORMATS", "Case", "Check", "Report", "run"]

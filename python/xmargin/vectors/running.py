@@ -1,0 +1,119 @@
+"""Running vector files: what was computed, held against what the file says."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from xmargin.engine.grid import grid_margins
+from xmargin.errors import InvalidArgumentError
+from xmargin.model.derivatives import GridMargin, GridMarket, GridPortfolio
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One case: what the mechanism is given, and what it must answer."""
+
+    parameters: str
+    market: GridMarket
+    portfolio: GridPortfolio
+    checks: Callable[[GridMargin], "list[Check]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One figure: by ``field``, as the file has it and as it was computed."""
+
+    field: str
+    expected: float | str
+    actual: float | str
+
+    def error(self, floor: float) -> float:
+        """Relative to the expected, or to ``floor`` where that is smaller; 0 or 1 of texts."""
+        if isinstance(self.expected, str) or isinstance(self.actual, str):
+            return float(self.expected != self.actual)
+        return abs(self.actual - self.expected) / max(abs(self.expected), floor)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A file format with the tolerance that its figures are held to."""
+
+    decode: Callable[[Path], Vector]
+    tolerance: float
+    floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One file: its largest relative error, and the checks that failed."""
+
+    name: str
+    checks: int
+    max_rel_error: float
+    failed: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All files of one run."""
+
+    model: str
+    tolerance: float
+    floor: float
+    cases: tuple[Case, ...]
+
+    @property
+    def failed(self) -> int:
+        """How many cases failed."""
+        return sum(bool(case.failed) for case in self.cases)
+
+    @property
+    def max_rel_error(self) -> float:
+        """The largest relative error of any figure."""
+        return max(case.max_rel_error for case in self.cases)
+
+
+def _derive(path: Path) -> Vector:
+    from xmargin.vectors.derive_pmrm2 import decode
+
+    return decode(path)
+
+
+def _deribit(path: Path) -> Vector:
+    from xmargin.vectors.deribit_pme import decode
+
+    return decode(path)
+
+
+FORMATS: Mapping[str, Format] = {
+    "deribit-pme": Format(_deribit, tolerance=1e-9, floor=1e-9),
+    "derive-pmrm2": Format(_derive, tolerance=1e-8, floor=1e-2),
+}
+"""By name. The tolerances are relative, of figures at least as large as the floor."""
+
+
+def run(model: str, path: Path) -> Report:
+    """Run a vector file, or every ``.json`` file of a folder in name order.
+
+    Raises:
+        InvalidArgumentError: the model is unknown, there is no such file, or one is not of the
+            format.
+    """
+    if model not in FORMATS:
+        raise InvalidArgumentError(f"no vector format {model!r}; use one of {', '.join(FORMATS)}")
+    form = FORMATS[model]
+    paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not paths:
+        raise InvalidArgumentError(f"{path}: has no .json file")
+    cases = tuple(_run_case(form, file) for file in paths)
+    return Report(model, form.tolerance, form.floor, cases)
+
+
+def _run_case(form: Format, path: Path) -> Case:
+    vector = form.decode(path)
+    (margin,) = grid_margins(vector.parameters, vector.market, [vector.portfolio])
+    checks = vector.checks(margin)
+    errors = [check.error(form.floor) for check in checks]
+    # Written so that an error that is no number fails.
+    bad = [c for c, error in zip(checks, errors, strict=True) if not error <= form.tolerance]
+    return Case(path.stem, len(checks), max(errors, default=0.0), tuple(bad))
