@@ -5,8 +5,8 @@ from decimal import Decimal
 from xmargin.testbed.aave import STABLE_RATE
 from xmargin.testbed.anvil import Transaction
 from xmargin.testbed.calldata import call_data
+from xmargin.testbed.evm_chain import EvmChain
 from xmargin.testbed.portfolios import PORTFOLIO_BY_ID
-from xmargin.testbed.world import EvmChain
 
 EMPTY = PORTFOLIO_BY_ID["p31-empty"].evm_address
 SAVER = PORTFOLIO_BY_ID["p28-no-debt-aave"].evm_address

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.evm.harness import CHAIN, Followed, follow
-from xmargin.testbed.world import EvmChain, Testbed
+from xmargin.testbed.evm_chain import EvmChain
+from xmargin.testbed.world import Testbed
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 
 from tests.evm.harness import follow, settings
 from xmargin.model import Registry
-from xmargin.testbed.world import EvmChain, Testbed
+from xmargin.testbed.evm_chain import EvmChain
+from xmargin.testbed.world import Testbed
 
 pytestmark = pytest.mark.chains
 

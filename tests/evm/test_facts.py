@@ -19,7 +19,8 @@ from xmargin.model import (
     token_address,
 )
 from xmargin.testbed import artifacts
-from xmargin.testbed.world import EvmChain, Testbed
+from xmargin.testbed.evm_chain import EvmChain
+from xmargin.testbed.world import Testbed
 
 pytestmark = pytest.mark.chains
 _Kind = TypeVar("_Kind")

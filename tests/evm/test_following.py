@@ -19,9 +19,10 @@ from xmargin.model import AaveV3Account, AaveV3EMode, BlockRef, ChainHead, Chain
 from xmargin.reading import evm, evm_state
 from xmargin.testbed import artifacts
 from xmargin.testbed.anvil import Transaction
+from xmargin.testbed.evm_chain import EvmChain
 from xmargin.testbed.proxy import ChainProxy, Fault
 from xmargin.testbed.script import Script
-from xmargin.testbed.world import EvmChain, Testbed
+from xmargin.testbed.world import Testbed
 
 pytestmark = pytest.mark.chains
 

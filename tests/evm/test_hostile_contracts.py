@@ -11,8 +11,9 @@ from xmargin.chains.evm.multicall import Multicall
 from xmargin.config import MULTICALL3
 from xmargin.model import AaveV3Account, FeedRound, FeedSpec, TokenBalance, TokenState, VenueSpec
 from xmargin.reads import EvmCall
+from xmargin.testbed.evm_chain import EvmChain
 from xmargin.testbed.portfolios import PORTFOLIO_BY_ID
-from xmargin.testbed.world import EvmChain, Testbed
+from xmargin.testbed.world import Testbed
 
 pytestmark = pytest.mark.chains
 

@@ -9,9 +9,10 @@ from tests.evm.harness import CHAIN, Followed, assert_same_facts, follow, read_a
 from xmargin.model import AaveV3Account, AaveV3Reserve, address_of
 from xmargin.testbed import artifacts
 from xmargin.testbed.aave import emode_price_source
+from xmargin.testbed.evm_chain import EvmChain
 from xmargin.testbed.markets import USD_CORRELATED
 from xmargin.testbed.script import Script
-from xmargin.testbed.world import EvmChain, Testbed
+from xmargin.testbed.world import Testbed
 
 pytestmark = pytest.mark.chains
 NO_ADDRESS = "0x" + "00" * 20

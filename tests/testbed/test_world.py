@@ -14,10 +14,11 @@ from solders.pubkey import Pubkey
 from xmargin.config import parse_config
 from xmargin.testbed import chainlink, pyth
 from xmargin.testbed.anvil import MULTICALL3, Anvil
+from xmargin.testbed.evm_chain import EvmChain
 from xmargin.testbed.market import scripted_steps
 from xmargin.testbed.markets import EVM_PRICES, GENESIS_PRICES_USD, SOLANA_PRICES
 from xmargin.testbed.portfolios import CORE, FAST, PORTFOLIOS, Kind, Whole
-from xmargin.testbed.world import EvmChain, Testbed
+from xmargin.testbed.world import Testbed
 
 HEALTH_FACTOR_TOLERANCE = Decimal("0.005")
 CLOCK_TOLERANCE_S = 2.0

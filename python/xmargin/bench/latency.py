@@ -21,7 +21,8 @@ import grpc
 from xmargin.bench.figures import Figure, quantiles
 from xmargin.testbed.calldata import call_data
 from xmargin.testbed.chainlink import to_answer
-from xmargin.testbed.world import EvmChain, Testbed, open_testbed
+from xmargin.testbed.evm_chain import EvmChain
+from xmargin.testbed.world import Testbed, open_testbed
 from xmargin.v1 import margin_report_pb2, margin_service_pb2, margin_service_pb2_grpc
 
 _BLOCKS = 100

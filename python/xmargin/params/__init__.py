@@ -10,6 +10,7 @@ import json
 from importlib.resources import files
 from pathlib import Path
 
+from xmargin import untrusted_json
 from xmargin.errors import ParameterError
 from xmargin.model import RiskParameters
 
@@ -50,7 +51,7 @@ def parse_parameters(text: str) -> RiskParameters:
         ParameterError: the text is no JSON object, or names no name and version.
     """
     try:
-        tree = json.loads(text)
+        tree = untrusted_json.loads(text)
     except ValueError as fault:
         raise ParameterError(f"parameters: no JSON: {fault}", field="risk.parameters") from fault
     if not isinstance(tree, dict):

@@ -1,17 +1,15 @@
 """The configuration that `xmargin serve --config` reads, for a running testbed."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from xmargin.testbed import chainlink, pyth
+from xmargin.testbed.evm_chain import EvmChain
 from xmargin.testbed.markets import TOKENS
 from xmargin.testbed.portfolios import ExtraOwner, Portfolio
-from xmargin.testbed.solana_vm import MINTS
-
-if TYPE_CHECKING:
-    from xmargin.testbed.world import EvmChain, Testbed
+from xmargin.testbed.solana_vm import MINTS, SolanaVm
 
 _PRICE_TOLERANCE_S = 60
 # A wrapped token may lose its peg: this much of it is not counted as collateral.
@@ -21,29 +19,34 @@ _WRAPPED = frozenset({"wstETH", "soETH"})
 TomlValue: TypeAlias = str | int | list[str]
 
 
-def config_toml(bed: "Testbed", *, listen: str, tape: Path, head_age_ms_max: int) -> str:
+def config_toml(
+    evm: Collection[EvmChain],
+    vm: SolanaVm,
+    owners: Iterable[Portfolio | ExtraOwner],
+    *,
+    listen: str,
+    tape: Path,
+    head_age_ms_max: int,
+) -> str:
     """The whole configuration as TOML."""
     head = [
         _table("[service]", listen=listen, tape=str(tape)),
         _table("[risk]", parameters="unified-v1"),
     ]
-    chains = [_evm_chain(chain, head_age_ms_max) for chain in bed.evm.values()]
+    chains = [_evm_chain(chain, head_age_ms_max) for chain in evm]
     solana = _table(
         "[[chains]]",
-        id=bed.solana.chain,
+        id=vm.chain,
         name="surfpool",
         kind="solana",
         head_age_ms_max=head_age_ms_max,
         # Surfpool stops answering after about a thousand account subscriptions in its life.
         subscriptions_max=40,
-    ) + _table("[[chains.endpoints]]", label="surfpool", http=bed.solana.http_url,
-               ws=bed.solana.ws_url)  # fmt: skip
-    rows = [row for chain in bed.evm.values() for row in _evm_rows(chain)]
-    owners: list[Portfolio | ExtraOwner] = [*bed.portfolios, *bed.extras]
-    accounts = [
-        _portfolio(bed, owner.id, owner.evm_address, owner.solana_address) for owner in owners
-    ]
-    return "\n".join([*head, *chains, solana, *rows, *_solana_rows(bed), *accounts])
+    ) + _table("[[chains.endpoints]]", label="surfpool", http=vm.http_url,
+               ws=vm.ws_url)  # fmt: skip
+    rows = [row for chain in evm for row in _evm_rows(chain)]
+    accounts = [_portfolio(evm, vm, owner) for owner in owners]
+    return "\n".join([*head, *chains, solana, *rows, *_solana_rows(vm), *accounts])
 
 
 def _table(header: str, **entries: TomlValue) -> str:
@@ -52,7 +55,7 @@ def _table(header: str, **entries: TomlValue) -> str:
     return "\n".join([header, *lines, ""])
 
 
-def _evm_chain(chain: "EvmChain", head_age_ms_max: int) -> str:
+def _evm_chain(chain: EvmChain, head_age_ms_max: int) -> str:
     return _table(
         "[[chains]]",
         id=chain.id,
@@ -67,7 +70,7 @@ def _evm_chain(chain: "EvmChain", head_age_ms_max: int) -> str:
     )
 
 
-def _evm_rows(chain: "EvmChain") -> Iterable[str]:
+def _evm_rows(chain: EvmChain) -> Iterable[str]:
     yield _table(
         "[[venues]]",
         id=chain.venue,
@@ -110,8 +113,8 @@ def _token(identifier: str, symbol: str, asset: str, price: str, program: str = 
     )
 
 
-def _solana_rows(bed: "Testbed") -> Iterable[str]:
-    chain = bed.solana.chain
+def _solana_rows(vm: SolanaVm) -> Iterable[str]:
+    chain = vm.chain
     yield _table("[[venues]]", id=f"wallet@{chain}", kind="wallet")
     for base, feed_id in pyth.FEED_IDS.items():
         yield _table(
@@ -125,15 +128,15 @@ def _solana_rows(bed: "Testbed") -> Iterable[str]:
         )
     yield _token(f"{chain}/slip44:501", "SOL", "SOL", "SOL")
     for mint in MINTS:
-        identifier = f"{chain}/token:{bed.solana.mint(mint.symbol)}"
+        identifier = f"{chain}/token:{vm.mint(mint.symbol)}"
         yield _token(identifier, mint.symbol, mint.asset, mint.price, str(mint.program))
 
 
-def _portfolio(bed: "Testbed", name: str, evm_address: str, solana_address: str) -> str:
+def _portfolio(evm: Iterable[EvmChain], vm: SolanaVm, owner: Portfolio | ExtraOwner) -> str:
     on_evm = [
-        f"{venue}/{evm_address.lower()}"
-        for chain in bed.evm.values()
+        f"{venue}/{owner.evm_address.lower()}"
+        for chain in evm
         for venue in (chain.venue, f"wallet@{chain.id}")
     ]
-    accounts = [*on_evm, f"wallet@{bed.solana.chain}/{solana_address}"]
-    return _table("[[portfolios]]", id=name, accounts=accounts)
+    accounts = [*on_evm, f"wallet@{vm.chain}/{owner.solana_address}"]
+    return _table("[[portfolios]]", id=owner.id, accounts=accounts)

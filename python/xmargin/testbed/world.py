@@ -1,19 +1,15 @@
 """The whole testbed: `async with open_testbed() as bed` gives three real chains, owners on them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from web3 import AsyncWeb3
-from web3.contract import AsyncContract
 
 from xmargin.testbed import packages, seeding
-from xmargin.testbed.aave import AaveMarket, deploy_market
+from xmargin.testbed.aave import deploy_market
 from xmargin.testbed.anvil import Anvil
 from xmargin.testbed.config_toml import config_toml
+from xmargin.testbed.evm_chain import EvmChain
 from xmargin.testbed.market import Market
 from xmargin.testbed.markets import MARKETS, OPENING_PRICES_USD, MarketSpec
 from xmargin.testbed.portfolios import PORTFOLIOS, ExtraOwner, Portfolio
@@ -22,35 +18,6 @@ from xmargin.testbed.solana_vm import SolanaVm
 # Positions are a week old at genesis, so that every index has left one.
 POSITIONS_AGE_S = 7 * 86_400
 HEAD_AGE_MS_MAX = 15_000
-
-
-@dataclass(frozen=True, slots=True)
-class EvmChain:
-    """One EVM chain of the testbed."""
-
-    node: Anvil
-    aave: AaveMarket
-    a_tokens: Mapping[str, str]
-
-    @property
-    def id(self) -> str:
-        """CAIP-2."""
-        return self.node.chain
-
-    @property
-    def venue(self) -> str:
-        """The Aave market's venue id."""
-        return f"aave-v3@{self.id}"
-
-    @property
-    def w3(self) -> AsyncWeb3[Any]:
-        """A client of the chain."""
-        return self.node.w3
-
-    @property
-    def pool(self) -> AsyncContract:
-        """The Aave pool."""
-        return self.aave.pool
 
 
 class Testbed:
@@ -106,7 +73,15 @@ class Testbed:
         head_age_ms_max: int = HEAD_AGE_MS_MAX,
     ) -> str:
         """The configuration that serves this testbed, as TOML."""
-        return config_toml(self, listen=listen, tape=tape, head_age_ms_max=head_age_ms_max)
+        owners: list[Portfolio | ExtraOwner] = [*self.portfolios, *self.extras]
+        return config_toml(
+            self.evm.values(),
+            self.solana,
+            owners,
+            listen=listen,
+            tape=tape,
+            head_age_ms_max=head_age_ms_max,
+        )
 
 
 @asynccontextmanager

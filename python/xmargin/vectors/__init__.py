@@ -1,5 +1,6 @@
 """External vectors: files of other engines' inputs and results, held against ours."""
 
-from xmargin.vectors.running import FORMATS, Case, Check, Report, run
+from xmargin.vectors.case import Check
+from xmargin.vectors.running import FORMATS, Case, Report, run
 
 __all__ = ["FORMATS", "Case", "Check", "Report", "run"]

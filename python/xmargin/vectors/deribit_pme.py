@@ -25,8 +25,8 @@ from xmargin.model.derivatives import (
     GridPortfolio,
     GridPosition,
 )
+from xmargin.vectors.case import Check, Vector
 from xmargin.vectors.fields import Fields, fault, number, plain, read_file
-from xmargin.vectors.running import Check, Vector
 
 VOLS = ("same", "down", "up")
 """In the order of trial: of equally bad scenarios the one without a vol move binds."""

@@ -20,8 +20,8 @@ from xmargin.model.derivatives import (
     GridPosition,
     Smile,
 )
+from xmargin.vectors.case import Check, Vector
 from xmargin.vectors.fields import Fields, fault, number, plain, read_file
-from xmargin.vectors.running import Check, Vector
 
 SECONDS_PER_YEAR = 365 * 86_400
 SETTLEMENT_SECONDS = 30 * 60

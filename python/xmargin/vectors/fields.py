@@ -1,12 +1,12 @@
 """Reading a vector file: every fault names the file, the field and what should be there."""
 
-import json
 from collections.abc import Iterator
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from xmargin import untrusted_json
 from xmargin.errors import InvalidArgumentError
 
 
@@ -82,8 +82,8 @@ def read_file(path: Path) -> Fields:
         InvalidArgumentError: the file cannot be read, or holds no JSON object.
     """
     try:
-        return Fields(json.loads(path.read_text("utf-8")), path.name)
-    except (OSError, ValueError, RecursionError) as problem:
+        return Fields(untrusted_json.loads(path.read_text("utf-8")), path.name)
+    except (OSError, ValueError) as problem:
         raise InvalidArgumentError(f"{path}: is no JSON file: {problem}") from problem
 
 

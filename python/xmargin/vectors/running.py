@@ -6,32 +6,8 @@ from pathlib import Path
 
 from xmargin.engine.grid import grid_margins
 from xmargin.errors import InvalidArgumentError
-from xmargin.model.derivatives import GridMargin, GridMarket, GridPortfolio
-
-
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """One case: what the mechanism is given, and what it must answer."""
-
-    parameters: str
-    market: GridMarket
-    portfolio: GridPortfolio
-    checks: Callable[[GridMargin], "list[Check]"]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One figure: by ``field``, as the file has it and as it was computed."""
-
-    field: str
-    expected: float | str
-    actual: float | str
-
-    def error(self, floor: float) -> float:
-        """Relative to the expected, or to ``floor`` where that is smaller; 0 or 1 of texts."""
-        if isinstance(self.expected, str) or isinstance(self.actual, str):
-            return float(self.expected != self.actual)
-        return abs(self.actual - self.expected) / max(abs(self.expected), floor)
+from xmargin.vectors import deribit_pme, derive_pmrm2
+from xmargin.vectors.case import Check, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +49,9 @@ class Report:
         return max(case.max_rel_error for case in self.cases)
 
 
-def _derive(path: Path) -> Vector:
-    from xmargin.vectors.derive_pmrm2 import decode
-
-    return decode(path)
-
-
-def _deribit(path: Path) -> Vector:
-    from xmargin.vectors.deribit_pme import decode
-
-    return decode(path)
-
-
 FORMATS: Mapping[str, Format] = {
-    "deribit-pme": Format(_deribit, tolerance=1e-9, floor=1e-9),
-    "derive-pmrm2": Format(_derive, tolerance=1e-8, floor=1e-2),
+    "deribit-pme": Format(deribit_pme.decode, tolerance=1e-9, floor=1e-9),
+    "derive-pmrm2": Format(derive_pmrm2.decode, tolerance=1e-8, floor=1e-2),
 }
 """By name. The tolerances are relative, of figures at least as large as the floor."""
 
