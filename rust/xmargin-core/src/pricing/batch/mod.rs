@@ -31,8 +31,9 @@ use crate::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InstructionSet(Vectors);
 
+/// The kinds of vectors there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Vectors {
+pub(crate) enum Vectors {
     Baseline,
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -83,6 +84,11 @@ impl InstructionSet {
             #[cfg(target_arch = "x86_64")]
             Vectors::Avx512 => "avx512",
         }
+    }
+
+    /// Which vectors these are, for kernels elsewhere.
+    pub(crate) fn vectors(self) -> Vectors {
+        self.0
     }
 
     /// Prices a job with these vectors; `values` has a place for every row.

@@ -1,0 +1,128 @@
+//! Marks and scenario P&L by row, laid out for the kernels.
+
+use super::accounts::{fault, moderate, same_length};
+use super::kernel::{LANES, Row};
+use super::{ROWS_MAX, SCENARIOS_MAX};
+use crate::Error;
+
+/// The mark of each row and its P&L in each scenario, USD a unit, in `f64` and in `f32`.
+///
+/// Scenarios stand in tiles of [`LANES`]; lanes without a scenario repeat the first of their tile,
+/// so that they can tie with a worst scenario but never come before it.
+pub struct ScenarioMatrix {
+    scenarios: usize,
+    /// By tile, then by row.
+    pub(super) double: Vec<Row<f64>>,
+    pub(super) single: Vec<Row<f32>>,
+    pub(super) of_row: Vec<RowMark>,
+}
+
+/// What an account needs of a row once, not once a scenario.
+#[derive(Clone, Copy)]
+pub(super) struct RowMark {
+    pub mark: f64,
+    /// The largest |P&L| over the scenarios.
+    pub pnl_max: f64,
+}
+
+impl ScenarioMatrix {
+    /// A checked matrix; `pnl` is by row, then by scenario.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the row of `matrix` at fault: a number that is not finite or beyond
+    /// [`MAGNITUDE_MAX`](super::MAGNITUDE_MAX), or a column of another length.
+    pub fn new(scenarios: usize, mark: &[f64], pnl: &[f64]) -> Result<Self, Error> {
+        let rows = mark.len();
+        if scenarios == 0 || scenarios > SCENARIOS_MAX {
+            let problem = format!("is of {scenarios} scenarios; there are 1 to {SCENARIOS_MAX}");
+            return Err(fault("matrix", "pnl", None, problem));
+        }
+        if rows == 0 || rows > ROWS_MAX {
+            return Err(fault(
+                "matrix",
+                "mark",
+                None,
+                format!("is of {rows} rows; there are 1 to {ROWS_MAX}"),
+            ));
+        }
+        same_length("matrix", "pnl", pnl.len(), rows * scenarios)?;
+        moderate("matrix", "mark", mark)?;
+        // Row numbers in the message are of the matrix, not of the flat column.
+        moderate("matrix", "pnl", pnl).map_err(|_| first_fault(scenarios, pnl))?;
+        Ok(Self::laid_out(scenarios, mark, pnl))
+    }
+
+    fn laid_out(scenarios: usize, mark: &[f64], pnl: &[f64]) -> Self {
+        let tiles = scenarios.div_ceil(LANES);
+        let mut double = Vec::with_capacity(tiles * mark.len());
+        for tile in 0..tiles {
+            let of_tile = tile * LANES..scenarios.min((tile + 1) * LANES);
+            double.extend(pnl.chunks_exact(scenarios).map(|row| {
+                let mut lanes = Row([row[of_tile.start]; LANES]);
+                lanes.0[..of_tile.len()].copy_from_slice(&row[of_tile.clone()]);
+                lanes
+            }));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the rounding that `screen` bounds"
+        )]
+        let single = double
+            .iter()
+            .map(|row| Row(row.0.map(|pnl| pnl as f32)))
+            .collect();
+        let largest = |row: &[f64]| row.iter().fold(0.0, |most: f64, pnl| most.max(pnl.abs()));
+        let marks = mark.iter().zip(pnl.chunks_exact(scenarios));
+        let of_row = marks
+            .map(|(&mark, row)| RowMark {
+                mark,
+                pnl_max: largest(row),
+            })
+            .collect();
+        Self {
+            scenarios,
+            double,
+            single,
+            of_row,
+        }
+    }
+
+    /// How many scenarios there are.
+    #[must_use]
+    pub fn scenarios(&self) -> usize {
+        self.scenarios
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.of_row.len()
+    }
+
+    /// The mark of a row, if there is such a row.
+    #[must_use]
+    pub fn mark(&self, row: usize) -> Option<f64> {
+        self.of_row.get(row).map(|row| row.mark)
+    }
+
+    /// The P&L of a row in a scenario, if there are such.
+    #[must_use]
+    pub fn pnl(&self, row: usize, scenario: usize) -> Option<f64> {
+        let at = scenario / LANES * self.rows() + row;
+        let there = scenario < self.scenarios && row < self.rows();
+        there.then(|| self.double[at].0[scenario % LANES])
+    }
+}
+
+fn first_fault(scenarios: usize, pnl: &[f64]) -> Error {
+    let at = pnl
+        .iter()
+        .position(|&pnl| !super::is_moderate(pnl))
+        .unwrap_or_default();
+    let problem = format!(
+        "{} in scenario {} is not a number within ±1e15",
+        pnl[at],
+        at % scenarios
+    );
+    Error::row("matrix", "pnl", at / scenarios, problem)
+}
