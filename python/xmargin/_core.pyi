@@ -6,9 +6,13 @@ All integers of venue truth travel as 32-byte big-endian unsigned values
 here are ignored. Formulas: ``docs/margin-model.md`` and ``docs/margin.md``.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self, final
 
 __all__ = [
+    "AccountBook",
+    "OptionGrid",
+    "ScenarioMatrix",
     "__version__",
     "backtest",
     "check_grid_parameters",
@@ -30,6 +34,117 @@ __all__ = [
 
 __version__: str
 """Version of the core; part of every view."""
+
+@final
+class ScenarioMatrix:
+    """The mark of each row and its P&L in each scenario (USD a unit). Immutable."""
+
+    def __new__(cls, scenarios: int, marks: Any, pnl: Any) -> Self:
+        """A checked matrix.
+
+        Args:
+            scenarios: how many, 1 to 4096.
+            marks: ``mark: f64``, a row each, 1 to 1,000,000 rows.
+            pnl: ``pnl: f64``, by row, then by scenario. All numbers are within 1e15.
+
+        Raises:
+            EngineError: naming column and row at fault.
+        """
+
+    @property
+    def scenarios(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    def mark(self, row: int) -> float | None: ...
+    def pnl(self, row: int, scenario: int) -> float | None: ...
+
+@final
+class OptionGrid:
+    """Factors and Black-76 chains under scenarios. Immutable."""
+
+    def __new__(
+        cls, *, factors: int, moves: Any, scenarios: Any, chains: Any, options: Any
+    ) -> Self:
+        """A checked grid; the rows of its matrices are the factors, then the options.
+
+        Args:
+            factors: how many there are.
+            moves: ``move: f64``, relative, above -1; by factor, then by scenario.
+            scenarios: ``vol_factor: f64``.
+            chains: ``factor: u32, forward_ratio: f64, discount: f64``.
+            options: ``chain: u32, put: bool, strike: f64, stdev: f64``.
+
+        Raises:
+            EngineError: naming table, column and row at fault.
+        """
+
+    def reprice(self, prices: Sequence[float]) -> ScenarioMatrix:
+        """The matrix at these prices of the factors (USD).
+
+        Raises:
+            EngineError: a price is not positive or out of range.
+        """
+
+@final
+class AccountBook:
+    """Accounts as sparse rows of quantities."""
+
+    def __new__(cls, *, instruments: Any, rows: int, threads: int) -> Self:
+        """An empty book and its threads.
+
+        Args:
+            instruments: ``row: u32, multiple: f64``.
+            rows: rows of the matrices that it is evaluated with.
+            threads: how many to start. Results do not depend on it.
+
+        Raises:
+            EngineError: naming column and row at fault.
+            ParameterError: the threads cannot be had.
+        """
+
+    def __len__(self) -> int: ...
+    @property
+    def netted_positions(self) -> int: ...
+    def append(self, accounts: Any, positions: Any) -> None:
+        """Add accounts. Columns that come in one chunk are read without a copy.
+
+        Args:
+            accounts: ``id: u64, cash_usd: f64, positions_end: u64``.
+            positions: ``instrument: u32, quantity: f64``.
+
+        Raises:
+            EngineError: naming table, column and row at fault; the book is as before.
+        """
+
+    def evaluate(
+        self, matrix: ScenarioMatrix, loss_factor: float, with_order: bool
+    ) -> tuple[Any, Any]:
+        """Margins ``worst_scenario: u16, worst_pnl, margin, excess: f64``, and the breaches.
+
+        Breaches (``None`` unless ``with_order``) are ``account: u32, id: u64`` and the columns of
+        the margins, by (excess, id). The memory of the margins is used again at the next call, if
+        they have been let go by then.
+
+        Raises:
+            EngineError: the book is empty, or the matrix has other rows.
+            ParameterError: the loss factor is not in [0, 100].
+        """
+
+    def screen(self, matrix: ScenarioMatrix, loss_factor: float) -> tuple[Any, int]:
+        """The same breaches from a pass in ``f32``, and how many accounts ``f64`` judged.
+
+        Raises:
+            EngineError, ParameterError: as ``evaluate``.
+        """
+
+    def account(
+        self, matrix: ScenarioMatrix, loss_factor: float, account: int
+    ) -> tuple[int, float, float, float]:
+        """Worst scenario, worst P&L, margin and excess of the account in row ``account``.
+
+        Raises:
+            EngineError, ParameterError: as ``evaluate``; there is no such row.
+        """
 
 def scenario_names(parameters: str, assets: list[str]) -> list[str]:
     """The names of the scenarios that ``parameters`` (JSON) expand to over ``assets``, in order.

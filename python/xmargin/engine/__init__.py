@@ -1,18 +1,24 @@
 """The engine: the only caller of the Rust core. Snapshots in, result tables out."""
 
+from xmargin.engine.book import AccountBook, AccountMargin, OptionGrid, Screened, scenario_matrix
 from xmargin.engine.evaluate import Engine, Evaluation
 from xmargin.engine.pricing import SviFit, fit_svi, implied_vols, option_greeks, option_values
 from xmargin.model import RiskParameters
 
 __all__ = [
+    "AccountBook",
+    "AccountMargin",
     "Engine",
     "Evaluation",
+    "OptionGrid",
+    "Screened",
     "SviFit",
     "check_parameters",
     "fit_svi",
     "implied_vols",
     "option_greeks",
     "option_values",
+    "scenario_matrix",
 ]
 
 

@@ -114,7 +114,7 @@ fn book(accounts: usize) -> Result<AccountBook, Error> {
         quantity.extend((0..12).map(|_| random() as f64 / 2f64.powi(53) - 0.5));
     }
     let cash: Vec<f64> = (0..accounts)
-        .map(|_| 60_000.0 * (random() as f64 / 2f64.powi(53)))
+        .map(|_| 400_000.0 * (random() as f64 / 2f64.powi(53)))
         .collect();
     let id: Vec<u64> = (0..accounts as u64).collect();
     let end: Vec<u64> = (1..=accounts as u64).map(|account| account * 12).collect();

@@ -2,6 +2,7 @@
 //! one. Nothing is computed here; the interface is documented in `python/xmargin/_core.pyi`.
 
 mod backtest;
+mod book;
 mod error;
 mod grid;
 mod historical;
@@ -157,6 +158,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(pricing::option_greeks, module)?)?;
     module.add_function(wrap_pyfunction!(pricing::implied_vols, module)?)?;
     module.add_function(wrap_pyfunction!(pricing::fit_svi, module)?)?;
+    book::register(module)?;
     historical::register(module)?;
     parametric::register(module)?;
     backtest::register(module)

@@ -1,8 +1,11 @@
 //! One Arrow table as columns of plain values.
 
+use std::borrow::Cow;
+
+use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{
-    Array, BooleanArray, FixedSizeBinaryArray, Float64Array, Int32Array, RecordBatch, StringArray,
-    UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    Array, BooleanArray, FixedSizeBinaryArray, Float64Array, Int32Array, PrimitiveArray,
+    RecordBatch, StringArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
@@ -87,6 +90,24 @@ impl InputTable {
         }
     }
 
+    /// A column of numbers without nulls, where it is: copied only if it came in several chunks.
+    pub fn slice<P: ArrowPrimitiveType>(
+        &self,
+        column: &'static str,
+    ) -> Result<Cow<'_, [P::Native]>, Error>
+    where
+        P::Native: Cell<Column = PrimitiveArray<P>>,
+    {
+        let [batch] = self.batches.as_slice() else {
+            return self.column::<P::Native>(column).map(Cow::Owned);
+        };
+        let array = self.typed::<P::Native>(batch, column)?;
+        match first_null(array) {
+            None => Ok(Cow::Borrowed(array.values())),
+            Some(row) => Err(self.fault(column, Some(row), "is null".to_owned())),
+        }
+    }
+
     /// A column that may hold nulls.
     pub fn nullable<T: Cell>(&self, column: &'static str) -> Result<Vec<Option<T>>, Error> {
         let mut values = Vec::new();
@@ -125,6 +146,10 @@ impl InputTable {
             problem,
         }
     }
+}
+
+fn first_null(array: &dyn Array) -> Option<usize> {
+    (array.null_count() > 0).then(|| (0..array.len()).find(|&row| array.is_null(row)))?
 }
 
 /// Whether an array of fixed-size values holds 256-bit ones.

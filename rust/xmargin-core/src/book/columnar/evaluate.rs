@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::accounts::{AccountBook, fault, same_length};
-use super::kernel::{LANES, Tile, value, worst};
+use super::kernel::{LANES, Tile, worst};
 use super::matrix::ScenarioMatrix;
 use super::workers::Workers;
 #[cfg(target_arch = "x86_64")]
@@ -206,20 +206,31 @@ impl Job<'_> {
     /// The accounts of a block.
     #[inline(always)]
     pub fn block<V: Tile<f64>>(&self, block: &mut Block<'_>) {
-        for at in 0..block.excess.len() {
-            let found = self.one::<V>(block.first + at);
-            block.worst_scenario[at] = found.worst_scenario;
-            block.worst_pnl[at] = found.worst_pnl;
-            block.margin[at] = found.margin;
-            block.excess[at] = found.excess;
+        let results = block
+            .worst_scenario
+            .iter_mut()
+            .zip(block.worst_pnl.iter_mut())
+            .zip(block.margin.iter_mut())
+            .zip(block.excess.iter_mut());
+        for (account, (((worst_scenario, worst_pnl), margin), excess)) in
+            (block.first..).zip(results)
+        {
+            let found = self.one::<V>(account);
+            *worst_scenario = found.worst_scenario;
+            *worst_pnl = found.worst_pnl;
+            *margin = found.margin;
+            *excess = found.excess;
         }
     }
 
     #[inline(always)]
     pub fn one<V: Tile<f64>>(&self, account: usize) -> AccountMargin {
         let entries = self.book.packed.of(account);
-        let worst = worst::<f64, V>(&self.matrix.double, self.matrix.rows(), entries);
-        let value = value(self.matrix, self.book.cash_usd[account], entries);
+        let mut value = self.book.cash_usd[account];
+        let marks = self.matrix.of_row.as_slice();
+        let worst = worst::<f64, V>(&self.matrix.double, entries, |row, quantity| {
+            value += quantity * marks[row].mark;
+        });
         // Plus zero: a loss of nothing has no sign.
         let worst_pnl = worst.pnl + 0.0;
         let margin = margin_of(self.loss_factor, worst_pnl);

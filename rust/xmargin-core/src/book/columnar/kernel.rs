@@ -1,7 +1,5 @@
 //! One account times the matrix, on whatever vectors the machine has.
 
-use super::matrix::ScenarioMatrix;
-
 /// Scenarios of one tile: 27 to 32 of them are one pass.
 pub(super) const LANES: usize = 32;
 
@@ -30,46 +28,45 @@ pub(super) struct Worst<T> {
     pub scenario: usize,
 }
 
-/// The worst scenario of an account's entries; `matrix` is by tile, then by row, of which there are
-/// `rows`.
+/// The rows of a matrix by tile: the first, and those beyond [`LANES`] scenarios.
+pub(super) struct Tiles<T> {
+    pub first: Vec<Row<T>>,
+    pub further: Vec<Vec<Row<T>>>,
+}
+
+/// The worst scenario of an account's entries; `visit` sees each entry's row and quantity once.
 #[inline(always)]
 pub(super) fn worst<T, V>(
-    matrix: &[Row<T>],
-    rows: usize,
+    tiles: &Tiles<T>,
     (row, quantity): (&[u32], &[f64]),
+    mut visit: impl FnMut(usize, f64),
 ) -> Worst<T>
 where
     T: PartialOrd + Copy,
     V: Tile<T>,
 {
-    let mut worst: Option<Worst<T>> = None;
-    for (number, tile) in matrix.chunks_exact(rows).enumerate() {
+    let mut sums = V::zero();
+    for (&row, &quantity) in row.iter().zip(quantity) {
+        sums = sums.add(quantity, &tiles.first[row as usize]);
+        visit(row as usize, quantity);
+    }
+    let pnl = sums.least();
+    let mut worst = Worst {
+        pnl,
+        scenario: sums.first(pnl),
+    };
+    for (number, tile) in tiles.further.iter().enumerate() {
         let mut sums = V::zero();
         for (&row, &quantity) in row.iter().zip(quantity) {
             sums = sums.add(quantity, &tile[row as usize]);
         }
-        let least = sums.least();
-        if worst.is_none_or(|worst| least < worst.pnl) {
-            worst = Some(Worst {
-                pnl: least,
-                scenario: number * LANES + sums.first(least),
-            });
+        let pnl = sums.least();
+        if pnl < worst.pnl {
+            let scenario = (number + 1) * LANES + sums.first(pnl);
+            worst = Worst { pnl, scenario };
         }
     }
-    worst.unwrap_or_else(|| Worst {
-        pnl: V::zero().least(),
-        scenario: 0,
-    })
-}
-
-/// The value of an account at the marks: cash, then the rows in their order.
-#[inline(always)]
-pub(super) fn value(matrix: &ScenarioMatrix, cash: f64, (row, quantity): (&[u32], &[f64])) -> f64 {
-    let mut value = cash;
-    for (&row, &quantity) in row.iter().zip(quantity) {
-        value += quantity * matrix.of_row[row as usize].mark;
-    }
-    value
+    worst
 }
 
 macro_rules! baseline {

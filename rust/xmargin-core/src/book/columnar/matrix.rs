@@ -1,7 +1,7 @@
 //! Marks and scenario P&L by row, laid out for the kernels.
 
 use super::accounts::{fault, moderate, same_length};
-use super::kernel::{LANES, Row};
+use super::kernel::{LANES, Row, Tiles, narrow};
 use super::{ROWS_MAX, SCENARIOS_MAX};
 use crate::Error;
 
@@ -11,9 +11,8 @@ use crate::Error;
 /// so that they can tie with a worst scenario but never come before it.
 pub struct ScenarioMatrix {
     scenarios: usize,
-    /// By tile, then by row.
-    pub(super) double: Vec<Row<f64>>,
-    pub(super) single: Vec<Row<f32>>,
+    pub(super) double: Tiles<f64>,
+    pub(super) single: Tiles<f32>,
     pub(super) of_row: Vec<RowMark>,
 }
 
@@ -53,24 +52,23 @@ impl ScenarioMatrix {
     }
 
     fn laid_out(scenarios: usize, mark: &[f64], pnl: &[f64]) -> Self {
-        let tiles = scenarios.div_ceil(LANES);
-        let mut double = Vec::with_capacity(tiles * mark.len());
-        for tile in 0..tiles {
-            let of_tile = tile * LANES..scenarios.min((tile + 1) * LANES);
-            double.extend(pnl.chunks_exact(scenarios).map(|row| {
-                let mut lanes = Row([row[of_tile.start]; LANES]);
+        let double = |from: usize| {
+            let of_tile = from..scenarios.min(from + LANES);
+            let rows = pnl.chunks_exact(scenarios).map(|row| {
+                let mut lanes = Row([row[from]; LANES]);
                 lanes.0[..of_tile.len()].copy_from_slice(&row[of_tile.clone()]);
                 lanes
-            }));
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the rounding that `screen` bounds"
-        )]
-        let single = double
-            .iter()
-            .map(|row| Row(row.0.map(|pnl| pnl as f32)))
-            .collect();
+            });
+            rows.collect::<Vec<_>>()
+        };
+        let double = Tiles {
+            first: double(0),
+            further: (LANES..scenarios).step_by(LANES).map(double).collect(),
+        };
+        let single = Tiles {
+            first: narrowed(&double.first),
+            further: double.further.iter().map(|tile| narrowed(tile)).collect(),
+        };
         let largest = |row: &[f64]| row.iter().fold(0.0, |most: f64, pnl| most.max(pnl.abs()));
         let marks = mark.iter().zip(pnl.chunks_exact(scenarios));
         let of_row = marks
@@ -108,10 +106,19 @@ impl ScenarioMatrix {
     /// The P&L of a row in a scenario, if there are such.
     #[must_use]
     pub fn pnl(&self, row: usize, scenario: usize) -> Option<f64> {
-        let at = scenario / LANES * self.rows() + row;
         let there = scenario < self.scenarios && row < self.rows();
-        there.then(|| self.double[at].0[scenario % LANES])
+        there.then(|| {
+            let tile = match scenario / LANES {
+                0 => &self.double.first,
+                number => &self.double.further[number - 1],
+            };
+            tile[row].0[scenario % LANES]
+        })
     }
+}
+
+fn narrowed(tile: &[Row<f64>]) -> Vec<Row<f32>> {
+    tile.iter().map(|row| Row(row.0.map(narrow))).collect()
 }
 
 fn first_fault(scenarios: usize, pnl: &[f64]) -> Error {

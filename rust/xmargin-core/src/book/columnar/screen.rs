@@ -28,7 +28,7 @@ use rayon::prelude::*;
 
 use super::accounts::AccountBook;
 use super::evaluate::{AccountMargin, BLOCK, Job, check, margin_of};
-use super::kernel::{LANES, Tile, value, worst};
+use super::kernel::{LANES, Tile, worst};
 use super::matrix::ScenarioMatrix;
 use super::order::{Breach, ordered, row_number};
 use super::workers::Workers;
@@ -140,20 +140,22 @@ impl Job<'_> {
     /// Whether `f32` proves that the excess in `f64` is not negative.
     #[inline(always)]
     fn is_safe<S: Tile<f32>>(&self, account: usize) -> bool {
-        let entries @ (row, quantity) = self.book.packed.of(account);
+        let entries @ (row, _) = self.book.packed.of(account);
         if row.len() > ENTRIES_MAX {
             return false;
         }
-        let worst = worst::<f32, S>(&self.matrix.single, self.matrix.rows(), entries);
         let mut size = 0.0;
-        for (&row, &quantity) in row.iter().zip(quantity) {
-            size += quantity.abs() * self.matrix.of_row[row as usize].pnl_max;
-        }
+        let mut value = self.book.cash_usd[account];
+        let marks = self.matrix.of_row.as_slice();
+        let worst = worst::<f32, S>(&self.matrix.single, entries, |row, quantity| {
+            value += quantity * marks[row].mark;
+            size += quantity.abs() * marks[row].pnl_max;
+        });
         #[expect(clippy::cast_precision_loss, reason = "at most ENTRIES_MAX")]
         let entry_count = row.len() as f64;
         let bound =
             BOUND_FACTOR * (entry_count + 2.0) * UNIT_ROUNDOFF * size + entry_count * UNDERFLOW;
         let margin = margin_of(self.loss_factor, f64::from(worst.pnl) - bound);
-        value(self.matrix, self.book.cash_usd[account], entries) - margin >= 0.0
+        value - margin >= 0.0
     }
 }
