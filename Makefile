@@ -35,6 +35,10 @@ $(STAMPS)/chains: $(STAMPS)/core python/xmargin/testbed/packages.py
 	@tools/setup.sh chains
 	@touch $@
 
+$(STAMPS)/bench: $(STAMPS)/core tools/bench.lock
+	@tools/setup.sh bench
+	@touch $@
+
 setup: $(STAMPS)/chains ## Make .venv, build the Rust core, fetch the local chains
 	@echo "set-up: ready, in .venv" >&2
 
@@ -43,7 +47,7 @@ setup: $(STAMPS)/chains ## Make .venv, build the Rust core, fetch the local chai
 demo: $(STAMPS)/core ## The main job on local real chains; ARGS="--once --json" prints one document
 	@$(BIN)/xmargin demo $(ARGS)
 
-bench: $(STAMPS)/core ## Measure; ARGS go to xmargin.bench
+bench: $(STAMPS)/bench ## Measure; ARGS="book options" names parts, all go to xmargin.bench
 	@$(BIN)/python -m xmargin.bench $(ARGS)
 
 # --- Test: what fails quickly comes first ---------------------------------------------------------

@@ -85,6 +85,13 @@ step_core() {
         --python "$VENV/bin/python" --no-build-isolation --no-deps --reinstall --editable . >&2
 }
 
+# What the core is measured against; a later sync of the packages takes it away again.
+step_bench() {
+    say "installing the engines to measure against"
+    run_uv pip install --quiet --python "$VENV/bin/python" --require-hashes --no-deps \
+        -r tools/bench.lock >&2
+}
+
 step_chains() {
     has_node || return 0
     say "fetching the local chains' npm packages"
@@ -100,11 +107,12 @@ compile_lock() {
 step_lock() {
     echo uv | compile_lock --no-annotate --output-file tools/uv.lock "$@" -
     compile_lock --group dev --output-file requirements.lock "$@" pyproject.toml
+    compile_lock --group bench --no-annotate --output-file tools/bench.lock "$@"
     if [ "${1:-}" = --upgrade ]; then cargo update >&2; else cargo update --workspace >&2; fi
 }
 
 case "$1" in
     need) shift && need "$@" ;;
-    venv | packages | core | chains | lock) step=$1 && shift && "step_$step" "$@" ;;
+    venv | packages | core | bench | chains | lock) step=$1 && shift && "step_$step" "$@" ;;
     *) say "no step is called $1" && exit 2 ;;
 esac

@@ -13,8 +13,8 @@ from xmargin.reference.account_book import Account, Listed, Margin, MatrixRow, m
 Positions = Sequence[tuple[int, float]]
 ROWS, SCENARIOS = 8, 27
 # Four of spot, three perps, half a contract and a double one, on eight rows.
-LISTING = ((0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0), (0, 1.0), (1, 1.0), (2, 0.5), (4, 2.0))
-LISTING += ((5, 1.0), (6, 1.0), (7, 0.1))
+LISTING = [(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0), (0, 1.0), (1, 1.0), (2, 0.5), (4, 2.0)]
+LISTING += [(5, 1.0), (6, 1.0), (7, 0.1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Accounts by the million against the exact reference, and what must hold of them (ids B1 to B6)."""
+"""Accounts by the million against the exact reference, and what must hold of them (ids B1-B6)."""
 
 import json
 import math
@@ -31,9 +31,7 @@ from xmargin.reference.account_book import breaches
 properties = settings(max_examples=80, deadline=None)
 EXPECTED: dict[str, Any] = json.loads(GOLDEN.read_text("utf-8"))
 SEED = st.integers(0, 10**9)
-POSITIONS = st.lists(
-    st.tuples(st.integers(0, len(LISTING) - 1), st.floats(-1e6, 1e6)), max_size=14
-)
+POSITIONS = st.lists(st.tuples(st.integers(0, len(LISTING) - 1), st.floats(-1e6, 1e6)), max_size=14)
 
 
 def close(found: float, wanted: float, size: float = 1e4) -> bool:
@@ -234,7 +232,9 @@ def test_ragged_and_null_columns_are_refused() -> None:
     accounts = loaded([1.0], [[(0, 1.0)]], ids=[7])
     good, positions = tables([0.0], [[(0, 1.0)]], [1])
     ragged = good.set_column(2, "positions_end", pa.array([5], pa.uint64()))
-    with pytest.raises(EngineError, match=r"accounts\.positions_end row 0: 5 is not within 0 and 1"):
+    with pytest.raises(
+        EngineError, match=r"accounts\.positions_end row 0: 5 is not within 0 and 1"
+    ):
         accounts.append(ragged, positions)
     null = positions.set_column(1, "quantity", pa.array([None], pa.float64()))
     with pytest.raises(EngineError, match=r"positions\.quantity row 0: is null"):

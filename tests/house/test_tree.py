@@ -53,7 +53,7 @@ def test_the_machine_path_pattern_finds_what_it_should() -> None:
 
 
 def test_no_lock_holds_an_address() -> None:
-    for lock in ("requirements.lock", "tools/uv.lock"):
+    for lock in ("requirements.lock", "tools/uv.lock", "tools/bench.lock"):
         assert "://" not in (ROOT / lock).read_text()
     sources = set(re.findall(r'^source = "(.*)"$', (ROOT / "Cargo.lock").read_text(), re.MULTILINE))
     assert sources == {"registry+https://github.com/rust-lang/crates.io-index"}

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from xmargin.bench.figures import Figure, machine
 
-_PARTS = ("imports", "calls", "latency")
+_PARTS = ("imports", "calls", "latency", "options", "book")
 
 
 def main() -> int:
@@ -22,9 +22,13 @@ def main() -> int:
     figures: list[Figure] = []
     for part in options.parts or _PARTS:
         print(f"measuring {part} …", file=sys.stderr)
-        figures += _measure(part, options.owners)
+        figures += _measure(part, options)
     made_on = machine()
     document = {"machine": made_on, "figures": [asdict(figure) for figure in figures]}
+    if options.svg:
+        from xmargin.bench.plot import rates_svg
+
+        options.svg.write_text(rates_svg(figures), encoding="utf-8")
     if options.out:
         options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if options.json:
@@ -38,6 +42,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)}")
     parser.add_argument("--owners", type=int, default=1000, help="extra owners for latency")
+    sizes = parser.add_argument("--accounts", type=int, nargs="+", metavar="N")
+    sizes.default = [1_000, 20_000, 1_000_000]
+    sizes.help = "sizes of the book, up to 10,000,000 (above 1,000,000 without the other engines)"
+    parser.add_argument("--svg", type=Path, help="draw the rates to this file")
     parser.add_argument("--json", action="store_true", help="the document on standard output")
     parser.add_argument("--out", type=Path, help="write the document to this file")
     options = parser.parse_args()
@@ -47,7 +55,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _measure(part: str, owners: int) -> list[Figure]:
+def _measure(part: str, options: argparse.Namespace) -> list[Figure]:
     # Each part loads what it measures only when asked for.
     if part == "imports":
         from xmargin.bench import imports
@@ -57,9 +65,17 @@ def _measure(part: str, owners: int) -> list[Figure]:
         from xmargin.bench import calls
 
         return asyncio.run(calls.measure((0, 1_000, 5_000)))
+    if part == "options":
+        from xmargin.bench import options as option_prices
+
+        return option_prices.measure()
+    if part == "book":
+        from xmargin.bench import book
+
+        return book.measure(options.accounts)
     from xmargin.bench import latency
 
-    return asyncio.run(latency.measure(owners))
+    return asyncio.run(latency.measure(options.owners))
 
 
 def _show(on: Mapping[str, str], figures: list[Figure]) -> None:

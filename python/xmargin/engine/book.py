@@ -1,4 +1,4 @@
-"""Accounts by the million, over instruments priced once a scenario: the core's book at Python's door.
+"""Accounts by the million, over instruments priced once a scenario: the core's book for Python.
 
 An instrument is a multiple of a *row* of a scenario matrix. Formulas: ``docs/margin.md``.
 """

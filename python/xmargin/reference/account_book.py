@@ -1,4 +1,4 @@
-"""Margins of accounts over a scenario matrix, in exact rationals, as ``docs/margin.md`` writes them.
+"""Margins of accounts over a scenario matrix, in exact rationals, as ``docs/margin.md`` has them.
 
 An instrument is a multiple of a row; a row has a mark and a P&L in each scenario (USD a unit).
 """

@@ -82,12 +82,15 @@ impl InputTable {
 
     /// A column without nulls.
     pub fn column<T: Cell>(&self, column: &'static str) -> Result<Vec<T>, Error> {
-        let values = self.nullable::<T>(column)?;
-        let null = values.iter().position(Option::is_none);
-        match null {
-            None => Ok(values.into_iter().flatten().collect()),
-            Some(row) => Err(self.fault(column, Some(row), "is null".to_owned())),
+        let mut values = Vec::new();
+        for batch in &self.batches {
+            let array = self.typed::<T>(batch, column)?;
+            if let Some(row) = first_null(array) {
+                return Err(self.fault(column, Some(values.len() + row), "is null".to_owned()));
+            }
+            values.extend((0..array.len()).map(|row| T::value(array, row)));
         }
+        Ok(values)
     }
 
     /// A column of numbers without nulls, where it is: copied only if it came in several chunks.
