@@ -9,7 +9,7 @@ from xmargin.bench.book import UnequalError
 from xmargin.bench.figures import Figure
 from xmargin.engine import option_values
 
-_COUNT = 1_000_000
+_COUNT = 100_000
 _RUNS = 9
 
 

@@ -2,6 +2,12 @@
 //!
 //! Accounts of 4 spot and 3 perp positions on 4 factors and 5 of 1,000 options, under 27 scenarios.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "small numbers made up here"
+)]
+
 use std::time::Instant;
 
 use xmargin_core::Error;

@@ -1,6 +1,12 @@
 //! Accounts by the million: every instruction set, every number of threads, and `f32` say the same;
 //! no input makes a panic, and what is refused changes nothing.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "small numbers made up here"
+)]
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use xmargin_core::Error;

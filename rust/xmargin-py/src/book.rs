@@ -14,10 +14,10 @@ use xmargin_core::book::columnar::{
     self, AccountColumns, AccountMargin, Breach, ChainTerms, GridScenarios, Listing, OptionRow,
     Results, Workers, breaches, evaluate_account, evaluate_into, screen,
 };
-use xmargin_core::pricing::OptionKind;
 use xmargin_core::pricing::batch::InstructionSet;
 
 use crate::error::{table_error, to_python};
+use crate::pricing::kinds;
 use crate::table::InputTable;
 
 /// Adds the classes to the module.
@@ -125,19 +125,12 @@ fn terms(chains: &InputTable) -> Result<Vec<ChainTerms>, Error> {
 
 fn rows(options: &InputTable) -> Result<Vec<OptionRow>, Error> {
     let chain: Vec<u32> = options.column("chain")?;
-    let put: Vec<bool> = options.column("put")?;
+    let kind = kinds(options)?;
     let strike: Vec<f64> = options.column("strike")?;
     let stdev: Vec<f64> = options.column("stdev")?;
-    let kind = |put| {
-        if put {
-            OptionKind::Put
-        } else {
-            OptionKind::Call
-        }
-    };
     let rows = (0..chain.len()).map(|row| OptionRow {
         chain: chain[row],
-        kind: kind(put[row]),
+        kind: kind[row],
         strike: strike[row],
         stdev: stdev[row],
     });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::types::Float64Type;
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use pyo3::prelude::*;
 use pyo3_arrow::PyRecordBatch;
@@ -18,18 +19,13 @@ use crate::table::InputTable;
 pub fn option_values<'py>(py: Python<'py>, options: &Bound<'py, PyAny>) -> PyResult<PyRecordBatch> {
     let table = InputTable::import("options", options)?;
     answer(py, || {
-        let columns = Columns::read(&table)?;
-        let vol = table.column("vol")?;
-        let stdev = stdevs(&columns.expiry_years, &vol)?;
-        let Columns {
-            kind,
-            forward,
-            strike,
-            discount,
-            ..
-        } = &columns;
+        let kind = kinds(&table)?;
+        let column = |name| table.slice::<Float64Type>(name);
+        let (forward, strike, discount) =
+            (column("forward")?, column("strike")?, column("discount")?);
+        let stdev = stdevs(&column("expiry_years")?, &column("vol")?)?;
         let mut values = vec![0.0; kind.len()];
-        Batch::new(kind, forward, strike, &stdev, discount)?
+        Batch::new(&kind, &forward, &strike, &stdev, &discount)?
             .values_into(InstructionSet::best(), &mut values)?;
         Ok(vec![("value", values)])
     })
@@ -121,16 +117,8 @@ struct Columns {
 
 impl Columns {
     fn read(table: &InputTable) -> Result<Self, Error> {
-        let is_put: Vec<bool> = table.column("put")?;
-        let kind = |is_put| {
-            if is_put {
-                OptionKind::Put
-            } else {
-                OptionKind::Call
-            }
-        };
         Ok(Self {
-            kind: is_put.into_iter().map(kind).collect(),
+            kind: kinds(table)?,
             forward: table.column("forward")?,
             strike: table.column("strike")?,
             expiry_years: table.column("expiry_years")?,
@@ -148,6 +136,19 @@ impl Columns {
             discount: self.discount[row],
         }
     }
+}
+
+/// The column `put` as kinds.
+pub fn kinds(table: &InputTable) -> Result<Vec<OptionKind>, Error> {
+    let is_put: Vec<bool> = table.column("put")?;
+    let kind = |is_put| {
+        if is_put {
+            OptionKind::Put
+        } else {
+            OptionKind::Call
+        }
+    };
+    Ok(is_put.into_iter().map(kind).collect())
 }
 
 /// Computes columns without the interpreter's lock and hands them out as one batch.

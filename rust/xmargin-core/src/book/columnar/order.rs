@@ -51,11 +51,11 @@ pub fn breaches(
                 .collect()
         }),
     };
-    Ok(ordered(short, workers))
+    Ok(ordered(&short, workers))
 }
 
 /// Orders breaches by (excess, id).
-pub(super) fn ordered(breaches: Vec<Breach>, workers: &Workers) -> Vec<Breach> {
+pub(super) fn ordered(breaches: &[Breach], workers: &Workers) -> Vec<Breach> {
     // Sixteen bytes and a place are sorted, not whole breaches.
     let mut keys: Vec<(u64, u64, u32)> = breaches
         .iter()

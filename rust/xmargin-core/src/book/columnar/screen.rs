@@ -41,8 +41,8 @@ use crate::pricing::batch::Vectors;
 const UNIT_ROUNDOFF: f64 = 1.0 / 16_777_216.0;
 /// What covers γ's denominator, the `f64` pass's own error, and the roundings of the bound.
 const BOUND_FACTOR: f64 = 1.001;
-/// What covers underflow, an entry.
-const UNDERFLOW: f64 = 1.0 / (1_u128 << 90) as f64;
+/// 2⁻⁹⁰: what covers underflow, an entry.
+const UNDERFLOW: f64 = UNIT_ROUNDOFF * UNIT_ROUNDOFF * UNIT_ROUNDOFF * (1.0 / 262_144.0);
 /// With more entries an account is evaluated in `f64` at once.
 const ENTRIES_MAX: usize = 1_022;
 
@@ -81,14 +81,15 @@ pub fn screen(
         None => (0..blocks).map(of_block).collect(),
         Some(pool) => pool.install(|| (0..blocks).into_par_iter().map(of_block).collect()),
     };
-    let breaches = found.iter().flat_map(|found| &found.short);
-    let breaches = breaches.map(|&(account, margin)| Breach {
+    let short = found.iter().flat_map(|found| &found.short);
+    let breach = |&(account, margin): &(usize, AccountMargin)| Breach {
         account: row_number(account),
         id: book.ids()[account],
         margin,
-    });
+    };
+    let breaches: Vec<Breach> = short.map(breach).collect();
     Ok(Screened {
-        breaches: ordered(breaches.collect(), workers),
+        breaches: ordered(&breaches, workers),
         evaluated_in_f64: found.iter().map(|found| found.evaluated_in_f64).sum(),
     })
 }
