@@ -50,7 +50,7 @@ def _against(accounts: int) -> list[Figure]:
         engine = load(name, part)
         _check_equal(name, part_book, grid.reprice(prices), engine.step(engine.reprice()))
         steps[name], jobs[name] = _timed(engine, share)
-    note = f"best of {_RUNS} or more; equal answers; pure Python by proportion from {_PURE_PYTHON_MAX:,}"
+    note = f"best of {_RUNS}+; equal answers; objects by proportion from {_PURE_PYTHON_MAX:,}"
     rates = {f"{name} M accounts/s": accounts / s / 1e6 for name, s in steps.items()}
     whole = {f"{name} ms": 1e3 * s for name, s in jobs.items()}
     whole["xmargin screen in f32 ms"] = 1e3 * screens
