@@ -2,14 +2,18 @@
 
 import json
 import math
+import re
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from random import Random
 
 import pytest
+from rich.console import Console
 
 from tests.cli.command import xmargin
 from tests.house.paths import ROOT
+from xmargin.cli.backtest import sheets
 from xmargin.engine.statistical import ReturnSeries, historical_forecasts
 from xmargin.errors import InvalidArgumentError
 from xmargin.params import load_parameters
@@ -75,19 +79,36 @@ async def test_the_command_prints_auth_066_figures_that_fit_together(folder: Pat
 async def test_the_table_says_what_it_was_made_by(folder: Path) -> None:
     outcome = await xmargin("backtest", str(folder), "--lookback", "400", "--confidence", "0.975")
     assert outcome.code == 0, outcome.err
-    assert "backtest at 97.5000%" in outcome.out
+    assert "backtest at 97.5%" in outcome.out
     assert "historical-v1 1.0.0, 400 days back" in outcome.out
+
+
+def test_no_number_is_cut_at_80_columns(folder: Path) -> None:
+    report = backtest_report(read_series(folder), load_parameters("historical-v1"), 400, 1e9)
+    for sheet in sheets(report):
+        console = Console(width=80, file=StringIO(), force_terminal=False)
+        console.print(sheet)
+        printed = console.file.getvalue()  # type: ignore[attr-defined]
+        assert max(map(len, printed.splitlines())) <= 80
+        assert not re.search(r"(?<!all toget)\N{HORIZONTAL ELLIPSIS}", printed), printed
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("day,log_return\n", "line 1: the columns date and log_return are wanted"),
+        ("day,log_return\n", "line 1: is not date,log_return"),
+        ("date;log_return\n2020-01-01;0.1\n", "line 1: is not date,log_return"),
         ("date,log_return\n", "holds no return"),
         ("date,log_return\n2020-01-01,0.1\n2020-01-02,x\n", "line 3: "),
         ("date,log_return\n2020-13-01,0.1\n", "line 2: "),
-        ("date,log_return\n2020-01-01,nan\n", "line 2: log_return nan is no number"),
-        ("date,log_return\n2020-01-01\n", "line 2: "),
+        ("date,log_return\n2020-01-01,nan\n", "line 2: log_return 'nan' is no decimal"),
+        ("date,log_return\n2020-01-01\n", "line 2: has 1 fields where line 1 has 2"),
+        ("date,log_return\n2020-01-01,0,1\n", "line 2: has 3 fields where line 1 has 2"),
+        ("date,log_return\n2020-01-01,1_0\n", "line 2: log_return '1_0' is no decimal"),
+        ("date,log_return\n2020-01-01,1e400\n", "line 2: log_return inf is not in"),
+        ("date,log_return\n2020-01-01,10.5\n", "line 2: log_return 10.5 is not in"),
+        ("date,log_return\n2020-01-01,0.1\n2020-01-01,0.2\n", "line 3: 2020-01-01 is there twice"),
+        ('date,log_return\n2020-01-01,"' + 200_000 * "9" + '"\n', "line 2: field larger than"),
     ],
 )
 def test_a_bad_file_is_named_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
@@ -95,6 +116,41 @@ def test_a_bad_file_is_named_with_its_line(tmp_path: Path, text: str, problem: s
     path.write_text(text)
     with pytest.raises(InvalidArgumentError, match=problem):
         read_series(path)
+
+
+def test_a_spreadsheets_file_is_read_as_any_other(tmp_path: Path) -> None:
+    plain, marked = tmp_path / "plain.csv", tmp_path / "marked.csv"
+    plain.write_text("date,log_return\n2020-01-01,0.1\n2020-01-02,-.5e-1\n")
+    marked.write_bytes(b"\xef\xbb\xbf" + plain.read_bytes().replace(b"\n", b"\r\n"))
+    (of_plain,), (of_marked,) = read_series(plain), read_series(marked)
+    assert (of_plain.days, of_plain.log_returns) == (of_marked.days, of_marked.log_returns)
+    assert of_plain.log_returns == (0.1, -0.05)
+
+
+@pytest.mark.parametrize("names", [("AAA.csv", "AAA_log_returns.csv"), ("_log_returns.csv",)])
+def test_every_file_has_a_factor_of_its_own(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / name).write_text("date,log_return\n2020-01-01,0.1\n")
+    with pytest.raises(InvalidArgumentError, match=f"{names[-1]}: "):
+        read_series(tmp_path)
+
+
+async def test_a_fault_of_one_book_names_it(folder: Path) -> None:
+    (folder / "FLAT.csv").write_text(
+        "\n".join(["date,log_return", *(f"{year}-01-01,0" for year in range(1000, 1700))])
+    )
+    outcome = await xmargin("backtest", str(folder), "--lookback", "400")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("error: FLAT long: outcomes.es row 0: 0; it must be positive")
+
+
+async def test_a_confidence_may_be_a_fraction(folder: Path) -> None:
+    answers = [
+        await xmargin("backtest", str(folder), "--lookback", "400", "--confidence", level, "--json")
+        for level in ("0.99", "99/100")
+    ]
+    lines = [json.loads(answer.out)["lines"] for answer in answers]
+    assert lines[0] == lines[1]
 
 
 async def test_mistakes_are_one_line(tmp_path: Path, folder: Path) -> None:
@@ -109,6 +165,13 @@ async def test_mistakes_are_one_line(tmp_path: Path, folder: Path) -> None:
         assert outcome.out == ""
         assert len(outcome.err.splitlines()) == 1
         assert outcome.err.startswith("error: ")
+
+
+async def test_a_lookback_beyond_all_histories_is_a_usage_error(folder: Path) -> None:
+    outcome = await xmargin("backtest", str(folder), "--lookback", "9" * 30)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "'--lookback'" in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 def test_the_model_holds_over_real_returns() -> None:

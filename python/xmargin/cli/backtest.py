@@ -22,7 +22,10 @@ Parameters = Annotated[
 Level = Annotated[
     str | None, typer.Option("--confidence", metavar="LEVEL", help="Instead of the parameters'.")
 ]
-Lookback = Annotated[int, typer.Option("--lookback", min=1, help="Days that a forecast looks at.")]
+Lookback = Annotated[
+    int,
+    typer.Option("--lookback", min=1, max=100_000, help="Days that a forecast looks at."),
+]
 Exposure = Annotated[float, typer.Option("--exposure", help="USD in each book.")]
 
 
@@ -50,19 +53,21 @@ def backtest(  # noqa: PLR0917 - one argument an option, as Typer wants them
     if json:
         print_json(report.document())
     else:
-        for sheet in (_coverage(report), _tests(report)):
+        for sheet in sheets(report):
             stdout_console().print(sheet)
 
 
-def _coverage(report: "BacktestReport") -> Any:
+def sheets(report: "BacktestReport") -> tuple[Any, ...]:
+    """Three narrow tables: one wide one would cut numbers on a terminal of 80 columns."""
+    return _how_often(report), _how_far(report), _tests(report)
+
+
+def _how_often(report: "BacktestReport") -> Any:
     from xmargin.cli.sheet import Sheet
 
-    headings = (
-        *("book~", "side~", "from", "to", "observed>", "exceptions>", "coverage>"),
-        *("largest>", "average>", "above margin>"),
-    )
+    headings = ("book~", "side", "from", "to", "observed>", "exceptions>", "coverage>")
     title = (
-        f"backtest at {report.confidence:.4%}, USD {report.exposure_usd:,.0f} a book, "
+        f"backtest at {100 * report.confidence:.6g}%, USD {report.exposure_usd:,.0f} a book, "
         f"{report.parameters.name} {report.parameters.version}, {report.lookback_days} days back"
     )
     rows = [
@@ -72,37 +77,47 @@ def _coverage(report: "BacktestReport") -> Any:
             f"{line.tests['observations']:,}",
             f"{line.tests['exceptions']:,}",
             f"{line.tests['coverage']:.3%}",
-            f"{line.tests['largest_exception']:,.0f}",
-            f"{line.tests['average_exception']:,.0f}",
-            f"{line.requirement_exceptions:,}",
         ]
         for line in report.lines
     ]
-    note = "exceptions: loss beyond filtered VaR; above margin: beyond the whole requirement"
-    return Sheet(title, headings, rows, note)
+    return Sheet(title, headings, rows, "exceptions: days with a loss beyond filtered VaR")
+
+
+def _how_far(report: "BacktestReport") -> Any:
+    from xmargin.cli.sheet import Sheet
+
+    headings = ("book~", "side", "largest>", "average>", "above margin>", "Z1>", "Z2>", "Z2 p>")
+    rows: list[list[Cell]] = [
+        [
+            *_name(line),
+            f"{line.tests['largest_exception']:,.0f}",
+            f"{line.tests['average_exception']:,.0f}",
+            f"{line.requirement_exceptions:,}",
+            "-" if line.tests["z1"] is None else f"{line.tests['z1']:.3f}",
+            f"{line.tests['z2']:.3f}",
+            _p_value(line.tests["z2_p_normal"]),
+        ]
+        for line in report.lines
+    ]
+    note = "in USD beyond VaR; above margin: days beyond the whole requirement"
+    return Sheet("how far?", headings, rows, note)
 
 
 def _tests(report: "BacktestReport") -> Any:
     from xmargin.cli.sheet import Sheet
 
-    headings = (
-        *("book~", "side~", "Kupiec p>", "independence p>", "conditional p>"),
-        *("Z1>", "Z2>", "Z2 p>", "zone", "last 250 days"),
-    )
+    headings = ("book~", "side", "Kupiec p>", "indep. p>", "both p>", "zone", "last 250")
     rows: list[list[Cell]] = [
         [
             *_name(line),
             *(_p_value(line.tests[test][1]) for test in ("kupiec", "independence", "conditional")),
-            "-" if line.tests["z1"] is None else f"{line.tests['z1']:.3f}",
-            f"{line.tests['z2']:.3f}",
-            _p_value(line.tests["z2_p_normal"]),
             _zone(line.tests["traffic_light"]),
             _zone(line.tests["traffic_light_250"]),
         ]
         for line in report.lines
     ]
-    note = "a small p speaks against the model; zones are Basel's, at this confidence"
-    return Sheet("was it the model's fault?", headings, rows, note)
+    note = "a small p is against the model; both: conditional coverage"
+    return Sheet("was it the model's fault? (zones: Basel's)", headings, rows, note)
 
 
 def _name(line: "Line") -> list[str]:

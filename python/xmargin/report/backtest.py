@@ -18,6 +18,7 @@ from xmargin.engine.statistical import (
     check_historical_parameters,
     historical_forecasts,
 )
+from xmargin.errors import EngineError
 from xmargin.model import RiskParameters
 from xmargin.params import parse_parameters
 from xmargin.report.series import date_of, joint
@@ -108,17 +109,26 @@ def backtest_report(
     Raises:
         ParameterError: the parameters are out of range.
         InvalidArgumentError: the series have no days in common.
-        EngineError: a series is too short, or says a day twice.
+        EngineError: a book has too few days, or nothing to lose; the book is named.
     """
     check_historical_parameters(parameters)
-    confidence = float(json.loads(parameters.content)["confidence"])
+    confidence = _confidence(parameters)
     lines = []
     for book, sample, deltas_usd in _books(series, exposure_usd):
         for side, sign in SIDES.items():
             held = {factor: sign * delta for factor, delta in deltas_usd.items()}
-            forecasts = historical_forecasts(parameters, sample, held, lookback_days)
-            lines.append(_line(book, side, confidence, forecasts))
+            try:
+                forecasts = historical_forecasts(parameters, sample, held, lookback_days)
+                lines.append(_line(book, side, confidence, forecasts))
+            except EngineError as fault:
+                raise EngineError(f"{book} {side}: {fault}") from fault
     return BacktestReport(parameters, confidence, lookback_days, exposure_usd, tuple(lines))
+
+
+def _confidence(parameters: RiskParameters) -> float:
+    """The level, which the core has checked: a decimal, or a fraction of two such as 99/100."""
+    over, _, under = json.loads(parameters.content)["confidence"].partition("/")
+    return float(over) / float(under or 1)
 
 
 def _books(

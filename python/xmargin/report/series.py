@@ -1,8 +1,8 @@
 """Daily log returns from CSV files: ``date,log_return``, one file a factor."""
 
 import csv
-import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -13,6 +13,10 @@ from xmargin.errors import InvalidArgumentError
 _EPOCH = date(1970, 1, 1)
 _COLUMNS = ("date", "log_return")
 _SUFFIX = "_log_returns"
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""As a spreadsheet writes one: ``float`` would also take ``1_000``, ``nan`` and Arabic digits."""
+_LOG_RETURN_MAX = 10.0
+"""The core's own bound; here a value beyond it is told with its file and line."""
 
 
 def date_of(day: int) -> date:
@@ -29,37 +33,64 @@ def read_series(path: Path) -> list[ReturnSeries]:
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     if not files:
         raise _fault(f"{path}: no .csv file in it; give files with the columns date,log_return")
+    file_of: dict[str, Path] = {}
+    for file in files:
+        other = file_of.setdefault(_factor(file), file)
+        if other is not file:
+            raise _fault(f"{file}: is the factor {_factor(file)!r}, as {other.name} is; rename one")
     return [_read_file(file) for file in files]
+
+
+def _factor(path: Path) -> str:
+    name = path.stem.removesuffix(_SUFFIX)
+    if not name.strip():
+        raise _fault(f"{path}: names no factor; call it as the factor is called, BTC.csv")
+    return name
 
 
 def _read_file(path: Path) -> ReturnSeries:
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # with the mark that spreadsheets put first, or without
     except (OSError, UnicodeDecodeError) as fault:
         raise _fault(f"{path}: cannot be read: {fault}") from fault
-    rows = csv.DictReader(text.splitlines())
-    if not set(_COLUMNS) <= set(rows.fieldnames or ()):
-        raise _fault(f"{path}: line 1: the columns date and log_return are wanted")
-    read = [_read_line(path, rows.line_num, row) for row in rows]
-    if not read:
-        raise _fault(f"{path}: holds no return")
-    return ReturnSeries(
-        factor=path.stem.removesuffix(_SUFFIX),
-        days=tuple(day for day, _ in read),
-        log_returns=tuple(value for _, value in read),
-    )
-
-
-def _read_line(path: Path, line: int, row: dict[str, str]) -> tuple[int, float]:
+    rows = csv.reader(text.splitlines())
     try:
-        day = date.fromisoformat(row["date"])
-        value = float(row["log_return"])
-    except (TypeError, ValueError) as fault:
+        return_of = _read_rows(rows)
+    except (csv.Error, ValueError) as fault:
+        line = max(rows.line_num, 1)
         raise _fault(
-            f"{path}: line {line}: {fault}; write 2020-03-12,-0.4647 for a fall of a third"
+            f"{path}: line {line}: {fault}; write 2020-03-12,-0.4647 for a fall of 37 %"
         ) from fault
-    if not math.isfinite(value):
-        raise _fault(f"{path}: line {line}: log_return {value} is no number")
+    if not return_of:
+        raise _fault(f"{path}: holds no return; give a line a day, such as 2020-03-12,-0.4647")
+    return ReturnSeries(_factor(path), tuple(return_of), tuple(return_of.values()))
+
+
+def _read_rows(rows: Iterator[list[str]]) -> dict[int, float]:
+    headings = next(rows, [])
+    if any(headings.count(column) != 1 for column in _COLUMNS):
+        raise ValueError("is not date,log_return; both are wanted, by commas")
+    return_of: dict[int, float] = {}
+    for row in filter(None, rows):
+        day, value = _read_row(headings, row)
+        if day in return_of:
+            raise ValueError(f"{date_of(day)} is there twice")
+        return_of[day] = value
+    return return_of
+
+
+def _read_row(headings: Sequence[str], row: Sequence[str]) -> tuple[int, float]:
+    # One field more is a decimal comma: what stands before it is another number.
+    if len(row) != len(headings):
+        raise ValueError(f"has {len(row)} fields where line 1 has {len(headings)}")
+    fields = dict(zip(headings, row, strict=True))
+    day = date.fromisoformat(fields["date"].strip())
+    written = fields["log_return"].strip()
+    if not _NUMBER.fullmatch(written):
+        raise ValueError(f"log_return {written[:40]!r} is no decimal")
+    value = float(written)
+    if abs(value) > _LOG_RETURN_MAX:
+        raise ValueError(f"log_return {value} is not in [-10, 10]")
     return (day - _EPOCH).days, value
 
 
