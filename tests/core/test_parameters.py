@@ -155,6 +155,9 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         ("[]", "must be a JSON object"),
         ('{"version": "1"}', "name: must be a text"),
         ('{"name": "x", "version": 1}', "version: must be a text"),
+        ('{"name": "x", "version": "1", "a": {"b": "1", "b": "2"}}', "the key 'b' is said twice"),
+        ('{"name": "x", "version": "1", "a": 1e400}', "1e400 is no finite number"),
+        ('{"name": "x", "version": "1", "a": NaN}', "NaN is no finite number"),
     ],
 )
 def test_a_file_without_name_or_version_is_refused(text: str, problem: str) -> None:

@@ -7,8 +7,10 @@ version. Decimals are strings in the file, so that what is hashed and shown is w
 
 import hashlib
 import json
+import math
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from xmargin import untrusted_json
 from xmargin.errors import ParameterError
@@ -48,10 +50,12 @@ def parse_parameters(text: str) -> RiskParameters:
     """Parameters from the text of a file; equal content gives equal ``content`` and hash.
 
     Raises:
-        ParameterError: the text is no JSON object, or names no name and version.
+        ParameterError: the text is no JSON object, says a key twice, or has no name and version.
     """
     try:
-        tree = untrusted_json.loads(text)
+        tree = untrusted_json.loads(
+            text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_finite
+        )
     except ValueError as fault:
         raise ParameterError(f"parameters: no JSON: {fault}", field="risk.parameters") from fault
     if not isinstance(tree, dict):
@@ -63,6 +67,24 @@ def parse_parameters(text: str) -> RiskParameters:
         content=content,
         sha256=hashlib.sha256(content.encode()).hexdigest(),
     )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON lets a key stand twice, and the last one would win unseen."""
+    tree = dict(pairs)
+    if len(tree) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} is said twice in one object")
+    return tree
+
+
+def _finite(written: str) -> float:
+    """A number, for the core to refuse by its key; JSON has no ``1e400`` and no ``NaN``."""
+    value = float(written)
+    if not math.isfinite(value):
+        raise ValueError(f"{written[:40]} is no finite number; decimals are written as texts")
+    return value
 
 
 def _text(tree: dict[str, object], key: str) -> str:
