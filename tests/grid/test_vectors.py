@@ -95,6 +95,7 @@ def test_the_command_prints_what_it_ran() -> None:
         (("Scenario", "SpotPrice"), 0),
         (("Scenario", "SpotPrice"), "NaN"),
         (("Scenario", "StablePrice"), -1),
+        (("Scenario", "StablePrice"), 0),
         (("Scenario", "Options", 0, "Amount"), 1e30),
         (("Scenario", "Options", 0, "Expiry"), 5),
         (("Scenario", "OptionFeeds", 0, "FeedExpiry"), -5),
@@ -124,6 +125,7 @@ def test_what_cannot_be_is_one_typed_line(
     with pytest.raises(XmarginError) as caught:
         run("derive-pmrm2", file)
     assert "\n" not in caught.value.message
+    assert "bad.json" in caught.value.message
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"Scenario": {}}', "[" * 100_000, "\x00\xff"])

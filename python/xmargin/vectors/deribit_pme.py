@@ -99,11 +99,11 @@ def _refuse_unpublished(details: Fields) -> None:
 
 
 def _steps(general: Fields, pair: Fields) -> list[Decimal]:
-    count = int(general.number("buckets_count"))
+    count = general.number("buckets_count")
     price_range = pair.decimal("price_range")
-    if not 1 <= count <= 50 or int(general.number("vol_scenarios_count")) != len(VOLS):
+    if count not in range(1, 51) or general.number("vol_scenarios_count") != len(VOLS):
         raise fault("buckets_count, vol_scenarios_count", count, "1 to 50, with 3 vol scenarios")
-    return [price_range * step / count for step in range(-count, count + 1)]
+    return [price_range * step / int(count) for step in range(-int(count), int(count) + 1)]
 
 
 def _name(relative: str, vol: str) -> str:

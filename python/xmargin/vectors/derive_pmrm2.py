@@ -167,6 +167,8 @@ def _texts(fields: Fields, **keys: str) -> dict[str, str]:
 def _holdings(state: Fields) -> tuple[GridMarket, GridPortfolio]:
     spot_confidence = state.number("SpotConfidence")
     cash_price = state.number("StablePrice")
+    if cash_price <= 0:
+        raise fault("Scenario.StablePrice", cash_price, "above zero: collateral is valued by it")
     feeds = state.list_of_fields("OptionFeeds")
     expiry_rows = {feed.number("FeedExpiry"): row for row, feed in enumerate(feeds)}
     instruments: list[GridInstrument] = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xmargin.engine.grid import grid_margins
-from xmargin.errors import InvalidArgumentError
+from xmargin.errors import InvalidArgumentError, XmarginError
 from xmargin.vectors import deribit_pme, derive_pmrm2
 from xmargin.vectors.case import Check, Vector
 
@@ -61,7 +61,7 @@ def run(model: str, path: Path) -> Report:
 
     Raises:
         InvalidArgumentError: the model is unknown, there is no such file, or one is not of the
-            format.
+            format or cannot be margined; the file is named.
     """
     if model not in FORMATS:
         raise InvalidArgumentError(f"no vector format {model!r}; use one of {', '.join(FORMATS)}")
@@ -74,9 +74,16 @@ def run(model: str, path: Path) -> Report:
 
 
 def _run_case(form: Format, path: Path) -> Case:
-    vector = form.decode(path)
-    (margin,) = grid_margins(vector.parameters, vector.market, [vector.portfolio])
-    checks = vector.checks(margin)
+    try:
+        vector = form.decode(path)
+        (margin,) = grid_margins(vector.parameters, vector.market, [vector.portfolio])
+        checks = vector.checks(margin)
+    except XmarginError as fault:
+        # What is wrong may be told by the core, which knows rows and no files.
+        told = str(fault)
+        message = told if path.name in told else f"{path.name}: {told}"
+        field = fault.field if isinstance(fault, InvalidArgumentError) else path.name
+        raise InvalidArgumentError(message, field=field) from fault
     errors = [check.error(form.floor) for check in checks]
     # Written so that an error that is no number fails.
     bad = [c for c, error in zip(checks, errors, strict=True) if not error <= form.tolerance]
