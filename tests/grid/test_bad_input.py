@@ -104,6 +104,35 @@ def test_strike_zero_and_an_expired_option_are_valued() -> None:
         assert core(parameters(QUOTE), market, BOOK).equity == pytest.approx(-50.0, abs=1e-9)
 
 
+def test_both_zeros_are_one_strike() -> None:
+    calls = [GridInstrument(f"{k!r}", "call", expiry=0, strike=k) for k in (0.0, -0.0)]
+    book = replace(BOOK, positions=[GridPosition(0, -1.0), GridPosition(1, 1.0)])
+    margin = core(parameters(QUOTE), replace(MARKET, instruments=calls), book)
+    assert margin.maintenance.short_option == 0.0
+
+
+def test_an_infinite_vol_gives_an_option_its_upper_bound_not_its_intrinsic_value() -> None:
+    rule = {"kind": "term_power", "range": "10", "short_power": "10", "long_power": "10"}
+    rule |= {"expiry_days_min": "0", "vol_min": "0"}
+    market = replace(MARKET, expiries=[replace(EXPIRY, years=1e-60, rate=0.0)])
+    margin = core(changed(lambda t: t["vol_rules"].update(up=rule)), market, BOOK)
+    shocked = margin.positions[0].pnl["spot +0.18 vol up"]
+    assert abs(shocked) > abs(margin.positions[0].pnl["spot +0.135"]) > 0.0
+
+
+def test_scenarios_are_counted_before_they_are_made() -> None:
+    def edit(tree: dict[str, Any]) -> None:
+        multiples = [f"0.{at:03}" for at in range(100)]
+        tree["assets"] = {name: {"class": name, "shock": "0.1"} for name in ("BTC", "ETH", "SOL")}
+        move = {"reach": "together", "multiples": multiples}
+        moves = [move | {"class": name} for name in tree["assets"]]
+        tree["scenarios"] = [{"moves": moves, "vols": ["same", "up", "down"]}] * 100
+
+    market = replace(MARKET, assets=[GridAsset(name, 1.0) for name in ("BTC", "ETH", "SOL")])
+    with pytest.raises(ParameterError, match="scenarios: 300000001 scenarios; at most 10000"):
+        core(changed(edit), market, BOOK)
+
+
 def test_two_assets_have_no_common_coin() -> None:
     market = replace(MARKET, assets=[GridAsset("BTC", 1.0), GridAsset("ETH", 1.0)])
     with pytest.raises(ParameterError, match="numeraire"):

@@ -159,6 +159,7 @@ impl ScenarioGrid {
     /// # Errors
     /// [`Error::Parameter`] when two scenarios would have one name, or there are too many.
     pub fn expand(rules: &[Rule], assets: &BTreeMap<String, AssetShock>) -> Result<Self, Error> {
+        check_count(rules, assets)?;
         let mut drafts = vec![Draft {
             name: "unshocked".to_owned(),
             ..Draft::default()
@@ -303,14 +304,29 @@ impl Draft {
     }
 }
 
-fn check_names(names: &[String]) -> Result<(), Error> {
-    if names.len() > SCENARIO_COUNT_MAX {
-        let problem = format!(
-            "{} scenarios; at most {SCENARIO_COUNT_MAX} are allowed",
-            names.len()
-        );
-        return Err(Error::parameter("scenarios", problem));
+/// Counts before anything is expanded: a file of a few lines can ask for more than memory holds.
+fn check_count(rules: &[Rule], assets: &BTreeMap<String, AssetShock>) -> Result<(), Error> {
+    let of_move = |one_move: &Move| {
+        let members = assets.values().filter(|asset| asset.class == one_move.class);
+        let sources = match one_move.reach {
+            Reach::Together => members.count().min(1),
+            Reach::Each { .. } => members.count(),
+        };
+        sources.saturating_mul(one_move.multiples.len())
+    };
+    let of_rule = |rule: &Rule| {
+        let moves = rule.moves.iter().map(of_move);
+        moves.fold(rule.vols.len(), usize::saturating_mul)
+    };
+    let count = rules.iter().map(of_rule).fold(1, usize::saturating_add);
+    if count <= SCENARIO_COUNT_MAX {
+        return Ok(());
     }
+    let problem = format!("{count} scenarios; at most {SCENARIO_COUNT_MAX} are allowed");
+    Err(Error::parameter("scenarios", problem))
+}
+
+fn check_names(names: &[String]) -> Result<(), Error> {
     let mut sorted: Vec<&String> = names.iter().collect();
     sorted.sort_unstable();
     match sorted.windows(2).find(|pair| pair[0] == pair[1]) {

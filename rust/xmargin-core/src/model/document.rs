@@ -29,7 +29,7 @@ impl Section {
                 path: prefix(&path),
                 entries,
             }),
-            other => Err(Error::parameter(path, format!("{other} is no object"))),
+            other => Err(Error::parameter(path, format!("{} is no object", shown(&other)))),
         }
     }
 
@@ -108,7 +108,7 @@ impl Section {
             }
             other => Err(Error::parameter(
                 self.key(name),
-                format!("{other} is no list"),
+                format!("{} is no list", shown(&other)),
             )),
         }
     }
@@ -137,11 +137,22 @@ impl Section {
     }
 }
 
+/// A value as messages show it: the beginning of a long one.
+fn shown(value: &Value) -> String {
+    const LENGTH_MAX: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(LENGTH_MAX) {
+        None => text,
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 fn text(key: &str, value: Value) -> Result<String, Error> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Ok(text),
         other => {
-            let problem = format!("{other} is no text (decimals are written as texts, too)");
+            let shown = shown(&other);
+            let problem = format!("{shown} is no text (decimals are written as texts, too)");
             Err(Error::parameter(key, problem))
         }
     }

@@ -63,13 +63,14 @@ impl OptionKind {
 pub struct Greeks {
     /// ∂value/∂forward: units of the forward.
     pub delta: f64,
-    /// ∂²value/∂forward²: units of the forward per unit of price. Zero where it is infinite: at the
-    /// money with no stdev.
+    /// ∂²value/∂forward²: units of the forward per unit of price. Zero where it is more than an
+    /// `f64` holds: at the money with next to no stdev.
     pub gamma: f64,
     /// ∂value/∂vol: price per 1.00 of vol (divide by 100 for a vol point).
     pub vega: f64,
     /// ∂value/∂(calendar time): price per year that passes (divide by 365 for a day), at a constant
-    /// forward and at the rate −ln(discount)/expiry. Zero at expiry.
+    /// forward and at the rate −ln(discount)/expiry. Zero at expiry, and where it is more than an
+    /// `f64` holds: so close before it that a discount is no rate.
     pub theta: f64,
 }
 
@@ -179,6 +180,9 @@ pub fn value_of_stdev(
     if strike <= 0.0 || stdev <= 0.0 {
         return discount * intrinsic;
     }
+    if stdev == f64::INFINITY {
+        return discount * (intrinsic + forward.min(strike)); // the limit, where d₂ = ∞ − ∞
+    }
     let (lower, upper) = (forward.min(strike), forward.max(strike));
     let moneyness = log_ratio(lower, upper);
     let d1 = moneyness / stdev + 0.5 * stdev;
@@ -204,14 +208,14 @@ pub fn greeks(terms: &OptionTerms) -> Greeks {
     let d1 = d1(forward, strike, stdev);
     let density = density(d1);
     let gamma = if density > 0.0 && stdev > 0.0 {
-        discount * density / (forward * stdev)
+        finite_or_zero(discount * density / (forward * stdev))
     } else {
         0.0
     };
     let theta = if expiry_years > 0.0 {
         let rate = -libm::log(discount) / expiry_years;
         let value = value_of_stdev(kind, forward, strike, stdev, discount);
-        rate * value - discount * forward * density * vol / (2.0 * root_years)
+        finite_or_zero(rate * value - discount * forward * density * vol / (2.0 * root_years))
     } else {
         0.0
     };
@@ -221,6 +225,10 @@ pub fn greeks(terms: &OptionTerms) -> Greeks {
         vega: discount * forward * density * root_years,
         theta,
     }
+}
+
+fn finite_or_zero(value: f64) -> f64 {
+    if value.is_finite() { value } else { 0.0 }
 }
 
 /// d₁, infinite where the strike or the stdev is zero; at the money without stdev it is zero.
@@ -272,6 +280,36 @@ mod tests {
         }
         assert_eq!(value(Call, 100.0, 0.0, 1.0, 0.5, 0.5), 50.0);
         assert_eq!(value(Put, 100.0, 0.0, 1.0, 0.5, 0.5), 0.0);
+    }
+
+    #[test]
+    fn a_stdev_beyond_all_numbers_gives_the_upper_bounds() {
+        for stdev in [1e300, f64::INFINITY] {
+            assert_eq!(value_of_stdev(Call, 100.0, 90.0, stdev, 0.5), 50.0);
+            assert_eq!(value_of_stdev(Put, 100.0, 90.0, stdev, 0.5), 45.0);
+        }
+    }
+
+    #[test]
+    fn greeks_are_finite_at_the_edges_of_the_domain() {
+        let edges = [5e-324, 1e-310, 1e-100, 1.0, 1e3];
+        for (expiry_years, vol) in edges.iter().flat_map(|&t| edges.map(|vol| (t, vol))) {
+            for (price, kind) in [(1e-100, Call), (1.0, Put), (1e100, Call)] {
+                let at_the_money = OptionTerms {
+                    kind,
+                    forward: price,
+                    strike: price,
+                    expiry_years,
+                    vol,
+                    discount: 0.97,
+                };
+                let found = at_the_money.greeks().expect("in range");
+                let Greeks { delta, gamma, vega, theta } = found;
+                for greek in [delta, gamma, vega, theta] {
+                    assert!(greek.is_finite(), "{at_the_money:?} {found:?}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -359,7 +397,8 @@ mod tests {
             let terms = OptionTerms { kind, forward, strike, expiry_years, vol, discount };
             if let (Ok(value), Ok(greeks)) = (terms.value(), terms.greeks()) {
                 prop_assert!(value.is_finite() && value >= 0.0);
-                prop_assert!(!greeks.delta.is_nan() && !greeks.theta.is_nan());
+                let Greeks { delta, gamma, vega, theta } = greeks;
+                prop_assert!([delta, gamma, vega, theta].iter().all(|greek| greek.is_finite()));
             }
         }
     }

@@ -124,7 +124,7 @@ impl<'a> Together<'a> {
                 *least = least.min(instrument.confidence);
             }
             Contract::Option { expiry, strike, .. } => {
-                let at = self.strikes.entry((expiry, strike.to_bits())).or_default();
+                let at = self.strikes.entry(strike_of(expiry, strike)).or_default();
                 at.net += quantity;
                 at.short += (-quantity).max(0.0);
             }
@@ -207,7 +207,7 @@ impl<'a> Together<'a> {
         let Contract::Option { expiry, strike, .. } = contract else {
             return 0.0;
         };
-        let at = &self.strikes[&(expiry, strike.to_bits())];
+        let at = &self.strikes[&strike_of(expiry, strike)];
         let short = (-position.quantity).max(0.0);
         if at.net < 0.0 && short > 0.0 {
             -at.net * (short / at.short)
@@ -232,6 +232,11 @@ impl<'a> Together<'a> {
         let delta = self.ground.prices.deltas[position.instrument as usize];
         net.signum() * position.quantity * delta * relative
     }
+}
+
+/// A strike by its bits; both zeros are one strike.
+fn strike_of(expiry: u32, strike: f64) -> (u32, u64) {
+    (expiry, (strike + 0.0).to_bits())
 }
 
 /// The expiry, or for a perp the asset, whose deltas are rolled together.

@@ -224,7 +224,7 @@ fn factor_rows(book: &Sensitivities) -> Result<(Vec<usize>, BTreeMap<&str, usize
             .iter()
             .position(|value| !(low..=high).contains(value))
         {
-            let problem = format!("{}; it must be in [{low}, {high:e}]", values[row]);
+            let problem = format!("{}; it must be in [{low:e}, {high:e}]", values[row]);
             return Err(Error::row("factors", column, row, problem));
         }
     }

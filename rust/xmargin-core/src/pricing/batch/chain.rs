@@ -2,7 +2,7 @@
 
 use super::kernel::{Job, LOG_STRIKE_MIN, STDEV_MIN, Standardised};
 use super::lanes::Lanes;
-use super::{InstructionSet, check_column, check_length, is_stdev};
+use super::{InstructionSet, STDEV_RANGE, check_column, check_length, is_zero};
 use crate::Error;
 use crate::pricing::OptionKind;
 use crate::pricing::black76::{DISCOUNT_RANGE, PRICE_RANGE, in_range};
@@ -30,7 +30,7 @@ impl Stdevs {
     /// # Errors
     /// [`Error::Input`] naming the first row at fault.
     pub fn new(stdev: &[f64]) -> Result<Self, Error> {
-        check_column("stdev", stdev, stdev.len(), is_stdev)?;
+        check_column("stdev", stdev, stdev.len(), &STDEV_RANGE, |_| false)?;
         let raised = stdev.iter().map(|stdev| stdev.max(STDEV_MIN));
         Ok(Self {
             half: raised.clone().map(|stdev| 0.5 * stdev).collect(),
@@ -45,9 +45,7 @@ impl Chain {
     /// # Errors
     /// [`Error::Input`] naming the column and the first row at fault.
     pub fn new(kind: Vec<OptionKind>, strike: Vec<f64>) -> Result<Self, Error> {
-        check_column("strike", &strike, kind.len(), |value| {
-            value == 0.0 || PRICE_RANGE.contains(&value)
-        })?;
+        check_column("strike", &strike, kind.len(), &PRICE_RANGE, is_zero)?;
         let log = |strike: &f64| libm::log(strike.max(LOG_STRIKE_MIN));
         Ok(Self {
             log_strike: strike.iter().map(log).collect(),

@@ -21,6 +21,8 @@ mod x86;
 
 pub use chain::{Chain, Stdevs};
 
+use std::ops::RangeInclusive;
+
 use kernel::{Columns, Job, run};
 
 use super::OptionKind;
@@ -129,16 +131,10 @@ impl<'a> Batch<'a> {
         discount: &'a [f64],
     ) -> Result<Self, Error> {
         let count = kind.len();
-        check_column("forward", forward, count, |value| {
-            PRICE_RANGE.contains(&value)
-        })?;
-        check_column("strike", strike, count, |value| {
-            value == 0.0 || PRICE_RANGE.contains(&value)
-        })?;
-        check_column("stdev", stdev, count, is_stdev)?;
-        check_column("discount", discount, count, |value| {
-            DISCOUNT_RANGE.contains(&value)
-        })?;
+        check_column("forward", forward, count, &PRICE_RANGE, |_| false)?;
+        check_column("strike", strike, count, &PRICE_RANGE, is_zero)?;
+        check_column("stdev", stdev, count, &STDEV_RANGE, |_| false)?;
+        check_column("discount", discount, count, &DISCOUNT_RANGE, |_| false)?;
         Ok(Self(Columns {
             kind,
             forward,
@@ -174,8 +170,12 @@ pub fn stdevs(expiry_years: &[f64], vol: &[f64]) -> Result<Vec<f64>, Error> {
     .collect()
 }
 
-fn is_stdev(value: f64) -> bool {
-    (0.0..=VOL_RANGE.end() * EXPIRY_YEARS_RANGE.end()).contains(&value)
+/// Total standard deviations that are accepted: far more than any vol and expiry in range make.
+const STDEV_RANGE: RangeInclusive<f64> = 0.0..=1e6;
+
+/// A strike of zero is one beside the range.
+fn is_zero(value: f64) -> bool {
+    value == 0.0
 }
 
 fn check_length(column: &'static str, found: usize, count: usize) -> Result<(), Error> {
@@ -194,9 +194,11 @@ fn check_column(
     column: &'static str,
     values: &[f64],
     count: usize,
-    is_good: impl Fn(f64) -> bool,
+    range: &RangeInclusive<f64>,
+    is_exempt: impl Fn(f64) -> bool,
 ) -> Result<(), Error> {
     check_length(column, values.len(), count)?;
+    let is_good = |value: f64| range.contains(&value) || is_exempt(value);
     // Without an early exit the loop is vectorised; the row is looked for only when there is one.
     if values
         .iter()
@@ -204,13 +206,8 @@ fn check_column(
     {
         return Ok(());
     }
-    let row = values
-        .iter()
-        .position(|&value| !is_good(value))
-        .unwrap_or(0);
-    let problem = format!(
-        "is {:e}; it must be a number in the range of Black-76's terms",
-        values[row]
-    );
-    Err(Error::row("options", column, row, problem))
+    match values.iter().position(|&value| !is_good(value)) {
+        Some(row) => in_range(column, Some(row), values[row], range),
+        None => Ok(()),
+    }
 }
