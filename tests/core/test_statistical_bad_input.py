@@ -8,9 +8,15 @@ import pytest
 from tests.core.statistical_examples import LEVEL, PARAMETERS, PARAMETRIC, log_returns
 from tests.core.statistics import changed, historical, parametric, series
 from xmargin import _core
-from xmargin.engine.statistical import Forecasts, ReturnSeries, backtest, historical_margin
+from xmargin.engine.statistical import (
+    Forecasts,
+    ReturnSeries,
+    backtest,
+    historical_forecasts,
+    historical_margin,
+)
 from xmargin.errors import EngineError, ParameterError
-from xmargin.params import parse_parameters
+from xmargin.params import load_parameters, parse_parameters
 
 RETURNS = log_returns(1)
 
@@ -114,3 +120,27 @@ def test_an_outcome_at_fault_is_named(column: str, values: tuple[Any, ...], prob
 def test_no_outcome_at_all_is_refused() -> None:
     with pytest.raises(EngineError, match=r"^outcomes\.day: is empty"):
         backtest(LEVEL, Forecasts((), (), (), (), ()))
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([ReturnSeries("A", (1, 2), (0.1,))], "returns: A has 2 days and 1 returns"),
+        (
+            [ReturnSeries("A", (1, 2), (0.1,)), ReturnSeries("B", (1,), (0.1, 0.2))],
+            "returns: A has 2 days and 1 returns",
+        ),
+        ([ReturnSeries("A", (1 << 40,), (0.1,))], "returns.day: "),
+        ([ReturnSeries("A", (1,), ("x",))], "returns.log_return: "),  # type: ignore[arg-type]
+    ],
+)
+def test_what_arrow_cannot_hold_is_a_typed_error(rows: list[ReturnSeries], problem: str) -> None:
+    with pytest.raises(EngineError, match=problem):
+        historical_margin(load_parameters("historical-v1"), rows, {})
+
+
+@pytest.mark.parametrize("lookback_days", [-1, 0, 1 << 70])
+def test_a_lookback_that_is_none_is_a_typed_error(lookback_days: int) -> None:
+    rows = [ReturnSeries("A", (1, 2), (0.1, 0.2))]
+    with pytest.raises(EngineError, match="lookback_days"):
+        historical_forecasts(load_parameters("historical-v1"), rows, {}, lookback_days)

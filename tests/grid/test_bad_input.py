@@ -77,6 +77,8 @@ def test_a_market_that_cannot_be_is_refused_by_row_and_column(
         ({"positions": [GridPosition(0, INF)]}, "positions.quantity row 0"),
         ({"positions": [GridPosition(1, 1.0, NAN)]}, "positions.unsettled row 0"),
         ({"positions": [GridPosition(0, 1.0)] * 2}, "positions.instrument row 1"),
+        ({"positions": [GridPosition(-1, 1.0)]}, "positions.instrument: "),
+        ({"positions": [GridPosition(0, "much")]}, "positions.quantity: "),  # type: ignore[arg-type]
     ],
 )
 def test_holdings_that_cannot_be_are_refused_by_row_and_column(

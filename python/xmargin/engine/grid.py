@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from xmargin.engine.record import record_batch
 from xmargin.model.derivatives import (
     GridAsset,
     GridExpiry,
@@ -50,16 +51,8 @@ def grid_margins(
     return _margins(portfolios, {name: _rows(table) for name, table in tables.items()})
 
 
-def _column(rows: Iterable[T], of: Callable[[T], Any], kind: str) -> "pa.Array":
-    import pyarrow as pa
-
-    return pa.array([of(row) for row in rows], getattr(pa, kind)())
-
-
-def _table(**columns: "pa.Array") -> "pa.RecordBatch":
-    import pyarrow as pa
-
-    return pa.record_batch(columns)
+def _column(rows: Iterable[T], of: Callable[[T], Any], kind: str) -> tuple[list[Any], str]:
+    return [of(row) for row in rows], kind
 
 
 def _rows(table: Any) -> list[dict[str, Any]]:
@@ -69,7 +62,8 @@ def _rows(table: Any) -> list[dict[str, Any]]:
 
 
 def _assets(rows: Sequence[GridAsset]) -> "pa.RecordBatch":
-    return _table(
+    return record_batch(
+        "assets",
         name=_column(rows, lambda r: r.name, "utf8"),
         spot=_column(rows, lambda r: r.spot, "float64"),
         confidence=_column(rows, lambda r: r.confidence, "float64"),
@@ -82,7 +76,8 @@ def _expiries(rows: Sequence[GridExpiry]) -> "pa.RecordBatch":
         f"svi_{name}": _column((r.smile for r in rows), _optional(name), "float64")
         for name in Smile.__slots__
     }
-    return _table(
+    return record_batch(
+        "expiries",
         asset=_column(rows, lambda r: r.asset, "uint32"),
         **{name: _column(rows, _attribute(name), "float64") for name in numbers},
         **smile,
@@ -103,11 +98,15 @@ def _instruments(rows: Sequence[GridInstrument]) -> "pa.RecordBatch":
         "haircut_initial": "float64",
         "wrapped": "bool_",
     }
-    return _table(**{name: _column(rows, _attribute(name), kind) for name, kind in kinds.items()})
+    return record_batch(
+        "instruments",
+        **{name: _column(rows, _attribute(name), kind) for name, kind in kinds.items()},
+    )
 
 
 def _portfolios(rows: Sequence[GridPortfolio]) -> "pa.RecordBatch":
-    return _table(
+    return record_batch(
+        "portfolios",
         id=_column(rows, lambda r: r.id, "utf8"),
         cash=_column(rows, lambda r: r.cash, "float64"),
         reserved_initial=_column(rows, lambda r: r.reserved_initial, "float64"),
@@ -115,7 +114,8 @@ def _portfolios(rows: Sequence[GridPortfolio]) -> "pa.RecordBatch":
 
 
 def _positions(held: Sequence[tuple[int, GridPosition]]) -> "pa.RecordBatch":
-    return _table(
+    return record_batch(
+        "positions",
         portfolio=_column(held, lambda h: h[0], "uint32"),
         instrument=_column(held, lambda h: h[1].instrument, "uint32"),
         quantity=_column(held, lambda h: h[1].quantity, "float64"),

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from xmargin.engine.record import record_batch
+from xmargin.errors import EngineError
 from xmargin.model import RiskParameters
 
 if TYPE_CHECKING:
@@ -85,8 +87,6 @@ def historical_margin(
         ParameterError: the parameters are out of range.
         EngineError: a table is at fault; the message names table, column and row.
     """
-    import pyarrow as pa
-
     from xmargin import _core
 
     rows = [
@@ -100,12 +100,8 @@ def historical_margin(
         parameters=parameters.content,
         returns=_returns(series),
         holdings=_holdings(deltas_usd),
-        revalued=pa.record_batch(
-            {
-                "name": pa.array(names, pa.utf8()),
-                "filtered": pa.array(filtered, pa.bool_()),
-                "pnl": pa.array(pnl, pa.float64()),
-            }
+        revalued=record_batch(
+            "revalued", name=(names, "utf8"), filtered=(filtered, "bool_"), pnl=(pnl, "float64")
         ),
     )
 
@@ -122,6 +118,8 @@ def historical_forecasts(
         ParameterError: the parameters are out of range.
         EngineError: a table is at fault, or there are too few days.
     """
+    if not 0 < lookback_days < 1 << 31:
+        raise EngineError(f"lookback_days: {lookback_days} is no number of days above zero")
     import pyarrow as pa
 
     from xmargin import _core
@@ -144,17 +142,14 @@ def backtest(confidence: float, forecasts: Forecasts) -> dict[str, Any]:
         ParameterError: the confidence is out of range.
         EngineError: a forecast is no number, or its ES is below its VaR; column and row.
     """
-    import pyarrow as pa
-
     from xmargin import _core
 
-    outcomes = pa.record_batch(
-        {
-            "day": pa.array(forecasts.day, pa.int32()),
-            "pnl": pa.array(forecasts.pnl, pa.float64()),
-            "var": pa.array(forecasts.var, pa.float64()),
-            "es": pa.array(forecasts.es, pa.float64()),
-        }
+    outcomes = record_batch(
+        "outcomes",
+        day=(forecasts.day, "int32"),
+        pnl=(forecasts.pnl, "float64"),
+        var=(forecasts.var, "float64"),
+        es=(forecasts.es, "float64"),
     )
     return _core.backtest(
         confidence=confidence, outcomes=outcomes, with_es=bool(forecasts.es or not forecasts.day)
@@ -174,16 +169,13 @@ def parametric_margin(
         EngineError: a number is out of range, a pair is missing or said twice, or the correlations
             are not positive semidefinite; table, column and row.
     """
-    import pyarrow as pa
-
     from xmargin import _core
 
-    factors = pa.record_batch(
-        {
-            "name": pa.array([one.factor for one in sensitivities], pa.utf8()),
-            "deviation": pa.array([one.deviation for one in sensitivities], pa.float64()),
-            "sensitivity": pa.array([one.sensitivity for one in sensitivities], pa.float64()),
-        }
+    factors = record_batch(
+        "factors",
+        name=([one.factor for one in sensitivities], "utf8"),
+        deviation=([one.deviation for one in sensitivities], "float64"),
+        sensitivity=([one.sensitivity for one in sensitivities], "float64"),
     )
     return _core.parametric_margin(
         confidence=confidence,
@@ -194,36 +186,30 @@ def parametric_margin(
 
 
 def _returns(series: Sequence[ReturnSeries]) -> "pa.RecordBatch":
-    import pyarrow as pa
-
-    return pa.record_batch(
-        {
-            "factor": pa.array([one.factor for one in series for _ in one.days], pa.utf8()),
-            "day": pa.array([day for one in series for day in one.days], pa.int32()),
-            "log_return": pa.array([r for one in series for r in one.log_returns], pa.float64()),
-        }
+    for one in series:
+        # Two that miss by as much would fit together again, each day beside another's return.
+        days, returns = len(one.days), len(one.log_returns)
+        if days != returns:
+            raise EngineError(f"returns: {one.factor} has {days} days and {returns} returns")
+    return record_batch(
+        "returns",
+        factor=([one.factor for one in series for _ in one.days], "utf8"),
+        day=([day for one in series for day in one.days], "int32"),
+        log_return=([r for one in series for r in one.log_returns], "float64"),
     )
 
 
 def _holdings(deltas_usd: Mapping[str, float]) -> "pa.RecordBatch":
-    import pyarrow as pa
-
-    return pa.record_batch(
-        {
-            "factor": pa.array(deltas_usd.keys(), pa.utf8()),
-            "delta_usd": pa.array(deltas_usd.values(), pa.float64()),
-        }
+    return record_batch(
+        "holdings", factor=(deltas_usd.keys(), "utf8"), delta_usd=(deltas_usd.values(), "float64")
     )
 
 
 def _pairs(column: str, pairs: Iterable[Pair]) -> "pa.RecordBatch":
-    import pyarrow as pa
-
     rows = list(pairs)
-    return pa.record_batch(
-        {
-            "factor_a": pa.array([left for left, _, _ in rows], pa.utf8()),
-            "factor_b": pa.array([right for _, right, _ in rows], pa.utf8()),
-            column: pa.array([value for _, _, value in rows], pa.float64()),
-        }
-    )
+    columns: dict[str, tuple[list[Any], str]] = {
+        "factor_a": ([left for left, _, _ in rows], "utf8"),
+        "factor_b": ([right for _, right, _ in rows], "utf8"),
+        column: ([value for _, _, value in rows], "float64"),
+    }
+    return record_batch(f"{column}s", **columns)
