@@ -307,7 +307,9 @@ impl Draft {
 /// Counts before anything is expanded: a file of a few lines can ask for more than memory holds.
 fn check_count(rules: &[Rule], assets: &BTreeMap<String, AssetShock>) -> Result<(), Error> {
     let of_move = |one_move: &Move| {
-        let members = assets.values().filter(|asset| asset.class == one_move.class);
+        let members = assets
+            .values()
+            .filter(|asset| asset.class == one_move.class);
         let sources = match one_move.reach {
             Reach::Together => members.count().min(1),
             Reach::Each { .. } => members.count(),

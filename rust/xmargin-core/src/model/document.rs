@@ -29,7 +29,10 @@ impl Section {
                 path: prefix(&path),
                 entries,
             }),
-            other => Err(Error::parameter(path, format!("{} is no object", shown(&other)))),
+            other => Err(Error::parameter(
+                path,
+                format!("{} is no object", shown(&other)),
+            )),
         }
     }
 

@@ -304,7 +304,12 @@ mod tests {
                     discount: 0.97,
                 };
                 let found = at_the_money.greeks().expect("in range");
-                let Greeks { delta, gamma, vega, theta } = found;
+                let Greeks {
+                    delta,
+                    gamma,
+                    vega,
+                    theta,
+                } = found;
                 for greek in [delta, gamma, vega, theta] {
                     assert!(greek.is_finite(), "{at_the_money:?} {found:?}");
                 }
