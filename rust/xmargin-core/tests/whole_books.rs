@@ -7,6 +7,7 @@ use xmargin_core::book::tables::{
     AaveAccounts, AavePools, AavePositions, AaveReserves, Accounts, Bases, Book, Chains, Tokens,
 };
 use xmargin_core::liquidation::order::Entry;
+use xmargin_core::model::contingency::WRAPPED_DEPEG;
 use xmargin_core::model::parameters::Parameters;
 use xmargin_core::model::unified::{Margin, PortfolioMargin};
 use xmargin_core::num::U256;
@@ -37,6 +38,7 @@ const WRAPPED: u32 = 2;
 fn empty_book() -> Book {
     Book {
         chains: Chains {
+            id: vec!["eip155:1".into(), "eip155:2".into()],
             cut_off: vec![false, false],
         },
         bases: Bases {
@@ -105,10 +107,19 @@ fn add_account(book: &mut Book, id: &str, portfolio: u32, chain: u32) -> u32 {
         id: ids,
         portfolio: portfolios,
         chain: chains,
+        venue_kind: kinds,
     } = &mut book.accounts;
     ids.push(id.into());
     portfolios.push(portfolio);
     chains.push(chain);
+    kinds.push(
+        if id.starts_with("wallet") {
+            "wallet"
+        } else {
+            "lending"
+        }
+        .into(),
+    );
     u32::try_from(ids.len() - 1).expect("few accounts")
 }
 
@@ -183,7 +194,7 @@ fn haircuts_and_depeg_go_by_token() -> Result<(), Error> {
     let margin = only_margin(&book)?;
     // 2 wrapped at half are worth 1; the plain one keeps its worth.
     assert_money(margin.collateral_value, 2.0 * 960.0 - 64.0);
-    assert_money(margin.maintenance.wrapped_depeg, 960.0 / 8.0);
+    assert_money(margin.maintenance.contingencies[WRAPPED_DEPEG], 960.0 / 8.0);
     assert_money(margin.maintenance.margin, 480.0 + 120.0);
     Ok(())
 }
