@@ -179,13 +179,10 @@ impl Exposure {
             .ok()
     }
 
-    /// Collateral value of one unit of a token of the group; 0 where it has no price.
+    /// Collateral value of one unit of the token at a place; 0 where it has no price.
     #[must_use]
-    pub fn unit_value(&self, token: u32) -> f64 {
-        let Some(at) = self.token_at(token) else {
-            return 0.0;
-        };
-        let exposure = self.tokens[at];
+    pub fn unit_value(&self, token_at: usize) -> f64 {
+        let exposure = self.tokens[token_at];
         self.bases
             .binary_search_by_key(&exposure.base, |known| known.base)
             .map_or(0.0, |at| exposure.kept * self.bases[at].price)

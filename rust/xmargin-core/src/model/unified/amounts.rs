@@ -115,6 +115,11 @@ impl<'a> AmountRules<'a> {
         if token.units <= 0.0 || self.rules.venue_kinds.is_empty() {
             return (0.0, 0.0);
         }
+        if let [row] = *rows {
+            let account = positions.account[row as usize] as usize;
+            let fraction = self.venue_fraction[account];
+            return (fraction * token.units, fraction);
+        }
         let (mut venues, mut debts): (Vec<AtVenues>, Sum) = (Vec::new(), Sum::ZERO);
         for &row in rows {
             let row = row as usize;

@@ -340,7 +340,7 @@ impl<'a> UnifiedModel<'a> {
             venue_fraction: self.amounts.venue_fraction[account],
             chain_fraction: self.amounts.chain_fraction[chain as usize],
             units_kept: units * exposure.kept,
-            value: units * group.exposure.unit_value(token),
+            value: units * group.exposure.unit_value(token_at),
             low: self.bases.low[base],
             token_price: hurting_price(exposure.units_kept(), base, self.bases),
             wrapped: self.tokens.wrapped[token as usize],
