@@ -184,13 +184,13 @@ def evaluate(
 
     Args:
         parameters: the risk parameters (JSON text).
-        chains: ``cut_off: bool``.
+        chains: ``id: utf8`` (CAIP-2), ``cut_off: bool``.
         bases: ``asset: utf8, mark: f64, low: f64, high: f64, usable: bool, held: bool`` (USD; 0 <
             low <= mark <= high <= 1e100 where usable).
         tokens: ``base: u32 nullable`` (null: unpriced), ``decimals: u8 nullable`` (null or above
             36: at fault, excluded), ``haircut: f64`` in [0, 1], ``wrapped: bool``.
         portfolios: ``id: utf8``.
-        accounts: ``id: utf8, portfolio: u32, chain: u32``.
+        accounts: ``id: utf8, portfolio: u32, chain: u32, venue_kind: utf8``.
         balances: ``account: u32, token: u32, amount: u256, looked_through: bool`` (wallets).
         aave_pools: ``timestamp_s: u64`` (of the block read).
         aave_reserves: ``pool: u32, token: u32, decimals: u8, ltv_bps: u16,
@@ -224,7 +224,9 @@ def evaluate(
         ``portfolios`` (a row a portfolio): ``equity, collateral_value, maintenance_margin,
         initial_margin, maintenance_excess, initial_excess, health_factor: f64 nullable,
         worst_scenario: u32 nullable`` (null when refused; the last two also when nothing is
-        required), ``wrapped_depeg_maintenance, wrapped_depeg_initial, gross_debt: f64`` (0 when
+        required), ``oracle_confidence, gross_debt: f64`` and, each with ``_maintenance`` and
+        ``_initial`` after it, the components ``scenario_loss, wrapped_depeg, venue_risk, mobility,
+        liquidity, concentration: f64``, which sum to the requirements (all of these 0 when
         refused), ``owes: bool, refused: bool, held: bool, partial: bool``.
 
         ``order`` (ranked, worst first): ``is_portfolio: bool, row: u32`` (row of portfolios, or of

@@ -23,6 +23,7 @@ from xmargin.model import (
     HealthStatus,
     LiquidationEntry,
     LiquidationKind,
+    MarginComponent,
     PortfolioHealth,
     PortfolioId,
     PositionHealth,
@@ -167,10 +168,8 @@ class View:
             worst_scenario=(
                 "" if worst_scenario is None else self._evaluation.scenarios[worst_scenario]
             ),
-            contingencies={
-                "wrapped_depeg_initial": _money(numbers["wrapped_depeg_initial"]),
-                "wrapped_depeg_maintenance": _money(numbers["wrapped_depeg_maintenance"]),
-            },
+            components=_components(numbers),
+            oracle_confidence=None if numbers["refused"] else _money(numbers["oracle_confidence"]),
             accounts=self._account_healths(spec.accounts) if full else (),
             positions=self._position_healths(row) if full else (),
         )
@@ -378,6 +377,31 @@ _CUT_OFF_NOTE = {
     Condition.UNREACHABLE: "what is there counts only where it costs",
     Condition.INVALID: "what is there counts only where it costs",
 }
+
+
+_COMPONENTS = (
+    "scenario_loss",
+    "wrapped_depeg",
+    "venue_risk",
+    "mobility",
+    "liquidity",
+    "concentration",
+)
+"""The core's columns, each of both margins, in the order they are shown."""
+
+
+def _components(numbers: Mapping[str, Any]) -> tuple[MarginComponent, ...]:
+    """What makes the requirements; nothing where nothing is required or served."""
+    if numbers["refused"] or not numbers["owes"]:
+        return ()
+    return tuple(
+        MarginComponent(
+            name=name,
+            maintenance=_money(numbers[f"{name}_maintenance"]),
+            initial=_money(numbers[f"{name}_initial"]),
+        )
+        for name in _COMPONENTS
+    )
 
 
 def _status(numbers: Mapping[str, Any], *, unread: bool) -> HealthStatus:

@@ -59,8 +59,9 @@ async def test_contributions_sum_to_the_whole(testbed: Testbed, tmp_path: Path) 
         assert health.maintenance_margin is not None
         assert health.collateral_value is not None
         parts = sum((p.maintenance_contribution for p in health.positions), Decimal(0))
-        buffer = health.contingencies["wrapped_depeg_maintenance"]
-        assert float(parts + buffer) == pytest.approx(float(health.maintenance_margin), abs=1e-6)
+        assert float(parts) == pytest.approx(float(health.maintenance_margin), abs=1e-6)
+        components = sum((c.maintenance for c in health.components), Decimal(0))
+        assert float(components) == pytest.approx(float(health.maintenance_margin), abs=1e-6)
         values = sum((p.collateral_value for p in health.positions), Decimal(0))
         assert float(values) == pytest.approx(float(health.collateral_value), abs=1e-6)
 

@@ -4,10 +4,11 @@ import itertools
 from decimal import Decimal
 
 import pytest
+from google.type.decimal_pb2 import Decimal as DecimalMessage
 from rich.console import Console
 from rich.text import Text
 
-from xmargin.cli import exits, formats
+from xmargin.cli import exits, formats, tables
 from xmargin.cli.exits import ExitCode
 from xmargin.cli.sheet import Sheet
 from xmargin.v1 import margin_report_pb2 as pb
@@ -77,6 +78,33 @@ def test_only_a_whole_portfolio_of_known_good_standing_exits_0(
     good = status in (pb.HEALTH_STATUS_NO_DEBT, pb.HEALTH_STATUS_HEALTHY) and not partial
     code = exits.of_portfolio(pb.PortfolioHealth(status=status, partial=partial))
     assert (code is ExitCode.HEALTHY) == good
+
+
+def test_the_components_of_the_requirements_are_shown_with_their_sum() -> None:
+    health = pb.PortfolioHealth(
+        maintenance_margin=DecimalMessage(value="1500.4"),
+        initial_margin=DecimalMessage(value="2100"),
+        oracle_confidence=DecimalMessage(value="12"),
+        components=[
+            pb.MarginComponent(
+                name=name,
+                maintenance=DecimalMessage(value=maintenance),
+                initial=DecimalMessage(value=initial),
+            )
+            for name, maintenance, initial in (
+                ("scenario_loss", "1234", "1700"),
+                ("mobility", "0", "0.0"),
+                ("venue_risk", "266.4", "400"),
+            )
+        ],
+    )
+    lines = printed(tables.components_table(health), 80)
+    rows = [line.split() for line in lines]
+    assert ["scenario", "loss", "1,234", "1,700"] in rows
+    assert ["venue", "risk", "266", "400"] in rows
+    assert ["required", "1,500", "2,100"] in rows
+    assert not any("mobility" in line for line in lines), "nothing in both"
+    assert "oracle confidence has taken 12 from the collateral" in " ".join(" ".join(lines).split())
 
 
 def test_a_view_whose_clock_stands_still_is_stale() -> None:

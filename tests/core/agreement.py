@@ -6,7 +6,15 @@ from itertools import pairwise
 from typing import Any
 
 from tests.core.tables import Numbering, Rows
-from xmargin.reference import AccountData, Book, Contribution, Evaluation, PortfolioMargin, Position
+from xmargin.reference import (
+    COMPONENTS,
+    AccountData,
+    Book,
+    Contribution,
+    Evaluation,
+    PortfolioMargin,
+    Position,
+)
 
 TOLERANCE = Fraction(1, 10**9)
 """What the contract allows, relative to the gross value of a portfolio."""
@@ -21,10 +29,11 @@ _MARGIN_COLUMNS = (
     "initial_margin",
     "maintenance_excess",
     "initial_excess",
-    "wrapped_depeg_maintenance",
-    "wrapped_depeg_initial",
+    "oracle_confidence",
+    *(f"{name}_{kind}" for name in COMPONENTS for kind in ("maintenance", "initial")),
     "gross_debt",
 )
+_NOT_NULL = _MARGIN_COLUMNS[_MARGIN_COLUMNS.index("oracle_confidence") :]
 _VENUE_COLUMNS = (
     "collateral_base",
     "debt_base",
@@ -113,7 +122,7 @@ def margin_row(portfolio: PortfolioMargin) -> dict[str, Any]:
     """The exact numbers under the core's column names."""
     margin = portfolio.margin
     if margin is None:
-        zeros = dict.fromkeys(_MARGIN_COLUMNS[-3:], Fraction(0))
+        zeros = dict.fromkeys(_NOT_NULL, Fraction(0))
         return {**dict.fromkeys(_MARGIN_COLUMNS), **zeros}
     return {
         "equity": margin.equity,
@@ -122,8 +131,9 @@ def margin_row(portfolio: PortfolioMargin) -> dict[str, Any]:
         "initial_margin": margin.initial.margin,
         "maintenance_excess": margin.maintenance_excess,
         "initial_excess": margin.initial_excess,
-        "wrapped_depeg_maintenance": margin.maintenance.wrapped_depeg,
-        "wrapped_depeg_initial": margin.initial.wrapped_depeg,
+        "oracle_confidence": margin.oracle_confidence,
+        **{f"{n}_maintenance": margin.maintenance.components[n] for n in COMPONENTS},
+        **{f"{n}_initial": margin.initial.components[n] for n in COMPONENTS},
         "gross_debt": margin.gross_debt,
     }
 

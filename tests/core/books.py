@@ -1,5 +1,6 @@
 """Whole random books: every kind of account, token, price and chain that a snapshot can hold."""
 
+import json
 from fractions import Fraction
 
 from hypothesis import strategies as st
@@ -20,6 +21,48 @@ from xmargin.reference import (
 )
 
 PARAMETERS = load_parameters("unified-v1").content
+_TREE = json.loads(PARAMETERS)
+_ROOMY = {
+    # Half the shocks leave room for contingencies as large as their check allows.
+    "assets": {
+        name: entry | {"shock": str(Fraction(entry["shock"]) / 2)}
+        for name, entry in _TREE["assets"].items()
+    },
+    "default_asset": {"class": "crypto", "shock": "0.2"},
+}
+HARSH = json.dumps(
+    _TREE
+    | _ROOMY
+    | {
+        "wrapped_depeg": {"maintenance": "0.03", "initial": "0.05"},
+        "liquidity": {
+            "maintenance": "1",
+            "initial": "2",
+            "days_max": "0.5",
+            "concentration": {"maintenance": "0.5", "initial": "1.5", "days": "0.125"},
+            "assets": {
+                "BTC": {"daily_volume_usd": "1000000", "daily_volatility": "0.05"},
+                "ETH": {"daily_volume_usd": "300000", "daily_volatility": "0.1"},
+            },
+            "default_asset": {"daily_volume_usd": "10000", "daily_volatility": "0.06"},
+        },
+        "venue_risk": {
+            "maintenance": "1",
+            "initial": "2",
+            "kinds": {"aave-v3": "0.02", "lender": "0.04", "wallet": "0.001"},
+        },
+        "mobility": {
+            "maintenance": "1",
+            "initial": "2",
+            "chains": {"eip155:2": "0.01", "solana": "0.03"},
+        },
+    }
+)
+"""Every contingency at once, and none of them small."""
+SIZE_FREE = json.dumps(
+    {key: value for key, value in json.loads(HARSH).items() if key != "liquidity"}
+)
+"""The same, where nothing is charged for size: the model of degree one."""
 
 RAY = 10**27
 UINT256_MAX = 2**256 - 1
@@ -180,6 +223,7 @@ def accounts(
             f"{pool}/{name}",
             pool.removeprefix("aave@"),
             aave=draw(users(pool, len(market[pool].reserves), amounts)),
+            venue_kind=draw(st.sampled_from(["aave-v3", "lender"])),
         )
         for pool in draw(st.lists(st.sampled_from(sorted(market)), unique=True))
     ]

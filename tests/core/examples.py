@@ -103,7 +103,7 @@ def borrowed(symbol: str, amount: int) -> AavePosition:
 
 def aave(owner: str, chain: str, *positions: AavePosition, emode: int = 0) -> Account:
     user = AaveUser(f"aave@{chain}", emode, positions)
-    return Account(f"aave@{chain}/{owner}", chain, aave=user)
+    return Account(f"aave@{chain}/{owner}", chain, aave=user, venue_kind="aave-v3")
 
 
 def wallet(owner: str, chain: str, **amounts: int) -> Account:

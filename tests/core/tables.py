@@ -12,7 +12,7 @@ from xmargin.reference import Account, Book, Pool, Reserve
 U256 = pa.binary(32)
 
 SCHEMAS: dict[str, dict[str, pa.DataType]] = {
-    "chains": {"cut_off": pa.bool_()},
+    "chains": {"id": pa.utf8(), "cut_off": pa.bool_()},
     "bases": {
         "asset": pa.utf8(),
         "mark": pa.float64(),
@@ -28,7 +28,12 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
         "wrapped": pa.bool_(),
     },
     "portfolios": {"id": pa.utf8()},
-    "accounts": {"id": pa.utf8(), "portfolio": pa.uint32(), "chain": pa.uint32()},
+    "accounts": {
+        "id": pa.utf8(),
+        "portfolio": pa.uint32(),
+        "chain": pa.uint32(),
+        "venue_kind": pa.utf8(),
+    },
     "balances": {
         "account": pa.uint32(),
         "token": pa.uint32(),
@@ -108,12 +113,17 @@ def rows_of(book: Book) -> Rows:
         if account.aave is not None
     ]
     return {
-        "chains": [{"cut_off": book.cut_off[chain]} for chain in numbers.chains],
+        "chains": [{"id": chain, "cut_off": book.cut_off[chain]} for chain in numbers.chains],
         "bases": [_base(book, name) for name in numbers.bases],
         "tokens": [_token(book, name, numbers) for name in numbers.tokens],
         "portfolios": [{"id": portfolio.id} for portfolio in book.portfolios],
         "accounts": [
-            {"id": a.id, "portfolio": row, "chain": numbers.chains.index(a.chain)}
+            {
+                "id": a.id,
+                "portfolio": row,
+                "chain": numbers.chains.index(a.chain),
+                "venue_kind": a.venue_kind,
+            }
             for row, portfolio in enumerate(book.portfolios)
             for a in portfolio.accounts
         ],

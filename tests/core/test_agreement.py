@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given, settings
 
 from tests.core.agreement import largest_error
-from tests.core.books import PARAMETERS, books, sound_books
+from tests.core.books import HARSH, PARAMETERS, books, sound_books
 from tests.core.tables import evaluate_book
 from xmargin import _core, reference
 from xmargin.reference import Book
 
 
-def check(book: Book) -> None:
-    expected = reference.evaluate(PARAMETERS, book)
-    largest_error(book, evaluate_book(PARAMETERS, book), expected)
+def check(book: Book, parameters: str = PARAMETERS) -> None:
+    expected = reference.evaluate(parameters, book)
+    largest_error(book, evaluate_book(parameters, book), expected)
 
 
 @settings(max_examples=150, deadline=None)
@@ -25,6 +25,12 @@ def test_core_and_reference_agree_on_any_book(book: Book) -> None:
 @given(sound_books())
 def test_core_and_reference_agree_on_sound_books(book: Book) -> None:
     check(book)
+
+
+@settings(max_examples=150, deadline=None)
+@given(books())
+def test_core_and_reference_agree_where_every_contingency_weighs(book: Book) -> None:
+    check(book, HARSH)
 
 
 @pytest.mark.long

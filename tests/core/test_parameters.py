@@ -33,6 +33,7 @@ def key_of(path: str) -> str:
     return first + "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in rest)
 
 
+NEW_SECTIONS = {"liquidity", "venue_risk", "mobility"}
 MOVE = "scenarios.0.moves.0"
 WRONG_VALUES: list[tuple[str, object, str]] = [
     ("name", None, "is missing"),
@@ -51,6 +52,17 @@ WRONG_VALUES: list[tuple[str, object, str]] = [
     ("default_asset", None, "is missing"),
     ("loss_factors.maintenance", "0.9", "0.9 is out of range; it must be in [1, 5]"),
     ("wrapped_depeg.initial", "-0.1", "-0.1 is out of range; it must be in [0.01, 1]"),
+    ("liquidity.initial", "0.5", "0.5 is out of range; it must be in [1, 10]"),
+    ("liquidity.days_max", "0", "0 is out of range; it must be in [0.001, 100]"),
+    ("liquidity.concentration", None, "is missing"),
+    ("liquidity.default_asset", None, "is missing"),
+    ("liquidity.assets.ETH.daily_volume_usd", "0", "0 is out of range; it must be in [1, "),
+    ("liquidity.assets.ETH.depth", "1", "is no key that is known here"),
+    ("liquidity.assets.ODD", {"daily_volume_usd": "1", "daily_volatility": "1"}, "its deepest"),
+    ("venue_risk.kinds.aave-v3", "1.5", "1.5 is out of range; it must be in [0, 1]"),
+    ("venue_risk.maintenance", None, "is missing"),
+    ("mobility.chains", [], "[] is no object"),
+    ("mobility.hours", "7", "is no key that is known here"),
     ("scenarios", {}, "{} is no list"),
     ("scenarios.0.moves", [], "has 0 entries; it must have 1 to 3"),
     (f"{MOVE}.class", "cryptos", '"cryptos" is the class of no asset'),
@@ -74,6 +86,24 @@ def test_a_wrong_value_is_named_with_its_key_and_range(
 def test_initial_margin_may_not_be_below_maintenance() -> None:
     with pytest.raises(ParameterError, match=r"loss_factors\.initial: 1\.25 .* in \[1\.5, 5\]"):
         _core.check_parameters(changed("loss_factors.maintenance", "1.5"))
+
+
+def test_what_contingencies_take_may_not_exceed_what_is_there() -> None:
+    wild = changed("venue_risk.kinds.aave-v3", "0.3")
+    with pytest.raises(ParameterError, match=r"assets\.SOL\.shock: .* for contingencies charges"):
+        _core.check_parameters(wild)
+
+
+def test_a_parameter_file_of_version_1_charges_what_it_did() -> None:
+    """Tapes hold the parameters they were recorded with: new keys may be absent and are neutral."""
+    tree = json.loads(PARAMETERS)
+    old = {key: value for key, value in tree.items() if key not in NEW_SECTIONS}
+    core = evaluate_book(json.dumps(old), EXAMPLES["leveraged over two chains"])
+    for row in core["portfolios"]:
+        for kind in ("maintenance", "initial"):
+            charged = row[f"scenario_loss_{kind}"] + row[f"wrapped_depeg_{kind}"]
+            assert charged == pytest.approx(row[f"{kind}_margin"], abs=1e-9)
+            assert row[f"liquidity_{kind}"] == row[f"venue_risk_{kind}"] == 0
 
 
 def test_two_scenarios_of_one_name_are_refused() -> None:

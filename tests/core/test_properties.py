@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.books import CHAINS, MONEY, PARAMETERS, sound_books
+from tests.core.books import CHAINS, HARSH, MONEY, SIZE_FREE, sound_books
 from tests.core.tables import Numbering, Rows, evaluate_book
-from xmargin.reference import Account, Book, Portfolio, WalletBalance
+from xmargin.reference import COMPONENTS, Account, Book, Portfolio, WalletBalance
 
 T = TypeVar("T")
 
@@ -35,8 +35,8 @@ class Seen:
         return ROUNDING * self.gross_value
 
 
-def seen(book: Book) -> dict[str, Seen]:
-    core = evaluate_book(PARAMETERS, book)
+def seen(book: Book, parameters: str = HARSH) -> dict[str, Seen]:
+    core = evaluate_book(parameters, book)
     names = Numbering.of(book).portfolios
     gross = dict.fromkeys(names, 0.0)
     for position in core["positions"]:
@@ -123,7 +123,7 @@ def _shuffle(random: Random, portfolio: Portfolio) -> Portfolio:
 
 def _by_name(book: Book) -> tuple[Any, ...]:
     """Everything the core says, by name where it says row numbers."""
-    core = evaluate_book(PARAMETERS, book)
+    core = evaluate_book(HARSH, book)
     numbers = Numbering.of(book)
     positions = [
         {
@@ -138,7 +138,7 @@ def _by_name(book: Book) -> tuple[Any, ...]:
         dict(zip(numbers.portfolios, core["portfolios"], strict=True)),
         sorted(positions, key=lambda p: (p["account"], p["token"], p["debt"])),
         venue,
-        list(ranks(book, evaluate_book(PARAMETERS, book))),
+        list(ranks(book, evaluate_book(HARSH, book))),
     )
 
 
@@ -153,18 +153,18 @@ def ranks(book: Book, core: Rows) -> Iterator[tuple[bool, str]]:
 
 
 def parts_and_whole(book: Book) -> tuple[list[Seen], Seen]:
-    """The portfolios that owe, apart and as one owner's."""
-    apart = seen(book)
+    """The portfolios that owe, apart and as one owner's, where nothing is charged for size."""
+    apart = seen(book, SIZE_FREE)
     owing = [p for p in book.portfolios if apart[p.id].row["owes"]]
     accounts = tuple(account for p in owing for account in p.accounts)
-    whole = seen(replace(book, portfolios=(Portfolio("all", accounts),)))["all"]
+    whole = seen(replace(book, portfolios=(Portfolio("all", accounts),)), SIZE_FREE)["all"]
     return [apart[p.id] for p in owing], whole
 
 
 @properties
 @given(sound_books())
 def test_p4_netting_never_hurts_those_who_owe(book: Book) -> None:
-    """P4: the excess is superadditive, with haircuts, price ranges and chains cut off."""
+    """P4: the excess before size is superadditive, with haircuts, ranges and chains cut off."""
     parts, whole = parts_and_whole(book)
     for excess in EXCESSES:
         total = sum(part.row[excess] for part in parts)
@@ -186,8 +186,8 @@ def test_p4_requirements_are_subadditive_at_one_price(book: Book) -> None:
 @properties
 @given(sound_books(amounts=MONEY), st.integers(2, 1000))
 def test_p5_everything_scales_with_the_book(book: Book, factor: int) -> None:
-    """P5: homogeneous of degree one; ratios and the worst scenario do not move."""
-    before, after = seen(book), seen(_scaled(book, factor))
+    """P5: homogeneous of degree one where nothing is charged for size."""
+    before, after = seen(book, SIZE_FREE), seen(_scaled(book, factor), SIZE_FREE)
     for name, old in before.items():
         new = after[name]
         for column in (*EXCESSES, "equity", "collateral_value", "maintenance_margin", "gross_debt"):
@@ -195,6 +195,17 @@ def test_p5_everything_scales_with_the_book(book: Book, factor: int) -> None:
             bound = new.rounding
             assert abs(new.row[column] - factor * old.row[column]) <= bound, (name, column)
         assert new.row["owes"] == old.row["owes"]
+
+
+@properties
+@given(sound_books(amounts=MONEY), st.integers(2, 1000))
+def test_p5_a_larger_book_is_charged_at_least_in_proportion(book: Book, factor: int) -> None:
+    """P5: with size charged, an excess never grows faster than the book."""
+    before, after = seen(book), seen(_scaled(book, factor))
+    for name, old in before.items():
+        new = after[name]
+        for excess in EXCESSES:
+            assert new.row[excess] <= factor * old.row[excess] + new.rounding, (name, excess)
 
 
 def _scaled(book: Book, factor: int) -> Book:
@@ -225,20 +236,43 @@ def _scaled(book: Book, factor: int) -> Book:
 @properties
 @given(sound_books())
 def test_p6_contributions_sum_to_the_whole(book: Book) -> None:
-    """P6: to the requirements less contingencies, and to the collateral value."""
-    core = evaluate_book(PARAMETERS, book)
+    """P6: to the requirements, contingencies included, and to the collateral value."""
+    core = evaluate_book(HARSH, book)
     for number, (name, portfolio) in enumerate(seen(book).items()):
         own = [p for p in core["positions"] if p["portfolio"] == number]
         row = portfolio.row
         wanted = {
             "collateral_value": row["collateral_value"],
-            "maintenance_contribution": row["maintenance_margin"]
-            - row["wrapped_depeg_maintenance"],
-            "initial_contribution": row["initial_margin"] - row["wrapped_depeg_initial"],
+            "maintenance_contribution": row["maintenance_margin"],
+            "initial_contribution": row["initial_margin"],
         }
         for column, total in wanted.items():
             found = sum(p[column] for p in own)
             assert found == pytest.approx(total, rel=0, abs=portfolio.rounding), (name, column)
+
+
+@properties
+@given(sound_books())
+def test_p6_components_sum_to_the_whole(book: Book) -> None:
+    """P6: the scenario loss and every contingency, none of which is negative."""
+    for name, portfolio in seen(book).items():
+        row = portfolio.row
+        for kind in ("maintenance", "initial"):
+            parts = [row[f"{component}_{kind}"] for component in COMPONENTS]
+            total = pytest.approx(row[f"{kind}_margin"], rel=0, abs=portfolio.rounding)
+            assert sum(parts) == total, (name, kind)
+            assert min(parts) >= -portfolio.rounding, (name, kind)
+
+
+@properties
+@given(sound_books(cut_off=False, haircuts=False))
+def test_p6_equity_less_oracle_confidence_is_the_collateral_value(book: Book) -> None:
+    """P6: without haircuts, where every chain can be reached."""
+    for name, portfolio in seen(book).items():
+        row = portfolio.row
+        left = row["equity"] - row["oracle_confidence"]
+        assert left == pytest.approx(row["collateral_value"], rel=0, abs=portfolio.rounding), name
+        assert row["oracle_confidence"] >= -portfolio.rounding
 
 
 @properties
@@ -247,7 +281,7 @@ def test_p7_the_order_is_total_and_has_no_ties(book: Book) -> None:
     """P7: a twin of every portfolio ranks apart from it, and who else is there never matters."""
     twins = tuple(_twin(p) for p in book.portfolios)
     doubled = replace(book, portfolios=(*twins, *book.portfolios))
-    alone, together = (list(ranks(b, evaluate_book(PARAMETERS, b))) for b in (book, doubled))
+    alone, together = (list(ranks(b, evaluate_book(HARSH, b))) for b in (book, doubled))
     assert len(set(together)) == len(together) == 2 * len(alone)
     assert [rank for rank in together if not rank[1].endswith("~")] == alone
     for is_portfolio, name in alone:

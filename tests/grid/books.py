@@ -22,6 +22,10 @@ QUOTE, BASE, UNIFIED = "derive-pmrm2", "deribit-pme", "unified-v1"
 def parameters(name: str, **changes: Any) -> str:
     """A parameter file of the package, with top-level keys changed, or dropped by ``None``."""
     tree = json.loads(load_parameters(name).content) | changes
+    if name == UNIFIED:
+        # What the unified model charges beside its scenarios is not the mechanism's.
+        for key in ("liquidity", "venue_risk", "mobility"):
+            tree.pop(key, None)
     return json.dumps({key: value for key, value in tree.items() if value is not None})
 
 

@@ -180,7 +180,7 @@ def test_parameters_out_of_range_are_refused_by_key(
 
 @pytest.mark.parametrize("name", [QUOTE, BASE, UNIFIED])
 def test_the_packaged_models_are_files_of_the_mechanism(name: str) -> None:
-    _core.check_grid_parameters(load_parameters(name).content)
+    _core.check_grid_parameters(parameters(name))
 
 
 def test_a_file_of_another_mechanism_is_told_so() -> None:

@@ -141,6 +141,8 @@ def _venue_factors(health: pb.PortfolioHealth) -> Text:
 def portfolio_detail(health: pb.PortfolioHealth, chain_names: Mapping[str, str]) -> Group:
     """Everything of one portfolio: its figures, its venue accounts, its positions, its flags."""
     parts: list[RenderableType] = [_figures(health), ""]
+    if health.components:
+        parts += [components_table(health), ""]
     if health.accounts:
         parts += [_accounts_table(health, chain_names), ""]
     if health.positions:
@@ -164,6 +166,25 @@ def _figures(health: pb.PortfolioHealth) -> Sheet:
         Text(health.worst_scenario or "-", formats.CALM),
     ]
     return Sheet(f"{health.portfolio}, USD  {health.label}".rstrip(), headings, [row])
+
+
+def components_table(health: pb.PortfolioHealth) -> Sheet:
+    """What makes the requirements; what is nothing in both is left out of the rows."""
+    rows: list[list[Cell]] = []
+    for component in health.components:
+        parts = [formats.decimal(component.maintenance), formats.decimal(component.initial)]
+        if any(parts):
+            name = Text(component.name.replace("_", " "))
+            rows.append([name, *(formats.money(part) for part in parts)])
+    total = ("maintenance_margin", "initial_margin")
+    rows.append([Text("required"), *(formats.money(_optional(health, name)) for name in total)])
+    taken = _optional(health, "oracle_confidence")
+    note = (
+        f"oracle confidence has taken {formats.money(taken)} from the collateral" if taken else ""
+    )
+    return Sheet(
+        "what the requirements are made of", ("component", "maintenance>", "initial>"), rows, note
+    )
 
 
 def _accounts_table(health: pb.PortfolioHealth, chain_names: Mapping[str, str]) -> Sheet:

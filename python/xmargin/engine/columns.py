@@ -24,6 +24,7 @@ from xmargin.model import (
     Verdict,
     address_of,
     chain_of,
+    kind_of,
     venue_of,
 )
 
@@ -99,12 +100,21 @@ class Rows:
         self.account_ids: tuple[AccountId, ...] = tuple(account for account, _ in owned)
         self.account_portfolios: tuple[int, ...] = tuple(row for _, row in owned)
         self.accounts = {account: row for row, account in enumerate(self.account_ids)}
+        self._venue_kinds = {venue.id: venue.kind for venue in registry.venues}
         self.venues: dict[VenueId, int] = {v.id: row for row, v in enumerate(registry.venues)}
+
+    def kind_of(self, account: AccountId) -> str:
+        """The kind of an account's venue: of a fork, its protocol's."""
+        venue = venue_of(account)
+        return self._venue_kinds.get(venue, kind_of(venue))
 
 
 def chains(as_of: Sequence[ChainAsOf]) -> "pa.RecordBatch":
-    """Which chains cannot meet a call elsewhere."""
-    return _table(cut_off=_array([chain.cut_off for chain in as_of], "bool_"))
+    """The chains, and which of them cannot meet a call elsewhere."""
+    return _table(
+        id=_array([chain.chain for chain in as_of], "utf8"),
+        cut_off=_array([chain.cut_off for chain in as_of], "bool_"),
+    )
 
 
 def bases(rows: Rows, prices: Mapping[str, JudgedPrice]) -> "pa.RecordBatch":
@@ -144,6 +154,7 @@ def accounts(rows: Rows) -> "pa.RecordBatch":
         id=_array(rows.account_ids, "utf8"),
         portfolio=_array(rows.account_portfolios, "uint32"),
         chain=_array([rows.chains[chain_of(a)] for a in rows.account_ids], "uint32"),
+        venue_kind=_array([rows.kind_of(a) for a in rows.account_ids], "utf8"),
     )
 
 

@@ -1,6 +1,5 @@
 """What a view answers: health, positions and the liquidation order."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -44,8 +43,8 @@ class PositionHealth:
 
     ``amount`` is in token units (``None``: decimals unknown), ``value`` marked and signed (debt
     negative).
-    ``collateral_value`` of all positions sum to the portfolio's, ``*_contribution`` to the
-    requirement less contingencies.
+    ``collateral_value`` of all positions sum to the portfolio's, ``*_contribution`` to the whole
+    requirement, contingencies included.
     """
 
     account: AccountId
@@ -83,11 +82,22 @@ class AccountHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class MarginComponent:
+    """What one named part of the model asks for (USD); all of them sum to the requirements."""
+
+    name: str
+    maintenance: Decimal
+    initial: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class PortfolioHealth:
     """Unified truth of one portfolio (USD), beside the venue truth of its accounts.
 
     When ``status`` is REFUSED the numbers are ``None``. ``verdict`` and ``flags`` say what the
-    numbers rest on; ``partial`` that part of the portfolio could not be read.
+    numbers rest on; ``partial`` that part of the portfolio could not be read. ``components`` are in
+    a fixed order, the scenario loss first, and none are there when nothing is required.
+    ``oracle_confidence`` is what price ranges have already taken from ``collateral_value``.
     """
 
     portfolio: PortfolioId
@@ -104,7 +114,8 @@ class PortfolioHealth:
     maintenance_excess: Decimal | None
     health_factor: Decimal | None
     worst_scenario: str
-    contingencies: Mapping[str, Decimal]
+    components: tuple[MarginComponent, ...]
+    oracle_confidence: Decimal | None
     accounts: tuple[AccountHealth, ...]
     positions: tuple[PositionHealth, ...]
 

@@ -22,9 +22,10 @@ from xmargin.reference.book import (
 from xmargin.reference.evaluate import Evaluation, evaluate
 from xmargin.reference.order import Due
 from xmargin.reference.positions import Counting, Position
-from xmargin.reference.unified import Contribution, Margin, PortfolioMargin, Requirement
+from xmargin.reference.unified import COMPONENTS, Contribution, Margin, PortfolioMargin, Requirement
 
 __all__ = [
+    "COMPONENTS",
     "AavePosition",
     "AaveUser",
     "Account",

@@ -102,6 +102,7 @@ class Account:
     chain: str
     balances: tuple[WalletBalance, ...] = ()
     aave: AaveUser | None = None
+    venue_kind: str = "wallet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Position:
 
     account: str
     chain: str
+    venue_kind: str
     token: str
     debt: bool
     amount: int
@@ -119,4 +120,6 @@ def _position(
     units = None
     if measurable and decimals is not None:
         units = Fraction(-(amount or 0) if debt else (amount or 0), 10**decimals)
-    return Position(account.id, account.chain, token, debt, amount or 0, units, counting)
+    return Position(
+        account.id, account.chain, account.venue_kind, token, debt, amount or 0, units, counting
+    )

@@ -14,6 +14,39 @@ class Factors:
 
     loss: Fraction
     wrapped_depeg: Fraction
+    venue_risk: Fraction = Fraction(0)
+    mobility: Fraction = Fraction(0)
+    liquidity: Fraction = Fraction(0)
+    concentration: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The market of one asset: a day's volume (USD) and a day's volatility."""
+
+    daily_volume_usd: Fraction
+    daily_volatility: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Contingencies:
+    """What contingencies are charged on; ``depth`` gives an asset's market, if any is."""
+
+    venue_kinds: Mapping[str, Fraction]
+    chains: Mapping[str, Fraction]
+    depths: Mapping[str, Depth]
+    default_depth: Depth | None
+    days_max: Fraction
+    days_concentrated: Fraction
+
+    def depth(self, asset: str) -> Depth | None:
+        """The market of an asset; ``None`` where nothing is charged for size."""
+        return self.depths.get(asset, self.default_depth)
+
+    def chain(self, chain: str) -> Fraction:
+        """The fraction of a chain: its own, else its namespace's, else nothing."""
+        own = self.chains.get(chain, self.chains.get(chain.partition(":")[0]))
+        return Fraction(0) if own is None else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +73,30 @@ class Parameters:
         return Factors(
             loss=Fraction(self._tree["loss_factors"][kind]),
             wrapped_depeg=Fraction(self._tree["wrapped_depeg"][kind]),
+            venue_risk=self._rate("venue_risk", kind),
+            mobility=self._rate("mobility", kind),
+            liquidity=self._rate("liquidity", kind),
+            concentration=Fraction(self._size.get("concentration", {}).get(kind, 0)),
+        )
+
+    def _rate(self, section: str, kind: str) -> Fraction:
+        return Fraction(self._tree.get(section, {}).get(kind, 0))
+
+    @property
+    def _size(self) -> dict[str, Any]:
+        section: dict[str, Any] = self._tree.get("liquidity", {})
+        return section
+
+    def contingencies(self) -> Contingencies:
+        """What all but the wrapped-depeg contingency are charged on."""
+        size = self._size
+        return Contingencies(
+            venue_kinds=_fractions(self._tree.get("venue_risk", {}).get("kinds", {})),
+            chains=_fractions(self._tree.get("mobility", {}).get("chains", {})),
+            depths={name: _depth(entry) for name, entry in size.get("assets", {}).items()},
+            default_depth=_depth(size["default_asset"]) if size else None,
+            days_max=Fraction(size.get("days_max", 0)),
+            days_concentrated=Fraction(size.get("concentration", {}).get("days", 0)),
         )
 
     def _asset(self, name: str) -> dict[str, str]:
@@ -77,12 +134,26 @@ class Model:
     maintenance: Factors
     initial: Factors
     scenarios: tuple[Scenario, ...]
+    contingencies: Contingencies
 
     @classmethod
     def over(cls, parameters: str, assets: Iterable[str]) -> "Model":
         """The model of a parameter file (JSON) over ``assets``."""
         parsed = Parameters(parameters)
-        return cls(parsed.maintenance, parsed.initial, tuple(parsed.scenarios(assets)))
+        return cls(
+            maintenance=parsed.maintenance,
+            initial=parsed.initial,
+            scenarios=tuple(parsed.scenarios(assets)),
+            contingencies=parsed.contingencies(),
+        )
+
+
+def _fractions(entries: Mapping[str, str]) -> dict[str, Fraction]:
+    return {name: Fraction(text) for name, text in entries.items()}
+
+
+def _depth(entry: Mapping[str, str]) -> Depth:
+    return Depth(Fraction(entry["daily_volume_usd"]), Fraction(entry["daily_volatility"]))
 
 
 def _joined(combination: tuple[Scenario, ...]) -> Scenario:

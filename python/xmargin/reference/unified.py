@@ -1,26 +1,31 @@
 """The unified margin in exact fractions, written from ``docs/margin-model.md``."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 from xmargin.reference.book import Base, Book, Portfolio
+from xmargin.reference.contingencies import CONTINGENCIES, Holding, Stock
 from xmargin.reference.positions import Counting, Position, positions_of, reverts
 from xmargin.reference.scenarios import Factors, Model, Scenario
 
 _ZERO = Fraction(0)
 _ONE = Fraction(1)
+COMPONENTS = ("scenario_loss", *CONTINGENCIES)
+_NO_COMPONENTS = dict.fromkeys(COMPONENTS, _ZERO)
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """What one kind of margin asks for (USD).
 
-    ``scenario`` is the index of the one that binds, ``excesses`` what each would leave.
+    ``scenario`` is the index of the one that binds, ``excesses`` what each would leave;
+    ``components`` sum to the margin.
     """
 
     margin: Fraction = _ZERO
-    wrapped_depeg: Fraction = _ZERO
+    components: Mapping[str, Fraction] = field(default_factory=lambda: dict(_NO_COMPONENTS))
     scenario: int | None = None
     excesses: tuple[Fraction, ...] = ()
 
@@ -44,6 +49,7 @@ class Margin:
     maintenance: Requirement
     initial: Requirement
     gross_debt: Fraction
+    oracle_confidence: Fraction
 
     @property
     def maintenance_excess(self) -> Fraction:
@@ -78,8 +84,11 @@ class PortfolioMargin:
 class _Group:
     """Positions that net with one another: all reachable chains, or one that is cut off."""
 
-    def __init__(self, book: Book, positions: Iterable[Position], *, cut_off: bool) -> None:
+    def __init__(
+        self, book: Book, positions: Iterable[Position], model: Model, *, cut_off: bool
+    ) -> None:
         self.book = book
+        self._components: dict[tuple[str, Factors], dict[str, Fraction]] = {}
         self.cut_off = cut_off
         self.positions = list(positions)
         self.net: dict[str, Fraction] = {}
@@ -92,6 +101,26 @@ class _Group:
             kept_of_base[base] = kept_of_base.get(base, _ZERO) + self.kept(token)
         self.price = {base: _end(book.bases[base], kept) for base, kept in kept_of_base.items()}
         self.value_of_base = {base: kept * self.price[base] for base, kept in kept_of_base.items()}
+        self.oracle_confidence = sum(
+            (kept * book.bases[base].mark for base, kept in kept_of_base.items()), _ZERO
+        ) - sum(self.value_of_base.values(), _ZERO)
+        holdings = [self._holding(p) for p in self.positions if p.token in self.priced_tokens]
+        self.stock = Stock(holdings, model.contingencies, cut_off=cut_off)
+
+    def _holding(self, position: Position) -> Holding:
+        base, token = self.base(position.token), position.token
+        return Holding(
+            token=token,
+            asset=base.asset,
+            chain=position.chain,
+            venue_kind=position.venue_kind,
+            wrapped=self.book.tokens[token].wrapped,
+            units=position.units or _ZERO,
+            share=self.share(token),
+            low=base.low,
+            token_price=_end(base, self.net[token]),
+            value=self.value(position),
+        )
 
     def _base_name(self, token: str) -> str:
         return self.book.tokens[token].base or ""
@@ -110,18 +139,13 @@ class _Group:
     def kept(self, token: str) -> Fraction:
         return self.net[token] * self.share(token)
 
-    @property
+    @cached_property
     def collateral_value(self) -> Fraction:
         return sum(self.value_of_base.values(), _ZERO)
 
     @property
     def equity(self) -> Fraction:
         return sum((self.net[t] * self.base(t).mark for t in self.priced_tokens), _ZERO)
-
-    @property
-    def wrapped_value(self) -> Fraction:
-        wrapped = (t for t in self.priced_tokens if self.book.tokens[t].wrapped)
-        return sum((abs(self.kept(t)) * _end(self.base(t), self.kept(t)) for t in wrapped), _ZERO)
 
     @property
     def gross_debt(self) -> Fraction:
@@ -137,25 +161,58 @@ class _Group:
             _ZERO,
         )
 
-    def stressed(self, scenario: Scenario, factors: Factors, *, depeg: bool = True) -> Fraction:
-        """V_s, or X_s without the wrapped-depeg contingency."""
-        contingency = factors.wrapped_depeg * self.wrapped_value if depeg else _ZERO
-        value = self.collateral_value + factors.loss * self.pnl(scenario) - contingency
-        return self.capped(value)
+    def stressed(self, scenario: Scenario, factors: Factors) -> Fraction:
+        """V_s."""
+        return self.after(scenario, factors, CONTINGENCIES)
+
+    def after(self, scenario: Scenario, factors: Factors, contingencies: Iterable[str]) -> Fraction:
+        """What is left after the scenario and some contingencies, as far as it may count."""
+        charged = sum((self.stock.charge(n, factors) for n in contingencies), _ZERO)
+        return self.capped(self.collateral_value + factors.loss * self.pnl(scenario) - charged)
+
+    def components(self, scenario: Scenario, factors: Factors) -> dict[str, Fraction]:
+        """What each takes, one after the other; they sum to all that is taken."""
+        key = scenario.name, factors
+        if key not in self._components:
+            self._components[key] = self._component_parts(scenario, factors)
+        return self._components[key]
+
+    def _component_parts(self, scenario: Scenario, factors: Factors) -> dict[str, Fraction]:
+        left = [self.capped(self.collateral_value)]
+        left += [
+            self.after(scenario, factors, CONTINGENCIES[:count])
+            for count in range(len(CONTINGENCIES) + 1)
+        ]
+        return {name: left[at] - left[at + 1] for at, name in enumerate(COMPONENTS)}
 
     def capped(self, value: Fraction) -> Fraction:
         """``value`` as it may count: a chain that is cut off can only cost."""
         return min(_ZERO, value) if self.cut_off else value
 
     def contribution(self, position: Position, scenario: Scenario, factors: Factors) -> Fraction:
-        """The position's part in the requirement less contingencies."""
+        """The position's part in the requirement, contingencies included."""
+        if position.token not in self.priced_tokens:
+            return _ZERO
+        charged = self.components(scenario, factors)
+        parts = self.stock.parts(self._holding(position))
+        buffers = sum(
+            (
+                charged[name] * parts[name] / self.stock.amounts[name]
+                for name in CONTINGENCIES
+                if self.stock.amounts[name]
+            ),
+            _ZERO,
+        )
+        return buffers + self._loss_part(position, scenario, factors)
+
+    def _loss_part(self, position: Position, scenario: Scenario, factors: Factors) -> Fraction:
         value = self.value(position)
         relative = scenario.relative_move(self.base(position.token).asset)
         after = value + factors.loss * value * relative
         if not self.cut_off:
             return value - after
         before_counts = self.collateral_value < 0
-        after_counts = self.stressed(scenario, factors, depeg=False) < 0
+        after_counts = self.after(scenario, factors, ()) < 0
         return (value if before_counts else _ZERO) - (after if after_counts else _ZERO)
 
     def value(self, position: Position) -> Fraction:
@@ -179,7 +236,7 @@ def _end(base: Base, quantity: Fraction) -> Fraction:
 def margin_of(book: Book, portfolio: Portfolio, model: Model) -> PortfolioMargin:
     """The unified truth of one portfolio."""
     positions = positions_of(book, portfolio)
-    groups = _groups(book, positions)
+    groups = _groups(book, positions, model)
     refused = _is_refused(book, portfolio, positions, groups)
     owns_unpriced = any(
         group.net[t] > 0 and not group.base(t).usable for group in groups for t in group.net
@@ -210,13 +267,13 @@ def _nets(book: Book, position: Position) -> bool:
     )
 
 
-def _groups(book: Book, positions: list[Position]) -> list[_Group]:
+def _groups(book: Book, positions: list[Position], model: Model) -> list[_Group]:
     netted = [p for p in positions if _nets(book, p)]
-    reachable = _Group(book, (p for p in netted if not book.cut_off[p.chain]), cut_off=False)
+    reachable = _Group(book, (p for p in netted if not book.cut_off[p.chain]), model, cut_off=False)
     chains = sorted({p.chain for p in netted if book.cut_off[p.chain]})
     return [
         reachable,
-        *(_Group(book, (p for p in netted if p.chain == c), cut_off=True) for c in chains),
+        *(_Group(book, (p for p in netted if p.chain == c), model, cut_off=True) for c in chains),
     ]
 
 
@@ -251,21 +308,23 @@ def _margin(groups: list[_Group], model: Model, *, owes: bool) -> Margin:
         maintenance=requirement(model.maintenance),
         initial=requirement(model.initial),
         gross_debt=sum((group.gross_debt for group in groups), _ZERO),
+        oracle_confidence=sum(
+            (g.oracle_confidence for g in groups if not g.cut_off or g.collateral_value < 0), _ZERO
+        ),
     )
 
 
 def _requirement(groups: list[_Group], model: Model, factors: Factors) -> Requirement:
     collateral = sum((group.capped(group.collateral_value) for group in groups), _ZERO)
-
-    def stressed(index: int, *, depeg: bool = True) -> Fraction:
-        scenario = model.scenarios[index]
-        return sum((g.stressed(scenario, factors, depeg=depeg) for g in groups), _ZERO)
-
-    excesses = tuple(stressed(index) for index in range(len(model.scenarios)))
+    excesses = tuple(
+        sum((group.stressed(scenario, factors) for group in groups), _ZERO)
+        for scenario in model.scenarios
+    )
     worst = min(range(len(excesses)), key=excesses.__getitem__)
+    of_groups = [group.components(model.scenarios[worst], factors) for group in groups]
     return Requirement(
         margin=collateral - excesses[worst],
-        wrapped_depeg=stressed(worst, depeg=False) - excesses[worst],
+        components={name: sum((g[name] for g in of_groups), _ZERO) for name in COMPONENTS},
         scenario=worst,
         excesses=excesses,
     )

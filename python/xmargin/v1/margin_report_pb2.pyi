@@ -521,11 +521,11 @@ class PositionHealth(_message.Message):
 
     @_builtins.property
     def maintenance_contribution(self) -> _decimal_pb2.Decimal:
-        """Part in the maintenance margin less contingencies; the parts sum to it."""
+        """Part in the maintenance margin, contingencies included; the parts sum to it."""
 
     @_builtins.property
     def initial_contribution(self) -> _decimal_pb2.Decimal:
-        """Part in the initial margin less contingencies."""
+        """Part in the initial margin, contingencies included."""
 
     def __init__(
         self,
@@ -552,31 +552,44 @@ class PositionHealth(_message.Message):
 Global___PositionHealth: _TypeAlias = PositionHealth  # noqa: Y015
 
 @_typing.final
+class MarginComponent(_message.Message):
+    """What one named part of the model asks for; money in USD."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_FIELD_NUMBER: _builtins.int
+    INITIAL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """scenario_loss, wrapped_depeg, venue_risk, mobility, liquidity or concentration."""
+    @_builtins.property
+    def maintenance(self) -> _decimal_pb2.Decimal:
+        """Its part in the maintenance margin."""
+
+    @_builtins.property
+    def initial(self) -> _decimal_pb2.Decimal:
+        """Its part in the initial margin."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        maintenance: _decimal_pb2.Decimal | None = ...,
+        initial: _decimal_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["initial", b"initial", "maintenance", b"maintenance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["initial", b"initial", "maintenance", b"maintenance", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarginComponent: _TypeAlias = MarginComponent  # noqa: Y015
+
+@_typing.final
 class PortfolioHealth(_message.Message):
     """Unified truth of one portfolio beside the venue truth of its accounts; money in USD."""
 
     DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class ContingenciesEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        @_builtins.property
-        def value(self) -> _decimal_pb2.Decimal: ...
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _decimal_pb2.Decimal | None = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     PORTFOLIO_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
@@ -592,9 +605,10 @@ class PortfolioHealth(_message.Message):
     MAINTENANCE_EXCESS_FIELD_NUMBER: _builtins.int
     HEALTH_FACTOR_FIELD_NUMBER: _builtins.int
     WORST_SCENARIO_FIELD_NUMBER: _builtins.int
-    CONTINGENCIES_FIELD_NUMBER: _builtins.int
     ACCOUNTS_FIELD_NUMBER: _builtins.int
     POSITIONS_FIELD_NUMBER: _builtins.int
+    COMPONENTS_FIELD_NUMBER: _builtins.int
+    ORACLE_CONFIDENCE_FIELD_NUMBER: _builtins.int
     portfolio: _builtins.str
     """Portfolio id."""
     label: _builtins.str
@@ -640,16 +654,24 @@ class PortfolioHealth(_message.Message):
         """Collateral value ÷ maintenance margin; absent when nothing is required."""
 
     @_builtins.property
-    def contingencies(self) -> _containers.MessageMap[_builtins.str, _decimal_pb2.Decimal]:
-        """Additive buffers inside the requirements, by name."""
-
-    @_builtins.property
     def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountHealth]:
         """Venue truth of its accounts, by account id. Empty in the SUMMARY view."""
 
     @_builtins.property
     def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PositionHealth]:
         """Its positions. Empty in the SUMMARY view."""
+
+    @_builtins.property
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarginComponent]:
+        """What makes the requirements, the scenario loss first; sums to both of them. Empty when nothing
+        is required.
+        """
+
+    @_builtins.property
+    def oracle_confidence(self) -> _decimal_pb2.Decimal:
+        """What valuing at the ends of price ranges, against the mark, has already taken from
+        collateral_value. Absent when REFUSED.
+        """
 
     def __init__(
         self,
@@ -668,13 +690,14 @@ class PortfolioHealth(_message.Message):
         maintenance_excess: _decimal_pb2.Decimal | None = ...,
         health_factor: _decimal_pb2.Decimal | None = ...,
         worst_scenario: _builtins.str = ...,
-        contingencies: _abc.Mapping[_builtins.str, _decimal_pb2.Decimal] | None = ...,
         accounts: _abc.Iterable[Global___AccountHealth] | None = ...,
         positions: _abc.Iterable[Global___PositionHealth] | None = ...,
+        components: _abc.Iterable[Global___MarginComponent] | None = ...,
+        oracle_confidence: _decimal_pb2.Decimal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["collateral_value", b"collateral_value", "equity", b"equity", "health_factor", b"health_factor", "initial_excess", b"initial_excess", "initial_margin", b"initial_margin", "maintenance_excess", b"maintenance_excess", "maintenance_margin", b"maintenance_margin"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["collateral_value", b"collateral_value", "equity", b"equity", "health_factor", b"health_factor", "initial_excess", b"initial_excess", "initial_margin", b"initial_margin", "maintenance_excess", b"maintenance_excess", "maintenance_margin", b"maintenance_margin", "oracle_confidence", b"oracle_confidence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "collateral_value", b"collateral_value", "contingencies", b"contingencies", "equity", b"equity", "flags", b"flags", "health_factor", b"health_factor", "initial_excess", b"initial_excess", "initial_margin", b"initial_margin", "label", b"label", "maintenance_excess", b"maintenance_excess", "maintenance_margin", b"maintenance_margin", "partial", b"partial", "portfolio", b"portfolio", "positions", b"positions", "status", b"status", "verdict", b"verdict", "worst_scenario", b"worst_scenario"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "collateral_value", b"collateral_value", "components", b"components", "equity", b"equity", "flags", b"flags", "health_factor", b"health_factor", "initial_excess", b"initial_excess", "initial_margin", b"initial_margin", "label", b"label", "maintenance_excess", b"maintenance_excess", "maintenance_margin", b"maintenance_margin", "oracle_confidence", b"oracle_confidence", "partial", b"partial", "portfolio", b"portfolio", "positions", b"positions", "status", b"status", "verdict", b"verdict", "worst_scenario", b"worst_scenario"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

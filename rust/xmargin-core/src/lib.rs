@@ -57,7 +57,7 @@
 //!     "wrapped_depeg": {"maintenance": "0.01", "initial": "0.02"}
 //! }"#)?;
 //! let book = Book {
-//!     chains: Chains { cut_off: vec![false] },
+//!     chains: Chains { id: vec!["eip155:1".into()], cut_off: vec![false] },
 //!     bases: Bases {
 //!         asset: vec!["ETH".into()],
 //!         mark: vec![2000.0], low: vec![1990.0], high: vec![2010.0],
@@ -67,7 +67,10 @@
 //!         base: vec![Some(0)], decimals: vec![Some(18)], haircut: vec![0.1], wrapped: vec![false],
 //!     },
 //!     portfolios: Portfolios { id: vec!["alice".into()] },
-//!     accounts: Accounts { id: vec!["wallet".into()], portfolio: vec![0], chain: vec![0] },
+//!     accounts: Accounts {
+//!         id: vec!["wallet".into()], portfolio: vec![0], chain: vec![0],
+//!         venue_kind: vec!["wallet".into()],
+//!     },
 //!     balances: Balances {
 //!         account: vec![0], token: vec![0],
 //!         amount: vec![U256::from(1_000_000_000_000_000_000_u64)], looked_through: vec![false],

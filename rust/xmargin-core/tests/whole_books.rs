@@ -7,6 +7,9 @@ use xmargin_core::book::tables::{
     AaveAccounts, AavePools, AavePositions, AaveReserves, Accounts, Bases, Book, Chains, Tokens,
 };
 use xmargin_core::liquidation::order::Entry;
+use xmargin_core::model::contingency::{
+    CONCENTRATION, LIQUIDITY, MOBILITY, VENUE_RISK, WRAPPED_DEPEG,
+};
 use xmargin_core::model::parameters::Parameters;
 use xmargin_core::model::unified::{Margin, PortfolioMargin};
 use xmargin_core::num::U256;
@@ -37,6 +40,7 @@ const WRAPPED: u32 = 2;
 fn empty_book() -> Book {
     Book {
         chains: Chains {
+            id: vec!["eip155:1".into(), "eip155:2".into()],
             cut_off: vec![false, false],
         },
         bases: Bases {
@@ -105,10 +109,19 @@ fn add_account(book: &mut Book, id: &str, portfolio: u32, chain: u32) -> u32 {
         id: ids,
         portfolio: portfolios,
         chain: chains,
+        venue_kind: kinds,
     } = &mut book.accounts;
     ids.push(id.into());
     portfolios.push(portfolio);
     chains.push(chain);
+    kinds.push(
+        if id.starts_with("wallet") {
+            "wallet"
+        } else {
+            "lending"
+        }
+        .into(),
+    );
     u32::try_from(ids.len() - 1).expect("few accounts")
 }
 
@@ -183,7 +196,7 @@ fn haircuts_and_depeg_go_by_token() -> Result<(), Error> {
     let margin = only_margin(&book)?;
     // 2 wrapped at half are worth 1; the plain one keeps its worth.
     assert_money(margin.collateral_value, 2.0 * 960.0 - 64.0);
-    assert_money(margin.maintenance.wrapped_depeg, 960.0 / 8.0);
+    assert_money(margin.maintenance.contingencies[WRAPPED_DEPEG], 960.0 / 8.0);
     assert_money(margin.maintenance.margin, 480.0 + 120.0);
     Ok(())
 }
@@ -300,4 +313,71 @@ fn a_wrong_row_number_is_named() {
         message,
         "balances.token row 0: points to row 9 of tokens, which has 3 rows"
     );
+}
+
+/// The same, with contingencies: ETH trades 15,360 a day at a daily volatility of 1/16.
+fn with_contingencies() -> Result<Parameters, Error> {
+    let json = PARAMETERS.replace(
+        r#""wrapped_depeg": {"maintenance": "0.125", "initial": "0.25"}"#,
+        r#""wrapped_depeg": {"maintenance": "0", "initial": "0"},
+        "liquidity": {
+            "maintenance": "1", "initial": "1", "days_max": "1",
+            "concentration": {"maintenance": "0.5", "initial": "1", "days": "1/8"},
+            "assets": {"ETH": {"daily_volume_usd": "15360", "daily_volatility": "0.0625"}},
+            "default_asset": {"daily_volume_usd": "1000", "daily_volatility": "0"}
+        },
+        "venue_risk": {"maintenance": "1", "initial": "2", "kinds": {"wallet": "1/64"}},
+        "mobility": {"maintenance": "1", "initial": "1", "chains": {"eip155:2": "1/32"}}"#,
+    );
+    Parameters::parse(&json)
+}
+
+#[test]
+fn contingencies_are_charged_on_what_is_net_over_all_chains() -> Result<(), Error> {
+    let mut book = empty_book();
+    add_portfolio(&mut book, "p", &[(ETH, 3, 0), (ETH, 1, 1)], &[(USD, 64, 0)]);
+    let evaluation = evaluate(&with_contingencies()?, &book)?;
+    let required = evaluation.portfolios[0].margin.expect("priced").maintenance;
+    let value = 4.0 * 960.0;
+    assert_money(required.scenario_loss, value / 4.0);
+    // A quarter of a day's volume: its root is a half.
+    assert_money(required.contingencies[LIQUIDITY], value / 16.0 / 2.0);
+    let above = value - 15_360.0 / 8.0;
+    assert_money(required.contingencies[CONCENTRATION], above / 16.0 / 2.0);
+    assert_money(required.contingencies[VENUE_RISK], value / 64.0);
+    // Tokens are numbered without their chain here: ETH counts on the first.
+    assert_money(required.contingencies[MOBILITY], 0.0);
+    let parts: f64 = evaluation.contributions.maintenance.iter().sum();
+    assert_money(parts, required.margin);
+    Ok(())
+}
+
+#[test]
+fn a_net_surplus_on_a_slow_chain_counts_less() -> Result<(), Error> {
+    let mut book = empty_book();
+    add_portfolio(&mut book, "p", &[(ETH, 4, 1)], &[(USD, 64, 0)]);
+    let evaluation = evaluate(&with_contingencies()?, &book)?;
+    let margin = evaluation.portfolios[0].margin.expect("priced");
+    assert_money(margin.maintenance.contingencies[MOBILITY], 3840.0 / 32.0);
+    assert_money(margin.oracle_confidence, 4.0 * 64.0);
+    Ok(())
+}
+
+#[test]
+fn what_hedges_a_net_position_is_paid_for_it() -> Result<(), Error> {
+    let mut book = empty_book();
+    add_portfolio(
+        &mut book,
+        "p",
+        &[(USD, 30_720, 0), (ETH, 2, 0)],
+        &[(ETH, 18, 1)],
+    );
+    let evaluation = evaluate(&with_contingencies()?, &book)?;
+    let required = evaluation.portfolios[0].margin.expect("priced").maintenance;
+    assert_eq!(required.scenario, 3, "crypto +1");
+    let parts = &evaluation.contributions.maintenance;
+    assert!(parts[1] < 0.0, "the ETH owned covers some of what is owed");
+    let total: f64 = parts.iter().sum();
+    assert!((total - required.margin).abs() < 1e-9);
+    Ok(())
 }

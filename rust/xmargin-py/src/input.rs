@@ -31,6 +31,7 @@ impl Inputs {
     pub fn read(&self) -> Result<Book, Error> {
         Ok(Book {
             chains: Chains {
+                id: self.chains.column("id")?,
                 cut_off: self.chains.column("cut_off")?,
             },
             bases: read_bases(&self.bases)?,
@@ -42,6 +43,7 @@ impl Inputs {
                 id: self.accounts.column("id")?,
                 portfolio: self.accounts.column("portfolio")?,
                 chain: self.accounts.column("chain")?,
+                venue_kind: self.accounts.column("venue_kind")?,
             },
             balances: read_balances(&self.balances)?,
             aave_pools: AavePools {

@@ -11,6 +11,7 @@ use xmargin_core::Evaluation;
 use xmargin_core::book::aave::VenueAccounts;
 use xmargin_core::book::tables::Book;
 use xmargin_core::liquidation::order::Entry;
+use xmargin_core::model::contingency;
 use xmargin_core::model::unified::{Margin, PortfolioMargin};
 use xmargin_core::num::U256;
 use xmargin_core::venue::aave_v3::AccountData;
@@ -119,7 +120,7 @@ fn portfolios(portfolios: &[PortfolioMargin]) -> Result<RecordBatch, ArrowError>
             .map(|row| row.margin.as_ref().map(read))
             .collect()
     };
-    let part = |read: fn(&Margin) -> f64| {
+    let part = |read: &dyn Fn(&Margin) -> f64| {
         let values = portfolios
             .iter()
             .map(|row| row.margin.as_ref().map_or(0.0, read));
@@ -132,7 +133,7 @@ fn portfolios(portfolios: &[PortfolioMargin]) -> Result<RecordBatch, ArrowError>
         .iter()
         .map(|row| row.margin.and_then(|m| m.health_factor()));
     let worst_scenario = portfolios.iter().map(PortfolioMargin::worst_scenario);
-    Columns::default()
+    let mut columns = Columns::default()
         .nullable("equity", number(|margin| margin.equity))
         .nullable("collateral_value", number(|margin| margin.collateral_value))
         .nullable(
@@ -145,18 +146,34 @@ fn portfolios(portfolios: &[PortfolioMargin]) -> Result<RecordBatch, ArrowError>
         .nullable("health_factor", health_factor.collect::<Float64Array>())
         .nullable("worst_scenario", worst_scenario.collect::<UInt32Array>())
         .full(
-            "wrapped_depeg_maintenance",
-            part(|margin| margin.maintenance.wrapped_depeg),
+            "oracle_confidence",
+            part(&|margin| margin.oracle_confidence),
         )
         .full(
-            "wrapped_depeg_initial",
-            part(|margin| margin.initial.wrapped_depeg),
+            "scenario_loss_maintenance",
+            part(&|margin| margin.maintenance.scenario_loss),
         )
+        .full(
+            "scenario_loss_initial",
+            part(&|margin| margin.initial.scenario_loss),
+        );
+    for (at, name) in contingency::NAMES.iter().enumerate() {
+        columns = columns
+            .full(
+                &format!("{name}_maintenance"),
+                part(&|margin| margin.maintenance.contingencies[at]),
+            )
+            .full(
+                &format!("{name}_initial"),
+                part(&|margin| margin.initial.contingencies[at]),
+            );
+    }
+    columns
         .full("owes", flag(|row| row.owes))
         .full("refused", flag(|row| row.margin.is_none()))
         .full("held", flag(|row| row.held))
         .full("partial", flag(|row| row.partial))
-        .full("gross_debt", part(|margin| margin.gross_debt))
+        .full("gross_debt", part(&|margin| margin.gross_debt))
         .finish()
 }
 

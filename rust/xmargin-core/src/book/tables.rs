@@ -62,6 +62,8 @@ macro_rules! table {
 table! {
     /// The chains.
     Chains ("chains") {
+        /// CAIP-2 id.
+        id: String,
         /// Whether the chain cannot meet a call elsewhere (halted, stale or unreachable).
         cut_off: bool,
     }
@@ -117,6 +119,8 @@ table! {
         portfolio: u32,
         /// The chain it is on.
         chain: u32,
+        /// The kind of its venue, such as `wallet`.
+        venue_kind: String,
     }
 }
 

@@ -22,6 +22,7 @@ impl Book {
     }
 
     fn check_shapes(&self) -> Result<(), Error> {
+        self.chains.check_shape()?;
         self.bases.check_shape()?;
         self.tokens.check_shape()?;
         self.accounts.check_shape()?;

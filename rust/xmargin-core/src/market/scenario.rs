@@ -189,6 +189,12 @@ impl ScenarioGrid {
         &self.names
     }
 
+    /// Asset names, by row.
+    #[must_use]
+    pub fn assets(&self) -> &[String] {
+        &self.assets
+    }
+
     /// How each scenario counts, in order.
     #[must_use]
     pub fn traits(&self) -> &[Traits] {

@@ -23,7 +23,7 @@ use crate::num::U256;
 use crate::num::float::token_units;
 
 /// Wide enough for the sum of 2^64 amounts.
-type Sum = Uint<320, 5>;
+pub(crate) type Sum = Uint<320, 5>;
 
 /// One token of a group, netted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,6 +76,8 @@ pub struct Exposure {
     pub equity: f64,
     /// `C`: value of all bases, debts subtracted.
     pub collateral_value: f64,
+    /// `Σ_b A_b × mark_b - c_b`: what valuing at the ends of the ranges takes.
+    pub oracle_confidence: f64,
     /// `W`: value of the tokens that only stand for their asset.
     pub wrapped_value: f64,
     /// Quantities owed before netting, at the mark.
@@ -164,19 +166,23 @@ impl Exposure {
             exposure.price = hurting_price(exposure.units_kept, exposure.base as usize, bases);
             exposure.value = exposure.units_kept * exposure.price;
             self.collateral_value += exposure.value;
+            let mark = bases.mark[exposure.base as usize];
+            self.oracle_confidence += exposure.units_kept * (mark - exposure.price);
         }
     }
 
-    /// Collateral value of one unit of a token of the group; 0 where it has no price.
+    /// Place of a token in [`Self::tokens`].
     #[must_use]
-    pub fn unit_value(&self, token: u32) -> f64 {
-        let Ok(at) = self
-            .tokens
+    pub fn token_at(&self, token: u32) -> Option<usize> {
+        self.tokens
             .binary_search_by_key(&token, |known| known.token)
-        else {
-            return 0.0;
-        };
-        let exposure = self.tokens[at];
+            .ok()
+    }
+
+    /// Collateral value of one unit of the token at a place; 0 where it has no price.
+    #[must_use]
+    pub fn unit_value(&self, token_at: usize) -> f64 {
+        let exposure = self.tokens[token_at];
         self.bases
             .binary_search_by_key(&exposure.base, |known| known.base)
             .map_or(0.0, |at| exposure.kept * self.bases[at].price)
@@ -184,7 +190,7 @@ impl Exposure {
 }
 
 /// The low end of the price range for what is owned, the high end for what is owed.
-fn hurting_price(units: f64, base: usize, bases: &Bases) -> f64 {
+pub(crate) fn hurting_price(units: f64, base: usize, bases: &Bases) -> f64 {
     if units > 0.0 {
         bases.low[base]
     } else {

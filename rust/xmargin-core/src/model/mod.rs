@@ -1,6 +1,7 @@
 //! Margin models: parameter files over a few mechanisms.
 
 pub mod confidence;
+pub mod contingency;
 mod document;
 pub mod exposure;
 pub mod grid;

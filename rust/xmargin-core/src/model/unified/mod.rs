@@ -1,13 +1,13 @@
 //! The unified margin of a portfolio: one formula over scenarios.
 //!
 //! A group of positions (all reachable chains together, or one chain that is cut off) nets to an
-//! [`Exposure`] with collateral value `C`, value by base `c_b` and wrapped value `W`. In scenario
-//! `s`, which moves each base's asset by `r`, its *stressed value* under loss factor `f` and
-//! wrapped-depeg rate `k` is
+//! [`Exposure`] with collateral value `C` and value by base `c_b`. In scenario `s`, which moves each
+//! base's asset by `r`, its *stressed value* under loss factor `f` is
 //!
 //! ```text
-//! V_s = C + f × Σ_b c_b × r_{b,s} - k × W
+//! V_s = C + f × Σ_b c_b × r_{b,s} - Σ_k rate_k × amount_k
 //! ```
+//! with the contingencies of [`contingency`](super::contingency), of which one is wrapped depeg.
 //!
 //! With the reachable group 0 and the cut-off groups g, which count only where they cost:
 //!
@@ -18,7 +18,15 @@
 //!
 //! Source: `docs/margin-model.md`, which says why, and which properties follow.
 
-use super::exposure::Exposure;
+mod amounts;
+mod group;
+mod workspace;
+
+use self::amounts::AmountRules;
+use self::group::{Group, Part};
+use self::workspace::Workspace;
+use super::contingency::{Amounts, COUNT};
+use super::exposure::{Exposure, hurting_price};
 use super::parameters::{Factors, Parameters};
 use crate::Error;
 use crate::book::positions::{Counting, Positions};
@@ -31,8 +39,11 @@ use crate::num::float::token_units;
 pub struct Requirement {
     /// The requirement in USD, at least zero.
     pub margin: f64,
-    /// The part of it that is the wrapped-depeg contingency.
-    pub wrapped_depeg: f64,
+    /// The part of it that the scenario takes.
+    pub scenario_loss: f64,
+    /// The parts of it that are contingencies, in the order of
+    /// [`NAMES`](super::contingency::NAMES); with the scenario loss they sum to it.
+    pub contingencies: Amounts,
     /// The scenario that binds.
     pub scenario: usize,
 }
@@ -50,6 +61,9 @@ pub struct Margin {
     pub initial: Requirement,
     /// Everything owed, at the mark and before netting.
     pub gross_debt: f64,
+    /// What the ends of price ranges take from the collateral value, against the mark; it is in the
+    /// collateral value already.
+    pub oracle_confidence: f64,
 }
 
 impl Margin {
@@ -103,89 +117,10 @@ pub struct Contributions {
     pub value: Vec<Option<f64>>,
     /// Part in the collateral value.
     pub collateral_value: Vec<f64>,
-    /// Part in the maintenance margin less contingencies.
+    /// Part in the maintenance margin, contingencies included.
     pub maintenance: Vec<f64>,
-    /// Part in the initial margin less contingencies.
+    /// Part in the initial margin, contingencies included.
     pub initial: Vec<f64>,
-}
-
-/// One group of a portfolio's positions with its profit and loss in every scenario.
-#[derive(Debug, Default)]
-struct Group {
-    /// The chain of a cut-off group; the reachable group has none.
-    cut_off_chain: Option<u32>,
-    exposure: Exposure,
-    pnl: Vec<f64>,
-}
-
-impl Group {
-    fn is_cut_off(&self) -> bool {
-        self.cut_off_chain.is_some()
-    }
-
-    /// Whether the group's collateral value enters the portfolio's: a cut-off one's only as debt.
-    fn counts_collateral(&self) -> bool {
-        !self.is_cut_off() || self.exposure.collateral_value < 0.0
-    }
-
-    fn collateral_value(&self) -> f64 {
-        if self.counts_collateral() {
-            self.exposure.collateral_value
-        } else {
-            0.0
-        }
-    }
-
-    fn equity(&self) -> f64 {
-        if self.is_cut_off() {
-            self.exposure.equity.min(0.0)
-        } else {
-            self.exposure.equity
-        }
-    }
-
-    /// Collateral value after the scenario's loss, before contingencies.
-    fn value_after(&self, scenario: usize, factors: Factors) -> f64 {
-        self.exposure.collateral_value + factors.loss * self.pnl[scenario]
-    }
-
-    /// What the scenario and the contingencies take from the collateral value.
-    fn charge(&self, scenario: usize, factors: Factors) -> f64 {
-        let contingency = factors.wrapped_depeg * self.exposure.wrapped_value;
-        if self.is_cut_off() {
-            let stressed = self.value_after(scenario, factors) - contingency;
-            self.collateral_value() - stressed.min(0.0)
-        } else {
-            contingency - factors.loss * self.pnl[scenario]
-        }
-    }
-
-    /// The part of [`Self::charge`] that is the wrapped-depeg contingency.
-    fn contingency(&self, scenario: usize, factors: Factors) -> f64 {
-        let contingency = factors.wrapped_depeg * self.exposure.wrapped_value;
-        if self.is_cut_off() {
-            let after = self.value_after(scenario, factors);
-            after.min(0.0) - (after - contingency).min(0.0)
-        } else {
-            contingency
-        }
-    }
-
-    /// The part of a position with collateral value `value` and relative move `relative` in
-    /// [`Self::charge`] less contingencies; sums to it exactly because both are linear.
-    fn contribution(&self, value: f64, relative: f64, scenario: usize, factors: Factors) -> f64 {
-        let loss = -factors.loss * value * relative;
-        if !self.is_cut_off() {
-            return loss;
-        }
-        let before = if self.counts_collateral() { value } else { 0.0 };
-        let after = if self.value_after(scenario, factors) < 0.0 {
-            value - loss
-        } else {
-            0.0
-        };
-        before - after
-    }
 }
 
 /// The model over one snapshot's prices and tokens.
@@ -194,6 +129,7 @@ pub struct UnifiedModel<'a> {
     tokens: &'a Tokens,
     maintenance: Factors,
     initial: Factors,
+    amounts: AmountRules<'a>,
     grid: ScenarioGrid,
     grid_row_of_base: Vec<usize>,
 }
@@ -203,7 +139,7 @@ impl<'a> UnifiedModel<'a> {
     ///
     /// # Errors
     /// As [`Parameters::scenarios`].
-    pub fn new(parameters: &Parameters, book: &'a Book) -> Result<Self, Error> {
+    pub fn new(parameters: &'a Parameters, book: &'a Book) -> Result<Self, Error> {
         let assets = &book.bases.asset;
         let grid = parameters.scenarios(assets.iter().map(String::as_str))?;
         let grid_row_of_base = assets
@@ -215,6 +151,7 @@ impl<'a> UnifiedModel<'a> {
             tokens: &book.tokens,
             maintenance: parameters.maintenance,
             initial: parameters.initial,
+            amounts: AmountRules::new(&parameters.contingencies, book, &grid),
             grid,
             grid_row_of_base,
         })
@@ -263,6 +200,8 @@ impl<'a> UnifiedModel<'a> {
                 .exposure
                 .fill(rows, positions, self.tokens, self.bases);
             self.fill_pnl(group);
+            self.amounts
+                .fill(group, rows, positions, &self.grid_row_of_base);
         }
         let groups = workspace.groups();
         let any = |is: fn(&Exposure) -> bool| groups.iter().any(|group| is(&group.exposure));
@@ -284,7 +223,7 @@ impl<'a> UnifiedModel<'a> {
     }
 
     fn numbers(&self, groups: &[Group], owes: bool) -> Margin {
-        let requirement = |factors| {
+        let requirement = |factors: &Factors| {
             if owes {
                 self.requirement(groups, factors)
             } else {
@@ -294,39 +233,42 @@ impl<'a> UnifiedModel<'a> {
         Margin {
             equity: groups.iter().map(Group::equity).sum(),
             collateral_value: groups.iter().map(Group::collateral_value).sum(),
-            maintenance: requirement(self.maintenance),
-            initial: requirement(self.initial),
+            maintenance: requirement(&self.maintenance),
+            initial: requirement(&self.initial),
             gross_debt: groups.iter().map(|group| group.exposure.gross_debt).sum(),
+            oracle_confidence: groups.iter().map(Group::oracle_confidence).sum(),
         }
     }
 
     /// The scenario that takes most, the lowest index on a tie, and what it takes.
-    fn requirement(&self, groups: &[Group], factors: Factors) -> Requirement {
-        let charge = |scenario| {
+    fn requirement(&self, groups: &[Group], factors: &Factors) -> Requirement {
+        let charge = |scenario| -> f64 {
             groups
                 .iter()
                 .map(|group| group.charge(scenario, factors))
                 .sum()
         };
-        let mut worst = Requirement {
-            margin: charge(0),
-            ..Requirement::default()
-        };
-        for scenario in 1..self.grid.names().len() {
-            let margin = charge(scenario);
-            if margin > worst.margin {
-                worst = Requirement {
-                    margin,
-                    scenario,
-                    wrapped_depeg: 0.0,
-                };
+        let (mut scenario, mut margin) = (0, charge(0));
+        for other in 1..self.grid.names().len() {
+            let taken = charge(other);
+            if taken > margin {
+                (scenario, margin) = (other, taken);
             }
         }
-        let contingency = |group: &Group| group.contingency(worst.scenario, factors);
-        Requirement {
-            wrapped_depeg: groups.iter().map(contingency).sum(),
-            ..worst
+        let mut worst = Requirement {
+            margin,
+            scenario,
+            scenario_loss: 0.0,
+            contingencies: [0.0; COUNT],
+        };
+        for group in groups {
+            worst.scenario_loss += group.scenario_loss(scenario, factors);
+            let charged = group.contingencies(scenario, factors);
+            for (total, charged) in worst.contingencies.iter_mut().zip(charged) {
+                *total += charged;
+            }
         }
+        worst
     }
 
     /// Profit and loss `Σ_b c_b × r_{b,s}`: a sparse row times the scenario matrix.
@@ -350,27 +292,59 @@ impl<'a> UnifiedModel<'a> {
         owes: bool,
         contributions: &mut Contributions,
     ) {
+        let both = [
+            (&self.maintenance, margin.maintenance.scenario),
+            (&self.initial, margin.initial.scenario),
+        ];
+        let scales = both.map(|(factors, scenario)| contingency_scales(group, scenario, factors));
         for &row in rows {
             let row = row as usize;
-            let token = positions.token[row];
-            let Some(base) = self.tokens.base[token as usize] else {
+            let Some(part) = self.part(group, row, positions) else {
                 continue;
             };
-            let moves = self.grid.moves(self.grid_row_of_base[base as usize]);
-            let value = self.signed_units(row, positions) * group.exposure.unit_value(token);
             // Adding zero makes a negative zero positive.
             if group.counts_collateral() {
-                contributions.collateral_value[row] = value + 0.0;
+                contributions.collateral_value[row] = part.value + 0.0;
             }
             if owes {
-                let part = |scenario: usize, factors| {
-                    group.contribution(value, moves[scenario], scenario, factors) + 0.0
-                };
-                contributions.maintenance[row] =
-                    part(margin.maintenance.scenario, self.maintenance);
-                contributions.initial[row] = part(margin.initial.scenario, self.initial);
+                let moves = self.grid.moves(part.asset);
+                let amounts = group.parts(&part);
+                let [maintenance, initial] = [0, 1].map(|kind| {
+                    let (factors, scenario) = both[kind];
+                    let loss = group.loss_part(part.value, moves[scenario], scenario, factors);
+                    let charged = amounts.iter().zip(&scales[kind]);
+                    loss + charged.map(|(part, scale)| part * scale).sum::<f64>() + 0.0
+                });
+                contributions.maintenance[row] = maintenance;
+                contributions.initial[row] = initial;
             }
         }
+    }
+
+    /// The position of a row as its group sees it; none where its token has no price.
+    fn part(&self, group: &Group, row: usize, positions: &Positions) -> Option<Part> {
+        let token = positions.token[row];
+        let base = self.tokens.base[token as usize]? as usize;
+        let token_at = group.exposure.token_at(token)?;
+        if !self.bases.usable[base] {
+            return None;
+        }
+        let exposure = &group.exposure.tokens[token_at];
+        let units = self.signed_units(row, positions);
+        let account = positions.account[row] as usize;
+        let chain = self.amounts.chain[account];
+        Some(Part {
+            token_at,
+            asset: self.grid_row_of_base[base],
+            chain,
+            venue_fraction: self.amounts.venue_fraction[account],
+            chain_fraction: self.amounts.chain_fraction[chain as usize],
+            units_kept: units * exposure.kept,
+            value: units * group.exposure.unit_value(token_at),
+            low: self.bases.low[base],
+            token_price: hurting_price(exposure.units_kept(), base, self.bases),
+            wrapped: self.tokens.wrapped[token as usize],
+        })
     }
 
     /// Quantity in token units, negative when owed. The position must be measurable.
@@ -424,6 +398,15 @@ struct RowFlags {
     partial: bool,
 }
 
+/// What one USD of each contingency's amount is charged in a scenario.
+fn contingency_scales(group: &Group, scenario: usize, factors: &Factors) -> Amounts {
+    let mut scales = group.contingencies(scenario, factors);
+    for (scale, amount) in scales.iter_mut().zip(group.amounts) {
+        *scale = if amount > 0.0 { *scale / amount } else { 0.0 };
+    }
+    scales
+}
+
 fn any_held(groups: &[Group]) -> bool {
     groups.iter().any(|group| group.exposure.held)
 }
@@ -434,62 +417,4 @@ fn portfolios_on_cut_off_chains(book: &Book) -> Vec<bool> {
         on_cut_off_chain[portfolio as usize] |= book.chains.cut_off[chain as usize];
     }
     on_cut_off_chain
-}
-
-/// Buffers that live from one portfolio to the next, so that none is allocated per row.
-#[derive(Default)]
-struct Workspace {
-    groups: Vec<Group>,
-    rows: Vec<Vec<u32>>,
-    used: usize,
-}
-
-impl Workspace {
-    /// Splits the positions that net into groups: the reachable one first, then each cut-off chain
-    /// in row order.
-    fn split(&mut self, rows: &[u32], positions: &Positions, book: &Book) {
-        self.used = 0;
-        self.open(None);
-        let netted = |row: usize| {
-            positions.counting[row] != Counting::LookedThrough
-                && positions.measurable[row]
-                && book.tokens.base[positions.token[row] as usize].is_some()
-        };
-        for &row in rows.iter().filter(|&&row| netted(row as usize)) {
-            let chain = book.accounts.chain[positions.account[row as usize] as usize];
-            let cut_off_chain = book.chains.cut_off[chain as usize].then_some(chain);
-            let at = self.group_of(cut_off_chain);
-            self.rows[at].push(row);
-        }
-    }
-
-    fn group_of(&mut self, cut_off_chain: Option<u32>) -> usize {
-        let search = self.groups[..self.used]
-            .binary_search_by_key(&cut_off_chain, |group| group.cut_off_chain);
-        search.unwrap_or_else(|at| {
-            let last = self.open(cut_off_chain);
-            self.groups[at..=last].rotate_right(1);
-            self.rows[at..=last].rotate_right(1);
-            at
-        })
-    }
-
-    fn open(&mut self, cut_off_chain: Option<u32>) -> usize {
-        if self.used == self.groups.len() {
-            self.groups.push(Group::default());
-            self.rows.push(Vec::new());
-        }
-        self.groups[self.used].cut_off_chain = cut_off_chain;
-        self.rows[self.used].clear();
-        self.used += 1;
-        self.used - 1
-    }
-
-    fn groups(&self) -> &[Group] {
-        &self.groups[..self.used]
-    }
-
-    fn groups_with_rows(&mut self) -> impl Iterator<Item = (&mut Group, &mut Vec<u32>)> {
-        self.groups[..self.used].iter_mut().zip(&mut self.rows)
-    }
 }
