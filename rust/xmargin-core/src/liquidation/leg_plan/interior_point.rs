@@ -19,6 +19,12 @@ const ITERATIONS_MAX: usize = 80;
 /// How much of the way to the border a step may go.
 const NEARNESS: f64 = 0.99;
 
+/// A step that leaves more than this share of the mean product went too close to a border too
+/// early: the next one aims at the middle.
+const STALLED: f64 = 0.5;
+/// The share of the mean product that such a step aims at.
+const RECENTRING: f64 = 0.3;
+
 /// A point inside: all of it positive, fractions below one.
 #[derive(Debug, Clone)]
 pub struct Iterate {
@@ -59,6 +65,7 @@ struct Aim {
 /// Shows iterate after iterate to `judge`, from a start strictly inside all limits.
 pub fn minimise(program: &Program, start: Vec<f64>, mut judge: impl FnMut(&Iterate) -> Verdict) {
     let mut iterate = Iterate::at(program, start);
+    let mut stalled = false;
     for _ in 0..ITERATIONS_MAX {
         if judge(&iterate) == Verdict::Rest {
             return;
@@ -67,14 +74,19 @@ pub fn minimise(program: &Program, start: Vec<f64>, mut judge: impl FnMut(&Itera
             return;
         };
         let mean = iterate.complementarity();
-        let predicted = system.direction(&iterate, &iterate.aim(0.0, None));
-        let hoped = iterate.moved_linearly(&predicted) / mean;
-        let centring = (hoped * hoped * hoped).clamp(1e-6, 1.0);
-        let aim = iterate.aim(centring * mean, Some(&predicted));
+        let aim = if stalled {
+            iterate.aim(RECENTRING * mean, None)
+        } else {
+            let predicted = system.direction(&iterate, &iterate.aim(0.0, None));
+            let hoped = iterate.moved_linearly(&predicted) / mean;
+            let centring = (hoped * hoped * hoped).clamp(1e-6, 1.0);
+            iterate.aim(centring * mean, Some(&predicted))
+        };
         let direction = system.direction(&iterate, &aim);
         if !iterate.advance(program, &direction) {
             return;
         }
+        stalled = !stalled && iterate.complementarity() > STALLED * mean;
     }
 }
 
