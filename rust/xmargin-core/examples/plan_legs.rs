@@ -53,8 +53,12 @@ fn distressed(seed: u64, legs: usize, scenarios: usize, lots: u64) -> Book {
         .iter()
         .map(|row| row.iter().sum::<f64>())
         .fold(1.0, f64::max);
-    let mut cost =
-        |low: f64, high: f64| notional.iter().map(|n| n * stream.between(low, high)).collect();
+    let mut cost = |low: f64, high: f64| {
+        notional
+            .iter()
+            .map(|n| n * stream.between(low, high))
+            .collect()
+    };
     let (spread, impact) = (cost(0.0001, 0.003), cost(0.0005, 0.02));
     Book {
         equity: worst / stream.between(1.1, 3.0),

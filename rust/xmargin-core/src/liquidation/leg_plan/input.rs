@@ -60,7 +60,10 @@ pub fn check(book: &Book) -> Result<(), Error> {
         problem,
     };
     if !is_amount(book.equity) || (book.equity != 0.0 && book.equity.abs() < AMOUNT_MIN) {
-        let problem = format!("{} is neither 0 nor of magnitude in [{AMOUNT_MIN:e}, {AMOUNT_MAX:e}]", book.equity);
+        let problem = format!(
+            "{} is neither 0 nor of magnitude in [{AMOUNT_MIN:e}, {AMOUNT_MAX:e}]",
+            book.equity
+        );
         return Err(whole("equity", problem));
     }
     if !LOSS_SHARE_RANGE.contains(&book.loss_share_max) {
@@ -75,7 +78,10 @@ fn check_legs(book: &Book) -> Result<(), Error> {
     let columns = [("impact", book.impact.len()), ("lots", book.lots.len())];
     for (column, rows) in columns {
         if rows != book.legs() {
-            let problem = format!("{rows} rows, but spread has {}; give one a leg", book.legs());
+            let problem = format!(
+                "{rows} rows, but spread has {}; give one a leg",
+                book.legs()
+            );
             return Err(Error::row("legs", column, rows.min(book.legs()), problem));
         }
     }

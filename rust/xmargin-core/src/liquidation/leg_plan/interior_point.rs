@@ -19,11 +19,11 @@ const ITERATIONS_MAX: usize = 80;
 /// How much of the way to the border a step may go.
 const NEARNESS: f64 = 0.99;
 
-/// A step that leaves more than this share of the mean product went too close to a border too
-/// early: the next one aims at the middle.
-const STALLED: f64 = 0.5;
+/// A product below this share of the mean: a border came too near too early, and the next step aims
+/// at the middle before any other.
+const LOPSIDED: f64 = 0.003;
 /// The share of the mean product that such a step aims at.
-const RECENTRING: f64 = 0.3;
+const RECENTRING: f64 = 0.8;
 
 /// A point inside: all of it positive, fractions below one.
 #[derive(Debug, Clone)]
@@ -65,7 +65,6 @@ struct Aim {
 /// Shows iterate after iterate to `judge`, from a start strictly inside all limits.
 pub fn minimise(program: &Program, start: Vec<f64>, mut judge: impl FnMut(&Iterate) -> Verdict) {
     let mut iterate = Iterate::at(program, start);
-    let mut stalled = false;
     for _ in 0..ITERATIONS_MAX {
         if judge(&iterate) == Verdict::Rest {
             return;
@@ -74,7 +73,7 @@ pub fn minimise(program: &Program, start: Vec<f64>, mut judge: impl FnMut(&Itera
             return;
         };
         let mean = iterate.complementarity();
-        let aim = if stalled {
+        let aim = if iterate.least_product() < LOPSIDED * mean {
             iterate.aim(RECENTRING * mean, None)
         } else {
             let predicted = system.direction(&iterate, &iterate.aim(0.0, None));
@@ -86,7 +85,6 @@ pub fn minimise(program: &Program, start: Vec<f64>, mut judge: impl FnMut(&Itera
         if !iterate.advance(program, &direction) {
             return;
         }
-        stalled = !stalled && iterate.complementarity() > STALLED * mean;
     }
 }
 
@@ -119,6 +117,18 @@ impl Iterate {
         let upper = self.upper.iter().zip(&self.fractions);
         let upper: f64 = upper.map(|(q, f)| q * (1.0 - f)).sum();
         (limits + lower + upper) / self.products()
+    }
+
+    /// The smallest of all complementarity products.
+    fn least_product(&self) -> f64 {
+        let limits = self.multipliers.iter().zip(&self.room);
+        let lower = self.lower.iter().zip(&self.fractions);
+        let upper = self.upper.iter().zip(&self.fractions);
+        limits
+            .chain(lower)
+            .map(|(x, y)| x * y)
+            .chain(upper.map(|(q, f)| q * (1.0 - f)))
+            .fold(f64::INFINITY, f64::min)
     }
 
     fn products(&self) -> f64 {
@@ -158,8 +168,13 @@ impl Iterate {
                 .sum()
         };
         let (f, df) = (&self.fractions, &step.fractions);
-        (sum(&self.multipliers, &step.multipliers, &self.room, &step.room, false)
-            + sum(&self.lower, &step.lower, f, df, false)
+        (sum(
+            &self.multipliers,
+            &step.multipliers,
+            &self.room,
+            &step.room,
+            false,
+        ) + sum(&self.lower, &step.lower, f, df, false)
             + sum(&self.upper, &step.upper, f, df, true))
             / self.products()
     }
@@ -192,7 +207,11 @@ impl Iterate {
             program.room(&fractions, &mut room);
             let enough = room.iter().zip(&self.room);
             let inside = fractions.iter().all(|&f| f > 0.0 && f < 1.0);
-            if inside && enough.into_iter().all(|(new, old)| *new > (1.0 - NEARNESS) * old) {
+            if inside
+                && enough
+                    .into_iter()
+                    .all(|(new, old)| *new > (1.0 - NEARNESS) * old)
+            {
                 self.fractions = fractions;
                 self.room = room;
                 let dual = (NEARNESS * self.dual_reach(step)).min(1.0);
@@ -268,7 +287,11 @@ impl System {
         for (scenario, row) in self.jacobian.chunks_exact(legs).enumerate() {
             let weight = iterate.multipliers[scenario] / iterate.room[scenario];
             for leg in 0..legs {
-                add(&mut matrix[leg * legs..][..=leg], &row[..=leg], weight * row[leg]);
+                add(
+                    &mut matrix[leg * legs..][..=leg],
+                    &row[..=leg],
+                    weight * row[leg],
+                );
             }
         }
         matrix
@@ -297,7 +320,11 @@ impl System {
         let (fractions, multipliers);
         if self.by_legs {
             for (scenario, row) in self.jacobian.chunks_exact(legs).enumerate() {
-                add(&mut right, row, -aim.limits[scenario] / iterate.room[scenario]);
+                add(
+                    &mut right,
+                    row,
+                    -aim.limits[scenario] / iterate.room[scenario],
+                );
             }
             linear::solve(&self.matrix, legs, &mut right);
             fractions = right;
@@ -383,5 +410,7 @@ fn subtract_products(from: &mut [f64], x: &[f64], y: &[f64], times: f64) {
 /// How far until the first value reaches zero.
 fn reach(values: &[f64], step: &[f64]) -> f64 {
     let falling = values.iter().zip(step).filter(|(_, step)| **step < 0.0);
-    falling.fold(f64::INFINITY, |least, (value, step)| least.min(-value / step))
+    falling.fold(f64::INFINITY, |least, (value, step)| {
+        least.min(-value / step)
+    })
 }

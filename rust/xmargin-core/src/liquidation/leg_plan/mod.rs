@@ -29,6 +29,9 @@ use program::Program;
 /// Cost above the bound, relative to the cost, at which the solver rests.
 const GAP_AIM: f64 = 1e-6;
 
+/// How often the solver starts anew where it stopped short of that.
+const STARTS_MAX: usize = 6;
+
 /// What is to be closed, and the proof that it could hardly be cheaper.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -174,30 +177,23 @@ fn closing_all(book: &Book, shares: Vec<f64>) -> Outcome {
     })
 }
 
-fn cheapest(book: &Book, program: &Program, start: Vec<f64>) -> Outcome {
+fn cheapest(book: &Book, program: &Program, mut start: Vec<f64>) -> Outcome {
     let mut plan = Plan {
         cost: book.cost(&start),
         fractions: start.clone(),
         multipliers: vec![0.0; book.scenarios()],
         bound: 0.0,
     };
-    minimise(program, start, |iterate| {
-        let cost = book.cost(&iterate.fractions);
-        if cost < plan.cost && program.is_met_by(&iterate.fractions) {
-            plan.cost = cost;
-            plan.fractions.clone_from(&iterate.fractions);
+    for _ in 0..STARTS_MAX {
+        improve(book, program, start.clone(), &mut plan);
+        if is_near(&plan) {
+            break;
         }
-        let bound = bound::least_cost(book, &iterate.multipliers);
-        if bound > plan.bound {
-            plan.bound = bound;
-            plan.multipliers.clone_from(&iterate.multipliers);
+        // Nearer to the best so far, but as deep inside the limits as convexity grants.
+        for (start, best) in start.iter_mut().zip(&plan.fractions) {
+            *start = 0.1 * *start + 0.9 * best;
         }
-        if plan.cost - plan.bound <= GAP_AIM * plan.cost {
-            Verdict::Rest
-        } else {
-            Verdict::GoOn
-        }
-    });
+    }
     if book.lots.iter().all(|&lots| lots == 0) {
         return Outcome::Plan(plan);
     }
@@ -209,4 +205,29 @@ fn cheapest(book: &Book, program: &Program, start: Vec<f64>) -> Outcome {
         }),
         None => Outcome::OffLots(plan),
     }
+}
+
+fn is_near(plan: &Plan) -> bool {
+    plan.cost - plan.bound <= GAP_AIM * plan.cost
+}
+
+/// Keeps the cheapest plan and the highest bound that the solver passes.
+fn improve(book: &Book, program: &Program, start: Vec<f64>, plan: &mut Plan) {
+    minimise(program, start, |iterate| {
+        let cost = book.cost(&iterate.fractions);
+        if cost < plan.cost && program.is_met_by(&iterate.fractions) {
+            plan.cost = cost;
+            plan.fractions.clone_from(&iterate.fractions);
+        }
+        let bound = bound::least_cost(book, &iterate.multipliers);
+        if bound > plan.bound {
+            plan.bound = bound;
+            plan.multipliers.clone_from(&iterate.multipliers);
+        }
+        if is_near(plan) {
+            Verdict::Rest
+        } else {
+            Verdict::GoOn
+        }
+    });
 }
