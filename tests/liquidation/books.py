@@ -1,6 +1,7 @@
 """Random distressed books, and their plans as the engine gives them."""
 
 from collections.abc import Sequence
+from random import Random
 
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ def distressed(
     """Longs, shorts and hedges; equity from hopeless to nearly enough, if ``thin`` mostly little."""
     legs = draw(st.integers(1, legs_max))
     scenarios = draw(st.integers(1, 8))
-    random = draw(st.randoms(use_true_random=False))
+    random = Random(draw(st.integers(0, 2**32)))
     notional = [10 ** random.uniform(2, 6) for _ in range(legs)]
     losses = [[n * random.uniform(-0.4, 0.4) for n in notional] for _ in range(scenarios)]
     worst = max(1.0, *(sum(row) for row in losses))

@@ -44,28 +44,28 @@ def _no_lots(book: Book) -> tuple[int, ...]:
 
 # leg-plan-1
 @given(distressed())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_every_answer_passes_the_independent_checker(book: Book) -> None:
     assert faults(book, planned(book)) == []
 
 
 # leg-plan-2
 @given(distressed(thin=True))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_where_closing_all_is_dear_there_is_a_plan_or_a_proof_of_none(book: Book) -> None:
     assert faults(book, planned(book)) == []
 
 
 # leg-plan-3
 @given(distressed(lots=(0, 1, 7, 100, 10**6)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_whole_lots_are_kept_and_still_bounded(book: Book) -> None:
     assert faults(book, planned(book)) == []
 
 
 # leg-plan-4
 @given(distressed())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_plan_in_fractions_is_within_a_thousandth_of_its_bound(book: Book) -> None:
     plan = planned(book)
     if plan.kind is PlanKind.PLAN:

@@ -132,12 +132,11 @@ fn amount() -> impl Strategy<Value = f64> {
 
 fn any_book() -> impl Strategy<Value = Book> {
     (0_usize..5, 0_usize..6).prop_flat_map(|(legs, scenarios)| {
-        let cost = amount().prop_map(f64::abs);
         (
             amount(),
             prop_oneof![Just(1.0), 1e-6..1e6, any::<f64>()],
-            prop::collection::vec(cost.clone(), legs),
-            prop::collection::vec(cost, legs),
+            prop::collection::vec(amount().prop_map(f64::abs), legs),
+            prop::collection::vec(amount().prop_map(f64::abs), legs),
             prop::collection::vec(prop_oneof![Just(0), 1_u64..50, any::<u64>()], legs),
             prop::collection::vec(prop::collection::vec(amount(), legs), scenarios),
         )

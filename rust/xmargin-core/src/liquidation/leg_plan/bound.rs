@@ -8,6 +8,9 @@
 
 use super::input::Book;
 
+/// More than products that underflow can lose, multiplied by any amount and number of terms.
+const UNDERFLOW: f64 = 1e-250;
+
 /// λ: one number ≥ 0 a scenario.
 pub type Multipliers = [f64];
 
@@ -64,5 +67,5 @@ fn inner_minimum(price: f64, [a, b]: [f64; 2], relief: f64) -> f64 {
 /// inner minimum lies in [−|relief|, 0], and each term passes through at most `terms` roundings.
 fn rounding(book: &Book, magnitude: f64) -> f64 {
     let terms = u32::try_from(book.legs() + book.scenarios() + 16).unwrap_or(u32::MAX);
-    4.0 * f64::from(terms) * f64::EPSILON * magnitude
+    4.0 * f64::from(terms) * f64::EPSILON * magnitude + UNDERFLOW
 }

@@ -4,8 +4,8 @@ use crate::Error;
 
 /// Largest magnitude of an amount: sums and products of such stay far inside `f64`.
 const AMOUNT_MAX: f64 = 1e30;
-/// Below this κE could not be computed without rounding.
-const AMOUNT_MIN: f64 = 1e-200;
+/// Equity and costs are zero or larger: below, products underflow and nothing could be proven.
+const AMOUNT_MIN: f64 = 1e-100;
 /// κ outside of this range is a slip, not a policy.
 const LOSS_SHARE_RANGE: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 /// Up to here every number of lots is exact as an `f64`.
@@ -59,7 +59,7 @@ pub fn check(book: &Book) -> Result<(), Error> {
         row: None,
         problem,
     };
-    if !is_amount(book.equity) || (book.equity != 0.0 && book.equity.abs() < AMOUNT_MIN) {
+    if !is_amount(book.equity) || is_tiny(book.equity) {
         let problem = format!(
             "{} is neither 0 nor of magnitude in [{AMOUNT_MIN:e}, {AMOUNT_MAX:e}]",
             book.equity
@@ -87,8 +87,9 @@ fn check_legs(book: &Book) -> Result<(), Error> {
     }
     for (column, costs) in [("spread", &book.spread), ("impact", &book.impact)] {
         for (leg, &cost) in costs.iter().enumerate() {
-            if !is_amount(cost) || cost < 0.0 {
-                let problem = format!("{cost} is not a cost in [0, {AMOUNT_MAX:e}]");
+            if !is_amount(cost) || cost < 0.0 || is_tiny(cost) {
+                let problem =
+                    format!("{cost} is neither 0 nor a cost in [{AMOUNT_MIN:e}, {AMOUNT_MAX:e}]");
                 return Err(Error::row("legs", column, leg, problem));
             }
         }
@@ -122,6 +123,10 @@ fn check_losses(book: &Book) -> Result<(), Error> {
 
 fn is_amount(value: f64) -> bool {
     value.abs() <= AMOUNT_MAX
+}
+
+fn is_tiny(value: f64) -> bool {
+    value != 0.0 && value.abs() < AMOUNT_MIN
 }
 
 fn not_amount(value: f64) -> String {

@@ -345,7 +345,7 @@ impl System {
         self.completed(iterate, aim, fractions, multipliers)
     }
 
-    /// ρ = −residual + eₚ/f − e_q/(1 − f).
+    /// ρ = −residual + `lower`/f − `upper`/(1 − f), the sides as aimed at.
     fn right_side(&self, iterate: &Iterate, aim: &Aim) -> Vec<f64> {
         (0..self.diagonal.len())
             .map(|leg| {
