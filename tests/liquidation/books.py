@@ -23,7 +23,7 @@ def planned(book: Book) -> LegPlan:
 def distressed(
     draw: st.DrawFn, legs_max: int = 8, lots: Sequence[int] = (0,), thin: bool = False
 ) -> Book:
-    """Longs, shorts and hedges; equity from hopeless to nearly enough, if ``thin`` mostly little."""
+    """Longs, shorts and hedges; equity from hopeless to nearly enough; if ``thin``, little."""
     legs = draw(st.integers(1, legs_max))
     scenarios = draw(st.integers(1, 8))
     random = Random(draw(st.integers(0, 2**32)))

@@ -31,7 +31,9 @@ EXAMPLE = Book(
 def faults(book: Book, plan: LegPlan) -> list[str]:
     """What the checker finds wrong with an answer of any kind."""
     if plan.kind in (PlanKind.PLAN, PlanKind.OFF_LOTS):
-        free = book if plan.kind is PlanKind.PLAN else dataclasses.replace(book, lots=_no_lots(book))
+        free = (
+            book if plan.kind is PlanKind.PLAN else dataclasses.replace(book, lots=_no_lots(book))
+        )
         return faults_of_plan(free, plan.fractions, plan.value, plan.multipliers, plan.bound)
     if plan.kind is PlanKind.INFEASIBLE:
         return [] if is_proof_of_no_plan(book, plan.multipliers) else ["no proof"]
@@ -94,11 +96,13 @@ def test_no_point_of_a_grid_beats_the_bound_or_refutes_a_proof(book: Book, thin:
 @given(distressed(), st.integers(1, 40))
 @settings(max_examples=100, deadline=None)
 def test_amounts_in_another_unit_change_no_fraction(book: Book, power: int) -> None:
-    def scaled(values: tuple[float, ...] | list[float]) -> list[float]:
-        return [value * 2.0**power for value in values]
+    unit = 4.0**power  # exact, and so is its root, which the solver's factors are scaled by
+
+    def scaled(values: list[float]) -> list[float]:
+        return [value * unit for value in values]
 
     other = Book(
-        equity=book.equity * 2.0**power,
+        equity=book.equity * unit,
         loss_share_max=book.loss_share_max,
         spread=scaled(list(book.spread)),
         impact=scaled(list(book.impact)),

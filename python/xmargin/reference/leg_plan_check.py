@@ -78,7 +78,8 @@ def faults_of_plan(
     low, high = cost_bounds(book, fractions)
     checks = {
         "a scenario is not met": book.losses and shortfall_at_most(book, fractions) > 0,
-        "the cost is another": not low * (1 - Fraction(1, 10**12)) <= Fraction(cost)
+        "the cost is another": not low * (1 - Fraction(1, 10**12))
+        <= Fraction(cost)
         <= high * (1 + Fraction(1, 10**12)),
         "the bound is not proven": Fraction(bound) > dual_value(book, multipliers, 1),
         "a leg is closed in part of a lot": any(

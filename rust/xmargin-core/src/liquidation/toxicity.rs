@@ -1,7 +1,7 @@
 //! Whether a liquidation helps the account it is done to.
 //!
 //! Repaying d of debt D seizes d(1 + β) of a collateral with liquidation threshold LT. With health
-//! H = Σ LTᵢ · Cᵢ ÷ D, the health afterwards is (HD − LT(1 + β)d) ÷ (D − d), which is below H exactly
+//! `H = Σ LTᵢ Cᵢ ÷ D`, the health afterwards is (HD − LT(1 + β)d) ÷ (D − d), which is below H exactly
 //! when `H < LT(1 + β)`, for every d: no part is better than the whole. Where β > 1/LT − 1 this is
 //! so of every account below 1. Such a liquidation is *toxic* (Warmuz, Chaudhary and Pinna 2022):
 //! it spirals, and is not proposed as is.
