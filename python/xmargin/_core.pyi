@@ -450,3 +450,33 @@ def grid_margins(
         ParameterError: the parameters are malformed, out of range, or do not fit the market.
         EngineError: a table is malformed; it names table, column and row.
     """
+
+# --- Liquidation: formulas in docs/liquidation.md -------------------------------------------------
+
+def plan_legs(
+    *,
+    equity: float,
+    loss_share_max: float,
+    spread: list[float],
+    impact: list[float],
+    lots: list[int],
+    losses: list[list[float]],
+) -> tuple[str, list[float], float, list[float], float]:
+    """The cheapest closing of legs after which no scenario loses more than allowed.
+
+    Args:
+        equity: before anything is closed.
+        loss_share_max: of the equity that remains, in [1e-6, 1e6].
+        spread: what the spread of closing each whole leg costs, >= 0.
+        impact: what the impact of closing each whole leg costs, >= 0.
+        lots: lots of each leg; 0: any fraction.
+        losses: one row a scenario, one loss a leg.
+
+    Returns:
+        Kind (``plan``, ``off_lots``, ``infeasible``, ``undecided``); the fraction of each leg to
+        close; its cost (of the first two) or the shortfall it leaves; the multipliers, one a
+        scenario; the lower bound of cost or shortfall that they prove.
+
+    Raises:
+        EngineError: an amount is no number or out of range, a cost negative, a row ragged.
+    """

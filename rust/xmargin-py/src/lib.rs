@@ -9,6 +9,7 @@ mod historical;
 mod input;
 mod output;
 mod parametric;
+mod plan;
 mod pricing;
 mod table;
 
@@ -161,5 +162,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(module)?;
     historical::register(module)?;
     parametric::register(module)?;
+    plan::register(module)?;
     backtest::register(module)
 }

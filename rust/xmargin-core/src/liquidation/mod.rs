@@ -1,3 +1,5 @@
-//! Liquidation: whom first.
+//! Liquidation: whom first, which legs, and whether it helps at all.
 
+pub mod leg_plan;
 pub mod order;
+pub mod toxicity;
