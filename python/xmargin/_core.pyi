@@ -29,6 +29,7 @@ __all__ = [
     "option_greeks",
     "option_values",
     "parametric_margin",
+    "plan_legs",
     "scenario_names",
 ]
 
