@@ -31,8 +31,8 @@ fn product(x: f64, y: f64) -> [f64; 2] {
     [rounded, error]
 }
 
-/// Whether the exact sum is ≤ 0: partial sums that do not overlap (Shewchuk 1997), whose last one
-/// has the sign of all.
+/// Whether the exact sum is ≤ 0: partial sums that do not overlap (Shewchuk 1997), the last
+/// of which that is not zero has the sign of all.
 fn sum_is_not_positive(terms: impl Iterator<Item = f64>) -> bool {
     let mut partials: Vec<f64> = Vec::new();
     for mut term in terms {
@@ -51,7 +51,8 @@ fn sum_is_not_positive(terms: impl Iterator<Item = f64>) -> bool {
         partials.truncate(kept);
         partials.push(term);
     }
-    partials.last().is_none_or(|&largest| largest <= 0.0)
+    let largest = partials.iter().rev().find(|&&partial| partial != 0.0);
+    largest.is_none_or(|&largest| largest < 0.0)
 }
 
 #[cfg(test)]
