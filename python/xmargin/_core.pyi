@@ -30,6 +30,7 @@ __all__ = [
     "option_values",
     "parametric_margin",
     "plan_legs",
+    "portfolio_summaries",
     "scenario_names",
 ]
 
@@ -154,6 +155,18 @@ def scenario_names(parameters: str, assets: list[str]) -> list[str]:
 
     Raises:
         ParameterError: the parameters are malformed or out of range.
+    """
+
+def portfolio_summaries(portfolios: Any, heads: Sequence[Any]) -> list[bytes]:
+    """``xmargin.v1.PortfolioHealth`` messages without components, accounts and positions.
+
+    ``portfolios`` is the table of that name that ``evaluate`` returns; ``heads``, which are
+    ``xmargin.engine.PortfolioHead``, say the rest of each message that is wanted. The bytes come
+    in the order of ``heads``. Numbers are the shortest digits that read back as the same float,
+    without an exponent.
+
+    Raises:
+        EngineError: a column is missing or of another type, or a head names no row of the table.
     """
 
 def check_parameters(parameters: str) -> None:

@@ -8,9 +8,9 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from xmargin.engine import Evaluation
+from xmargin.engine import Evaluation, PortfolioHead
 from xmargin.engine.faults import NOT_READ
 from xmargin.errors import PortfolioNotFoundError
 from xmargin.model import (
@@ -45,6 +45,9 @@ AAVE_BASE_DECIMALS = 8
 
 _COUNTING = tuple(Counting)  # the core's numbers, in order
 _WAD_DECIMALS = 18
+# On the wire the members are numbered from one, in order; zero is unspecified.
+_STATUS_NUMBER = {member: number for number, member in enumerate(HealthStatus, 1)}
+_VERDICT_NUMBER = {member: number for number, member in enumerate(Verdict, 1)}
 
 
 def _money(value: float) -> Decimal:
@@ -61,6 +64,28 @@ def _scaled(amount: int, decimals: int) -> Decimal:
     return Decimal(f"{amount}E-{decimals}")
 
 
+class _CoreStanding(NamedTuple):
+    """What the core's row of a portfolio says of where it stands; the fields name its columns."""
+
+    refused: bool
+    owes: bool
+    held: bool
+    partial: bool
+    initial_excess: float  # null when refused, as the next
+    maintenance_excess: float
+    worst_scenario: int | None
+
+
+class _Standing(NamedTuple):
+    """What :class:`PortfolioHealth` has under the same names."""
+
+    status: HealthStatus
+    verdict: Verdict
+    partial: bool
+    flags: tuple[str, ...]
+    worst_scenario: str
+
+
 class View:
     """Immutable; equal tapes give equal views, to the bit (:attr:`sha256`)."""
 
@@ -69,7 +94,7 @@ class View:
     ) -> None:
         self._snapshot = snapshot
         self._evaluation = evaluation
-        self._healths: dict[tuple[PortfolioId, bool], PortfolioHealth] = {}
+        self._healths: dict[PortfolioId, PortfolioHealth] = {}
         self.portfolio_ids: tuple[PortfolioId, ...] = evaluation.rows.portfolio_ids
         self._rows = {portfolio: row for row, portfolio in enumerate(self.portfolio_ids)}
         cut_off = [chain for chain in snapshot.chains if chain.cut_off]
@@ -97,21 +122,35 @@ class View:
 
     # --- Asking -------------------------------------------------------------------------------
 
-    def health(self, portfolio_id: PortfolioId, *, full: bool = True) -> PortfolioHealth:
-        """Both truths of one portfolio; without ``full``, no accounts and positions.
+    def health(self, portfolio_id: PortfolioId) -> PortfolioHealth:
+        """Both truths of one portfolio.
 
         Raises:
             PortfolioNotFoundError: there is no such portfolio.
         """
+        if portfolio_id not in self._healths:
+            row = self._row(portfolio_id)
+            self._healths[portfolio_id] = self._portfolio_health(row)
+        return self._healths[portfolio_id]
+
+    def summaries(self, portfolio_ids: Sequence[PortfolioId]) -> list[bytes]:
+        """The same healths without components, accounts and positions, as wire messages.
+
+        A block can move thousands of portfolios, and every watcher is told of each.
+
+        Raises:
+            PortfolioNotFoundError: there is no such portfolio.
+        """
+        heads = [self._head(self._row(portfolio)) for portfolio in portfolio_ids]
+        return self._evaluation.portfolio_summaries(heads)
+
+    def _row(self, portfolio_id: PortfolioId) -> int:
         if portfolio_id not in self._rows:
             raise PortfolioNotFoundError(
                 f"no portfolio {portfolio_id!r}; list the {len(self._rows)} there are",
                 portfolio_id=portfolio_id,
             )
-        key = (portfolio_id, full)
-        if key not in self._healths:
-            self._healths[key] = self._portfolio_health(self._rows[portfolio_id], full)
-        return self._healths[key]
+        return self._rows[portfolio_id]
 
     def liquidations(self) -> tuple[LiquidationEntry, ...]:
         """Whom to liquidate, worst first."""
@@ -146,18 +185,17 @@ class View:
 
     # --- Portfolios ---------------------------------------------------------------------------
 
-    def _portfolio_health(self, row: int, full: bool) -> PortfolioHealth:
+    def _portfolio_health(self, row: int) -> PortfolioHealth:
         numbers = self._evaluation.portfolios[row]
-        flags = self._flags(row)
         spec = self._snapshot.registry.portfolios[row]
-        worst_scenario = numbers["worst_scenario"]
+        standing = self._standing(row)
         return PortfolioHealth(
             portfolio=spec.id,
             label=spec.label,
-            status=_status(numbers, unread=row in self._portfolios_with_unread_accounts),
-            verdict=self._verdict(row, flagged=bool(flags), refused=numbers["refused"]),
-            partial=numbers["partial"] or self._unread(row),
-            flags=flags,
+            status=standing.status,
+            verdict=standing.verdict,
+            partial=standing.partial,
+            flags=standing.flags,
             equity=_decimal(numbers["equity"]),
             collateral_value=_decimal(numbers["collateral_value"]),
             initial_margin=_decimal(numbers["initial_margin"]),
@@ -165,14 +203,44 @@ class View:
             initial_excess=_decimal(numbers["initial_excess"]),
             maintenance_excess=_decimal(numbers["maintenance_excess"]),
             health_factor=_decimal(numbers["health_factor"]),
-            worst_scenario=(
-                "" if worst_scenario is None else self._evaluation.scenarios[worst_scenario]
-            ),
+            worst_scenario=standing.worst_scenario,
             components=_components(numbers),
             oracle_confidence=None if numbers["refused"] else _money(numbers["oracle_confidence"]),
-            accounts=self._account_healths(spec.accounts) if full else (),
-            positions=self._position_healths(row) if full else (),
+            accounts=self._account_healths(spec.accounts),
+            positions=self._position_healths(row),
         )
+
+    def _head(self, row: int) -> PortfolioHead:
+        spec = self._snapshot.registry.portfolios[row]
+        standing = self._standing(row)
+        return PortfolioHead(
+            row=row,
+            portfolio=spec.id,
+            label=spec.label,
+            status=_STATUS_NUMBER[standing.status],
+            verdict=_VERDICT_NUMBER[standing.verdict],
+            partial=standing.partial,
+            flags=list(standing.flags),
+            worst_scenario=standing.worst_scenario,
+        )
+
+    def _standing(self, row: int) -> "_Standing":
+        """All of a portfolio's health that is not a number."""
+        core = self._core_standings[row]
+        flags = self._flags(row)
+        scenario = core.worst_scenario
+        return _Standing(
+            status=_status(core, unread=row in self._portfolios_with_unread_accounts),
+            verdict=self._verdict(row, flagged=bool(flags), refused=core.refused),
+            partial=core.partial or self._unread(row),
+            flags=flags,
+            worst_scenario="" if scenario is None else self._evaluation.scenarios[scenario],
+        )
+
+    @cached_property
+    def _core_standings(self) -> list["_CoreStanding"]:
+        columns = self._evaluation.portfolio_columns(*_CoreStanding._fields)
+        return [_CoreStanding(*row) for row in zip(*columns, strict=True)]
 
     def _verdict(self, row: int, *, flagged: bool, refused: bool) -> Verdict:
         """The worst that stands behind a portfolio's numbers."""
@@ -350,18 +418,18 @@ class View:
 
     def _portfolio_entry(self, rank: int, row: int) -> LiquidationEntry:
         numbers = self._evaluation.portfolios[row]
-        health = self.health(self.portfolio_ids[row], full=False)
+        scenario = self._standing(row).worst_scenario
         is_unread = row in self._portfolios_with_unread_accounts
         unread = "; a venue account of it was not read" if is_unread else ""
         return LiquidationEntry(
             rank=rank,
             kind=LiquidationKind.PORTFOLIO,
-            portfolio=health.portfolio,
+            portfolio=self.portfolio_ids[row],
             account="",
-            health_factor=health.health_factor,
+            health_factor=_decimal(numbers["health_factor"]),
             shortfall=_money(max(0.0, -numbers["maintenance_excess"])),
             debt=_money(numbers["gross_debt"]),
-            reason=f"short in {health.worst_scenario or 'every scenario'}{unread}",
+            reason=f"short in {scenario or 'every scenario'}{unread}",
         )
 
 
@@ -404,16 +472,16 @@ def _components(numbers: Mapping[str, Any]) -> tuple[MarginComponent, ...]:
     )
 
 
-def _status(numbers: Mapping[str, Any], *, unread: bool) -> HealthStatus:
+def _status(core: _CoreStanding, *, unread: bool) -> HealthStatus:
     """Where a portfolio stands; one with a venue account ``unread`` is never called sound."""
-    if numbers["refused"]:
+    if core.refused:
         return HealthStatus.REFUSED
-    if not numbers["owes"] or numbers["initial_excess"] >= 0:
-        sound = HealthStatus.HEALTHY if numbers["owes"] else HealthStatus.NO_DEBT
+    if not core.owes or core.initial_excess >= 0:
+        sound = HealthStatus.HEALTHY if core.owes else HealthStatus.NO_DEBT
         return HealthStatus.UNKNOWN if unread else sound
-    if numbers["held"]:
+    if core.held:
         return HealthStatus.HELD
-    if numbers["maintenance_excess"] < 0:
+    if core.maintenance_excess < 0:
         return HealthStatus.LIQUIDATABLE
     return HealthStatus.MARGIN_CALL
 

@@ -26,5 +26,5 @@ def document(
 def view_document(view: View) -> dict[str, Any]:
     """The document of a view that was not asked for over gRPC; the same as if it were."""
     answers = Answers(view)
-    healths = (answers.health(one, full=True) for one in view.portfolio_ids)
+    healths = answers.healths(view.portfolio_ids, full=True)
     return document(answers.metadata, healths, answers.liquidations())

@@ -1,7 +1,7 @@
 """The engine: the only caller of the Rust core. Snapshots in, result tables out."""
 
 from xmargin.engine.book import AccountBook, AccountMargin, OptionGrid, Screened, scenario_matrix
-from xmargin.engine.evaluate import Engine, Evaluation
+from xmargin.engine.evaluate import Engine, Evaluation, PortfolioHead
 from xmargin.engine.pricing import SviFit, fit_svi, implied_vols, option_greeks, option_values
 from xmargin.model import RiskParameters
 
@@ -11,6 +11,7 @@ __all__ = [
     "Engine",
     "Evaluation",
     "OptionGrid",
+    "PortfolioHead",
     "Screened",
     "SviFit",
     "check_parameters",

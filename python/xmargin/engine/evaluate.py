@@ -1,6 +1,6 @@
 """One evaluation: the core's result tables over one snapshot."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -29,6 +29,21 @@ F = TypeVar("F", bound=ChainFact)
 
 Reserves: TypeAlias = Mapping[tuple[VenueId, int], int]
 """The row of each reserve by venue and the pool's number of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioHead:
+    """What the tables do not say of the portfolio in ``row``; enum members by wire number."""
+
+    row: int
+    portfolio: str
+    label: str
+    status: int
+    verdict: int
+    partial: bool
+    flags: list[str]
+    worst_scenario: str
+
 
 _PER_PORTFOLIO = ("portfolios", "positions", "venue_accounts")
 
@@ -68,11 +83,27 @@ class Evaluation:
         """The liquidation order, worst first."""
         return list(self.tables["order"].to_pylist())
 
+    def portfolio_summaries(self, heads: Sequence[PortfolioHead]) -> list[bytes]:
+        """A ``PortfolioHealth`` message for each head, without its components, accounts, positions.
+
+        Raises:
+            EngineError: a head names no row.
+        """
+        from xmargin import _core
+
+        return _core.portfolio_summaries(self.tables["portfolios"], heads)
+
+    def portfolio_columns(self, *names: str) -> list[list[Any]]:
+        """Columns of the portfolios' table: of all rows, but only what is asked for."""
+        return [self.tables["portfolios"].column(name).to_pylist() for name in names]
+
     def changed_portfolios(self, earlier: "Evaluation") -> set[int] | None:
         """The portfolio rows that differ; ``None`` when the two are not comparable row by row."""
         if self.rows is not earlier.rows:
             return None
         tables, before = self.tables, earlier.tables
+        if tables is before:
+            return set()
         if any(tables[name].num_rows != before[name].num_rows for name in _PER_PORTFOLIO):
             return None
         changed = set(changed_rows(before["portfolios"], tables["portfolios"]))
@@ -92,6 +123,8 @@ class Engine:
     def __init__(self) -> None:
         self._tables: dict[str, tuple[tuple[object, ...], Any]] = {}
         self._reserve_list: tuple[columns.ListedReserve, ...] = ()
+        self._read: tuple[str, dict[str, pa.RecordBatch]] = ("", {})
+        self._results: dict[str, pa.RecordBatch] | None = None
 
     def evaluate(self, snapshot: Snapshot) -> Evaluation:
         """Venue truth, unified truth and liquidation order of ``snapshot``.
@@ -109,17 +142,33 @@ class Engine:
         except (OverflowError, ValueError) as error:
             # Readers decode within their chain's types; a tape from elsewhere may not.
             raise EngineError(f"a fact does not fit its table: {error}") from None
-        results = _core.evaluate(parameters=parameters, **tables)
+        results = self._results_of(parameters, tables)
         assets = sorted({rows.asset_of_base.get(base, base) for base in rows.bases})
         unfigured, unread = self._faults(snapshot, rows, reserves)
         return Evaluation(
             engine_version=_core.__version__,
             scenarios=tuple(_core.scenario_names(parameters, assets)),
             rows=rows,
-            tables={name: _record_batch(table) for name, table in results.items()},
+            tables=results,
             account_faults=unfigured,
             read_faults=unread,
         )
+
+    def _results_of(
+        self, parameters: str, tables: dict[str, "pa.RecordBatch"]
+    ) -> dict[str, "pa.RecordBatch"]:
+        """The core's results; those it gave before while nothing it reads has moved.
+
+        Most blocks and slots move no number that is margined, and come several times a second.
+        """
+        from xmargin import _core
+
+        read, self._read = self._read, (parameters, tables)
+        if self._results is None or read[0] != parameters or not _equal(read[1], tables):
+            self._results = None
+            results = _core.evaluate(parameters=parameters, **tables)
+            self._results = {name: _record_batch(table) for name, table in results.items()}
+        return self._results
 
     def _rows(self, snapshot: Snapshot) -> tuple[columns.Rows, Reserves]:
         """Which row is which; the same objects until the registry or a reserve list changes."""
@@ -235,6 +284,12 @@ class Engine:
         built = build()
         self._tables[name] = (parts, built)
         return built
+
+
+def _equal(before: Mapping[str, "pa.RecordBatch"], after: Mapping[str, "pa.RecordBatch"]) -> bool:
+    return before.keys() == after.keys() and all(
+        before[name] is table or before[name].equals(table) for name, table in after.items()
+    )
 
 
 def _of(facts: Mapping[Key, ChainFact], kind: type[F]) -> list[F]:

@@ -1,5 +1,7 @@
 """Views as messages: each message is built once a view and shared by all who ask."""
 
+from collections.abc import Iterable, Sequence
+
 from xmargin.errors import InvalidArgumentError, NotReadyError, PortfolioNotFoundError
 from xmargin.model import PortfolioId, parse_portfolio_id
 from xmargin.spine import Spine
@@ -17,7 +19,8 @@ class Answers:
         self.view = view
         self.metadata = to_message(view.metadata, report_pb.ViewMetadata)
         self._known = frozenset(view.portfolio_ids)
-        self._healths: dict[tuple[PortfolioId, bool], report_pb.PortfolioHealth] = {}
+        self._healths: dict[bool, dict[PortfolioId, report_pb.PortfolioHealth]]
+        self._healths = {True: {}, False: {}}  # by whether it is the full one
         self._changes: dict[int, tuple[PortfolioId, ...]] = {}
         self._watch_all: dict[tuple[int, bool], margin_pb.WatchHealthResponse] = {}
         self._liquidations: tuple[liquidation_pb.LiquidationEntry, ...] | None = None
@@ -43,13 +46,25 @@ class Answers:
         return portfolio_id
 
     def health(self, portfolio_id: PortfolioId, *, full: bool) -> report_pb.PortfolioHealth:
-        """The portfolio's health; without accounts and positions when not ``full``."""
-        key = (portfolio_id, full)
-        message = self._healths.get(key)
-        if message is None:
-            health = self.view.health(portfolio_id, full=full)
-            message = self._healths[key] = to_message(health, report_pb.PortfolioHealth)
-        return message
+        """The portfolio's health; without components, accounts and positions when not ``full``."""
+        return self.healths([portfolio_id], full=full)[0]
+
+    def healths(
+        self, portfolio_ids: Sequence[PortfolioId], *, full: bool
+    ) -> list[report_pb.PortfolioHealth]:
+        """The healths of many, in the order asked for."""
+        known = self._healths[full]
+        missing = [portfolio for portfolio in portfolio_ids if portfolio not in known]
+        known.update(zip(missing, self._build(missing, full=full), strict=True))
+        return [known[portfolio] for portfolio in portfolio_ids]
+
+    def _build(
+        self, portfolio_ids: Sequence[PortfolioId], *, full: bool
+    ) -> Iterable[report_pb.PortfolioHealth]:
+        if full:
+            healths = map(self.view.health, portfolio_ids)
+            return (to_message(health, report_pb.PortfolioHealth) for health in healths)
+        return map(report_pb.PortfolioHealth.FromString, self.view.summaries(portfolio_ids))
 
     def liquidations(self) -> tuple[liquidation_pb.LiquidationEntry, ...]:
         """The whole order, by rank."""
@@ -83,7 +98,7 @@ class Answers:
     ) -> margin_pb.WatchHealthResponse:
         return margin_pb.WatchHealthResponse(
             metadata=self.metadata,
-            changed=[self.health(one, full=full) for one in portfolio_ids],
+            changed=self.healths(portfolio_ids, full=full),
         )
 
 

@@ -49,7 +49,7 @@ class MarginService(margin_service_pb2_grpc.MarginServiceServicer):
         answers = self._latest.answers()
         return pb.BatchGetHealthResponse(
             metadata=answers.metadata,
-            healths=[answers.health(one, full=full) for one in _checked(answers, asked)],
+            healths=answers.healths(_checked(answers, asked), full=full),
         )
 
     async def ListPortfolios(  # noqa: N802 - the proto's name
@@ -67,7 +67,7 @@ class MarginService(margin_service_pb2_grpc.MarginServiceServicer):
         more = start + len(page) < len(ids)
         return pb.ListPortfoliosResponse(
             metadata=answers.metadata,
-            healths=[answers.health(one, full=full) for one in page],
+            healths=answers.healths(page, full=full),
             next_page_token=write_token(question, page[-1]) if more else "",
             total_size=len(ids),
         )

@@ -664,7 +664,7 @@ class PortfolioHealth(_message.Message):
     @_builtins.property
     def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarginComponent]:
         """What makes the requirements, the scenario loss first; sums to both of them. Empty when nothing
-        is required.
+        is required, and in the SUMMARY view.
         """
 
     @_builtins.property

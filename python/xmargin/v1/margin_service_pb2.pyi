@@ -29,7 +29,7 @@ class _HealthDetailEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HealthDe
     HEALTH_DETAIL_UNSPECIFIED: _HealthDetail.ValueType  # 0
     """The method's own choice: FULL for Get and BatchGet, SUMMARY for List and Watch."""
     HEALTH_DETAIL_SUMMARY: _HealthDetail.ValueType  # 1
-    """Without accounts and positions."""
+    """Without components, accounts and positions."""
     HEALTH_DETAIL_FULL: _HealthDetail.ValueType  # 2
     """All."""
 
@@ -39,7 +39,7 @@ class HealthDetail(_HealthDetail, metaclass=_HealthDetailEnumTypeWrapper):
 HEALTH_DETAIL_UNSPECIFIED: HealthDetail.ValueType  # 0
 """The method's own choice: FULL for Get and BatchGet, SUMMARY for List and Watch."""
 HEALTH_DETAIL_SUMMARY: HealthDetail.ValueType  # 1
-"""Without accounts and positions."""
+"""Without components, accounts and positions."""
 HEALTH_DETAIL_FULL: HealthDetail.ValueType  # 2
 """All."""
 Global___HealthDetail: _TypeAlias = HealthDetail  # noqa: Y015

@@ -11,6 +11,7 @@ mod output;
 mod parametric;
 mod plan;
 mod pricing;
+mod summary;
 mod table;
 
 use arrow_array::RecordBatch;
@@ -163,5 +164,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     historical::register(module)?;
     parametric::register(module)?;
     plan::register(module)?;
+    summary::register(module)?;
     backtest::register(module)
 }
