@@ -3,8 +3,9 @@
 use rayon::prelude::*;
 
 use super::accounts::{AccountBook, fault, same_length};
-use super::kernel::{LANES, Tile, worst};
+use super::kernel::{LANES, Tile, TilesRef, of_row, worst};
 use super::matrix::ScenarioMatrix;
+use super::packing::Entries;
 use super::workers::Workers;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
@@ -54,7 +55,7 @@ pub fn evaluate_into(
     workers: &Workers,
     results: &mut Results,
 ) -> Result<(), Error> {
-    check(book, matrix, loss_factor)?;
+    let job = Job::of(book, matrix, loss_factor)?;
     let accounts = book.ids().len();
     results.worst_scenario.resize(accounts, 0);
     for column in [
@@ -64,11 +65,6 @@ pub fn evaluate_into(
     ] {
         column.resize(accounts, 0.0);
     }
-    let job = Job {
-        book,
-        matrix,
-        loss_factor,
-    };
     let vectors = workers.set.vectors();
     match workers.pool_for(accounts) {
         None => blocks(results).for_each(|mut block| job.run(vectors, &mut block)),
@@ -93,47 +89,54 @@ pub fn evaluate_account(
     workers: &Workers,
     account: usize,
 ) -> Result<AccountMargin, Error> {
-    check(book, matrix, loss_factor)?;
+    let job = Job::of(book, matrix, loss_factor)?;
     if account >= book.ids().len() {
         return Err(Error::row("accounts", "id", account, "is not there"));
     }
-    Ok(Job {
-        book,
-        matrix,
-        loss_factor,
-    }
-    .account(workers.set.vectors(), account))
+    Ok(job.account(workers.set.vectors(), account))
 }
 
-pub(super) fn check(
-    book: &AccountBook,
-    matrix: &ScenarioMatrix,
-    loss_factor: f64,
-) -> Result<(), Error> {
-    if book.ids().is_empty() {
-        return Err(fault(
-            "accounts",
-            "id",
-            None,
-            "is empty; append accounts first".to_owned(),
-        ));
-    }
-    same_length("matrix", "mark", matrix.rows(), book.rows())?;
-    if LOSS_FACTOR_RANGE.contains(&loss_factor) {
-        return Ok(());
-    }
-    Err(Error::parameter(
-        "loss_factor",
-        format!("{loss_factor} is not in [0, 100]"),
-    ))
-}
-
-/// Everything that is read.
+/// Everything that is read: columns, so that a loop keeps where they are in registers.
+///
+/// Made only by [`Job::of`], which the unchecked access to rows rests on: each entry's row is one of
+/// the book's (a [`Listing`](super::Listing) holds no other), and the matrix has as many.
 #[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
-    pub book: &'a AccountBook,
-    pub matrix: &'a ScenarioMatrix,
-    pub loss_factor: f64,
+    pub(super) cash_usd: &'a [f64],
+    pub(super) entries: Entries<'a>,
+    pub(super) mark: &'a [f64],
+    pub(super) pnl_max: &'a [f64],
+    pub(super) double: TilesRef<'a, f64>,
+    pub(super) single: TilesRef<'a, f32>,
+    pub(super) loss_factor: f64,
+}
+
+impl<'a> Job<'a> {
+    /// The job of a book over a matrix of its rows.
+    pub fn of(
+        book: &'a AccountBook,
+        matrix: &'a ScenarioMatrix,
+        loss_factor: f64,
+    ) -> Result<Self, Error> {
+        if book.ids().is_empty() {
+            let problem = "is empty; append accounts first".to_owned();
+            return Err(fault("accounts", "id", None, problem));
+        }
+        same_length("matrix", "mark", matrix.rows(), book.rows())?;
+        if !LOSS_FACTOR_RANGE.contains(&loss_factor) {
+            let problem = format!("{loss_factor} is not in [0, 100]");
+            return Err(Error::parameter("loss_factor", problem));
+        }
+        Ok(Self {
+            cash_usd: &book.cash_usd,
+            entries: book.packed.entries(),
+            mark: &matrix.mark,
+            pnl_max: &matrix.pnl_max,
+            double: matrix.double.borrowed(),
+            single: matrix.single.borrowed(),
+            loss_factor,
+        })
+    }
 }
 
 /// Consecutive accounts, and where their results go.
@@ -205,17 +208,31 @@ impl Job<'_> {
 
     /// The accounts of a block.
     #[inline(always)]
-    pub fn block<V: Tile<f64>>(&self, block: &mut Block<'_>) {
+    pub fn block<V: Tile<f64>>(self, block: &mut Block<'_>) {
+        if self.double.is_one() {
+            self.each::<V, true>(block);
+        } else {
+            self.each::<V, false>(block);
+        }
+    }
+
+    #[inline(always)]
+    fn each<V: Tile<f64>, const ONE_TILE: bool>(self, block: &mut Block<'_>) {
+        let accounts = block.first..block.first + block.worst_scenario.len();
+        let held = self
+            .entries
+            .of_many(accounts.clone())
+            .zip(&self.cash_usd[accounts]);
         let results = block
             .worst_scenario
             .iter_mut()
             .zip(block.worst_pnl.iter_mut())
             .zip(block.margin.iter_mut())
             .zip(block.excess.iter_mut());
-        for (account, (((worst_scenario, worst_pnl), margin), excess)) in
-            (block.first..).zip(results)
+        for ((entries, &cash_usd), (((worst_scenario, worst_pnl), margin), excess)) in
+            held.zip(results)
         {
-            let found = self.one::<V>(account);
+            let found = self.margin::<V, ONE_TILE>(entries, cash_usd);
             *worst_scenario = found.worst_scenario;
             *worst_pnl = found.worst_pnl;
             *margin = found.margin;
@@ -224,13 +241,25 @@ impl Job<'_> {
     }
 
     #[inline(always)]
-    pub fn one<V: Tile<f64>>(&self, account: usize) -> AccountMargin {
-        let entries = self.book.packed.of(account);
-        let mut value = self.book.cash_usd[account];
-        let marks = self.matrix.of_row.as_slice();
-        let worst = worst::<f64, V>(&self.matrix.double, entries, |row, quantity| {
-            value += quantity * marks[row].mark;
-        });
+    pub fn one<V: Tile<f64>>(self, account: usize) -> AccountMargin {
+        self.margin::<V, false>(self.entries.of(account), self.cash_usd[account])
+    }
+
+    /// The margin of an account of these entries.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "unchecked access to rows")]
+    pub fn margin<V: Tile<f64>, const ONE_TILE: bool>(
+        self,
+        entries: (&[u32], &[f64]),
+        cash_usd: f64,
+    ) -> AccountMargin {
+        let mut value = cash_usd;
+        // SAFETY: a job's matrix has all rows of its entries.
+        let worst = unsafe {
+            worst::<f64, V, ONE_TILE>(self.double, entries, |row, q| {
+                value += q * of_row(self.mark, row);
+            })
+        };
         // Plus zero: a loss of nothing has no sign.
         let worst_pnl = worst.pnl + 0.0;
         let margin = margin_of(self.loss_factor, worst_pnl);

@@ -1,5 +1,10 @@
 //! One account times the matrix, on whatever vectors the machine has.
 
+#![expect(
+    unsafe_code,
+    reason = "rows are checked as accounts are loaded: again at each use costs a fifth of the step"
+)]
+
 /// Scenarios of one tile: 27 to 32 of them are one pass.
 pub(super) const LANES: usize = 32;
 
@@ -34,12 +39,50 @@ pub(super) struct Tiles<T> {
     pub further: Vec<Vec<Row<T>>>,
 }
 
-/// The worst scenario of an account's entries; `visit` sees each entry's row and quantity once.
+/// [`Tiles`], borrowed.
+#[derive(Clone, Copy)]
+pub(super) struct TilesRef<'a, T> {
+    first: &'a [Row<T>],
+    further: &'a [Vec<Row<T>>],
+}
+
+impl<T> Tiles<T> {
+    pub fn borrowed(&self) -> TilesRef<'_, T> {
+        TilesRef {
+            first: &self.first,
+            further: &self.further,
+        }
+    }
+}
+
+impl<T> TilesRef<'_, T> {
+    /// Whether all scenarios are in the first.
+    pub fn is_one(&self) -> bool {
+        self.further.is_empty()
+    }
+}
+
+/// What a column has for a row.
+///
+/// # Safety
+/// The column has the row.
 #[inline(always)]
-pub(super) fn worst<T, V>(
-    tiles: &Tiles<T>,
+pub(super) unsafe fn of_row<T>(column: &[T], row: u32) -> &T {
+    debug_assert!((row as usize) < column.len());
+    // SAFETY: the caller's.
+    unsafe { column.get_unchecked(row as usize) }
+}
+
+/// The worst scenario of an account's entries; `visit` sees each entry's row and quantity once.
+/// `ONE_TILE` says that there are no further tiles.
+///
+/// # Safety
+/// The tiles have every row of the entries.
+#[inline(always)]
+pub(super) unsafe fn worst<T, V, const ONE_TILE: bool>(
+    tiles: TilesRef<'_, T>,
     (row, quantity): (&[u32], &[f64]),
-    mut visit: impl FnMut(usize, f64),
+    mut visit: impl FnMut(u32, f64),
 ) -> Worst<T>
 where
     T: PartialOrd + Copy,
@@ -47,14 +90,18 @@ where
 {
     let mut sums = V::zero();
     for (&row, &quantity) in row.iter().zip(quantity) {
-        sums = sums.add(quantity, &tiles.first[row as usize]);
-        visit(row as usize, quantity);
+        // SAFETY: the caller's.
+        sums = sums.add(quantity, unsafe { of_row(tiles.first, row) });
+        visit(row, quantity);
     }
     let pnl = sums.least();
     let mut worst = Worst {
         pnl,
         scenario: sums.first(pnl),
     };
+    if ONE_TILE {
+        return worst;
+    }
     for (number, tile) in tiles.further.iter().enumerate() {
         let mut sums = V::zero();
         for (&row, &quantity) in row.iter().zip(quantity) {

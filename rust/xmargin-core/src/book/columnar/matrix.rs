@@ -13,15 +13,9 @@ pub struct ScenarioMatrix {
     scenarios: usize,
     pub(super) double: Tiles<f64>,
     pub(super) single: Tiles<f32>,
-    pub(super) of_row: Vec<RowMark>,
-}
-
-/// What an account needs of a row once, not once a scenario.
-#[derive(Clone, Copy)]
-pub(super) struct RowMark {
-    pub mark: f64,
-    /// The largest |P&L| over the scenarios.
-    pub pnl_max: f64,
+    pub(super) mark: Vec<f64>,
+    /// The largest |P&L| of each row over the scenarios.
+    pub(super) pnl_max: Vec<f64>,
 }
 
 impl ScenarioMatrix {
@@ -70,18 +64,12 @@ impl ScenarioMatrix {
             further: double.further.iter().map(|tile| narrowed(tile)).collect(),
         };
         let largest = |row: &[f64]| row.iter().fold(0.0, |most: f64, pnl| most.max(pnl.abs()));
-        let marks = mark.iter().zip(pnl.chunks_exact(scenarios));
-        let of_row = marks
-            .map(|(&mark, row)| RowMark {
-                mark,
-                pnl_max: largest(row),
-            })
-            .collect();
         Self {
             scenarios,
             double,
             single,
-            of_row,
+            mark: mark.to_vec(),
+            pnl_max: pnl.chunks_exact(scenarios).map(largest).collect(),
         }
     }
 
@@ -94,13 +82,13 @@ impl ScenarioMatrix {
     /// How many rows there are.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.of_row.len()
+        self.mark.len()
     }
 
     /// The mark of a row, if there is such a row.
     #[must_use]
     pub fn mark(&self, row: usize) -> Option<f64> {
-        self.of_row.get(row).map(|row| row.mark)
+        self.mark.get(row).copied()
     }
 
     /// The P&L of a row in a scenario, if there are such.

@@ -1,5 +1,7 @@
 //! Netting: an account's positions become one quantity a row, by ascending row.
 
+use std::ops::Range;
+
 use super::accounts::{AccountColumns, Listing, fault};
 use super::is_moderate;
 use crate::Error;
@@ -22,11 +24,13 @@ impl Default for Packed {
 }
 
 impl Packed {
-    /// The entries of an account: rows and quantities.
-    #[inline(always)]
-    pub fn of(&self, account: usize) -> (&[u32], &[f64]) {
-        let entries = self.start[account] as usize..self.start[account + 1] as usize;
-        (&self.row[entries.clone()], &self.quantity[entries])
+    /// All entries, to be read.
+    pub fn entries(&self) -> Entries<'_> {
+        Entries {
+            start: &self.start,
+            row: &self.row,
+            quantity: &self.quantity,
+        }
     }
 
     /// Adds the accounts of another.
@@ -43,6 +47,34 @@ impl Packed {
         self.row.extend_from_slice(&other.row);
         self.quantity.extend_from_slice(&other.quantity);
         Ok(())
+    }
+}
+
+/// The columns of [`Packed`].
+#[derive(Clone, Copy)]
+pub(super) struct Entries<'a> {
+    start: &'a [u32],
+    row: &'a [u32],
+    quantity: &'a [f64],
+}
+
+impl<'a> Entries<'a> {
+    /// The entries of an account: rows and quantities.
+    #[inline(always)]
+    pub fn of(self, account: usize) -> (&'a [u32], &'a [f64]) {
+        let entries = self.start[account] as usize..self.start[account + 1] as usize;
+        (&self.row[entries.clone()], &self.quantity[entries])
+    }
+
+    /// The entries of consecutive accounts.
+    #[inline(always)]
+    pub fn of_many(self, accounts: Range<usize>) -> impl Iterator<Item = (&'a [u32], &'a [f64])> {
+        self.start[accounts.start..=accounts.end]
+            .windows(2)
+            .map(move |bounds| {
+                let entries = bounds[0] as usize..bounds[1] as usize;
+                (&self.row[entries.clone()], &self.quantity[entries])
+            })
     }
 }
 

@@ -27,8 +27,8 @@
 use rayon::prelude::*;
 
 use super::accounts::AccountBook;
-use super::evaluate::{AccountMargin, BLOCK, Job, check, margin_of};
-use super::kernel::{LANES, Tile, worst};
+use super::evaluate::{AccountMargin, BLOCK, Job, margin_of};
+use super::kernel::{LANES, Tile, of_row, worst};
 use super::matrix::ScenarioMatrix;
 use super::order::{Breach, ordered, row_number};
 use super::workers::Workers;
@@ -66,12 +66,7 @@ pub fn screen(
     loss_factor: f64,
     workers: &Workers,
 ) -> Result<Screened, Error> {
-    check(book, matrix, loss_factor)?;
-    let job = Job {
-        book,
-        matrix,
-        loss_factor,
-    };
+    let job = Job::of(book, matrix, loss_factor)?;
     let accounts = book.ids().len();
     let vectors = workers.set.vectors();
     let blocks = accounts.div_ceil(BLOCK);
@@ -123,14 +118,28 @@ impl Job<'_> {
 
     /// The accounts from one row up to another.
     #[inline(always)]
-    pub fn screened<S: Tile<f32>, D: Tile<f64>>(&self, from: usize, to: usize) -> Found {
+    pub fn screened<S: Tile<f32>, D: Tile<f64>>(self, from: usize, to: usize) -> Found {
+        if self.double.is_one() {
+            self.each_screened::<S, D, true>(from, to)
+        } else {
+            self.each_screened::<S, D, false>(from, to)
+        }
+    }
+
+    #[inline(always)]
+    fn each_screened<S: Tile<f32>, D: Tile<f64>, const ONE_TILE: bool>(
+        self,
+        from: usize,
+        to: usize,
+    ) -> Found {
         let mut found = Found::default();
-        for account in from..to {
-            if self.is_safe::<S>(account) {
+        let held = self.entries.of_many(from..to).zip(&self.cash_usd[from..to]);
+        for (account, (entries, &cash_usd)) in (from..to).zip(held) {
+            if self.is_safe::<S, ONE_TILE>(entries, cash_usd) {
                 continue;
             }
             found.evaluated_in_f64 += 1;
-            let margin = self.one::<D>(account);
+            let margin = self.margin::<D, ONE_TILE>(entries, cash_usd);
             if margin.excess < 0.0 {
                 found.short.push((account, margin));
             }
@@ -140,22 +149,28 @@ impl Job<'_> {
 
     /// Whether `f32` proves that the excess in `f64` is not negative.
     #[inline(always)]
-    fn is_safe<S: Tile<f32>>(&self, account: usize) -> bool {
-        let entries @ (row, _) = self.book.packed.of(account);
-        if row.len() > ENTRIES_MAX {
+    #[expect(unsafe_code, reason = "unchecked access to rows")]
+    fn is_safe<S: Tile<f32>, const ONE_TILE: bool>(
+        self,
+        entries: (&[u32], &[f64]),
+        cash_usd: f64,
+    ) -> bool {
+        let many = entries.0.len();
+        if many > ENTRIES_MAX {
             return false;
         }
         let mut size = 0.0;
-        let mut value = self.book.cash_usd[account];
-        let marks = self.matrix.of_row.as_slice();
-        let worst = worst::<f32, S>(&self.matrix.single, entries, |row, quantity| {
-            value += quantity * marks[row].mark;
-            size += quantity.abs() * marks[row].pnl_max;
-        });
+        let mut value = cash_usd;
+        // SAFETY: a job's matrix has all rows of its entries.
+        let worst = unsafe {
+            worst::<f32, S, ONE_TILE>(self.single, entries, |row, quantity| {
+                value += quantity * of_row(self.mark, row);
+                size += quantity.abs() * of_row(self.pnl_max, row);
+            })
+        };
         #[expect(clippy::cast_precision_loss, reason = "at most ENTRIES_MAX")]
-        let entry_count = row.len() as f64;
-        let bound =
-            BOUND_FACTOR * (entry_count + 2.0) * UNIT_ROUNDOFF * size + entry_count * UNDERFLOW;
+        let many = many as f64;
+        let bound = BOUND_FACTOR * (many + 2.0) * UNIT_ROUNDOFF * size + many * UNDERFLOW;
         let margin = margin_of(self.loss_factor, f64::from(worst.pnl) - bound);
         value - margin >= 0.0
     }
