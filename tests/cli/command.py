@@ -81,13 +81,29 @@ async def xmargin(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     interrupt_after_s: float | None = None,
+    interrupt_once_logged: str = "",
     timeout_s: float = 60,
 ) -> Outcome:
-    """Run a command to its end, or interrupt it as Ctrl-C does."""
+    """Run a command to its end, or interrupt it as Ctrl-C does: after a while, or at a log line."""
     async with started(*arguments, env=env, cwd=cwd) as process:
+        logged = b""
+        if interrupt_once_logged:
+            logged = await asyncio.wait_for(_lines_up_to(interrupt_once_logged, process), timeout_s)
         if interrupt_after_s is not None:
             await asyncio.sleep(interrupt_after_s)
+        if interrupt_once_logged or interrupt_after_s is not None:
             process.send_signal(signal.SIGINT)
         out, err = await asyncio.wait_for(process.communicate(), timeout_s)
+        err = logged + err
         assert process.returncode is not None
         return Outcome(process.returncode, out.decode(), err.decode())
+
+
+async def _lines_up_to(text: str, process: asyncio.subprocess.Process) -> bytes:
+    assert process.stderr is not None
+    logged = b""
+    while text.encode() not in logged:
+        line = await process.stderr.readline()
+        assert line, f"ended without logging {text!r}: {logged.decode()}"
+        logged += line
+    return logged
