@@ -64,6 +64,7 @@ WRONG_VALUES: list[tuple[str, object, str]] = [
     ("mobility.chains", [], "[] is no object"),
     ("mobility.hours", "7", "is no key that is known here"),
     ("scenarios", {}, "{} is no list"),
+    ("scenarios", [], "has 0 entries; it must have 1 to 100"),
     ("scenarios.0.moves", [], "has 0 entries; it must have 1 to 3"),
     (f"{MOVE}.class", "cryptos", '"cryptos" is the class of no asset'),
     (f"{MOVE}.reach", "all", '"all" must be "together" or "each"'),
@@ -116,6 +117,14 @@ def test_evaluate_refuses_wrong_parameters_too() -> None:
     book = EXAMPLES["leveraged over two chains"]
     with pytest.raises(ParameterError, match="parameters: file: no JSON"):
         evaluate_book("{", book)
+
+
+def test_the_core_refuses_a_key_that_is_said_twice() -> None:
+    """Whoever hands the core a text of its own, past the loader, is told too."""
+    twice = PARAMETERS.replace('"ETH":{', '"ETH":{"class":"crypto","shock":"0.1"},"ETH":{', 1)
+    assert json.loads(twice) == json.loads(PARAMETERS), "the last would win unseen"
+    with pytest.raises(ParameterError, match='file: no JSON: the key "ETH" is said twice'):
+        _core.check_parameters(twice)
 
 
 def test_scenarios_come_in_file_order_then_name_order() -> None:
