@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.examples import EXAMPLES, PARAMETERS
-from tests.core.tables import evaluate_book
+from tests.core.examples import EXAMPLES, PARAMETERS, RETURNS
+from tests.core.factor_returns import history_of
+from tests.core.tables import arrow, evaluate_book, rows_of
 from xmargin import _core
-from xmargin.errors import ParameterError
+from xmargin.errors import EngineError, ParameterError
 from xmargin.params import load_parameters, parameter_names, parse_parameters
 
 
@@ -33,7 +34,7 @@ def key_of(path: str) -> str:
     return first + "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in rest)
 
 
-NEW_SECTIONS = {"liquidity", "venue_risk", "mobility"}
+NEW_SECTIONS = {"liquidity", "venue_risk", "mobility", "historical_es"}
 MOVE = "scenarios.0.moves.0"
 WRONG_VALUES: list[tuple[str, object, str]] = [
     ("name", None, "is missing"),
@@ -63,6 +64,16 @@ WRONG_VALUES: list[tuple[str, object, str]] = [
     ("venue_risk.maintenance", None, "is missing"),
     ("mobility.chains", [], "[] is no object"),
     ("mobility.hours", "7", "is no key that is known here"),
+    ("historical_es.maintenance", "0.5", "0.5 is out of range; it must be in [1, 10]"),
+    ("historical_es.initial", "0.5", "0.5 is out of range; it must be in [1, 10]"),
+    ("historical_es.confidence", "1", "1 is out of range; it must be in [0.5, 0.9999]"),
+    ("historical_es.confidence", None, "is missing"),
+    ("historical_es.filter.decay", "1", "1 is out of range"),
+    ("historical_es.stress.days", "39", "39 are too few for confidence 0.975"),
+    ("historical_es.floor", "3", "3 is out of range; it must be in [0, 2]"),
+    ("historical_es.returns_age_days_max", "0", "0 is out of range; it must be in [1, 10000]"),
+    ("historical_es.gap_days_max", "1.5", "1.5 is no whole number"),
+    ("historical_es.model", "historical", "is no key that is known here"),
     ("scenarios", {}, "{} is no list"),
     ("scenarios", [], "has 0 entries; it must have 1 to 100"),
     ("scenarios.0.moves", [], "has 0 entries; it must have 1 to 3"),
@@ -105,6 +116,24 @@ def test_a_parameter_file_of_version_1_charges_what_it_did() -> None:
             charged = row[f"scenario_loss_{kind}"] + row[f"wrapped_depeg_{kind}"]
             assert charged == pytest.approx(row[f"{kind}_margin"], abs=1e-9)
             assert row[f"liquidity_{kind}"] == row[f"venue_risk_{kind}"] == 0
+
+
+def test_a_parameter_file_of_version_2_0_charges_what_it_did_to_the_bit() -> None:
+    """Without the section returns change nothing, and without returns the section does not."""
+    old = changed("historical_es", None)
+    returns = RETURNS["history that was worse than the grid"]
+    book = EXAMPLES["leveraged over two chains"]
+    assert history_of(old, returns) is None
+    assert evaluate_book(old, book, returns) == evaluate_book(PARAMETERS, book)
+    assert evaluate_book(PARAMETERS, book, returns) != evaluate_book(PARAMETERS, book)
+
+
+def test_a_history_of_other_parameters_is_refused() -> None:
+    other = changed("historical_es.initial", "2")
+    history = history_of(other, RETURNS["history that was worse than the grid"])
+    tables = arrow(rows_of(EXAMPLES["leveraged over two chains"]))
+    with pytest.raises(EngineError, match=r"returns\.history: was made with other parameters"):
+        _core.evaluate(parameters=PARAMETERS, history=history, **tables)
 
 
 def test_two_scenarios_of_one_name_are_refused() -> None:

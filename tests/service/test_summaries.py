@@ -47,7 +47,14 @@ def table(number: float | None, *, refused: bool = False) -> pa.RecordBatch:
 def test_a_summary_is_the_health_without_what_only_the_full_one_has(last_view: View) -> None:
     summaries = last_view.summaries(last_view.portfolio_ids)
     for portfolio, raw in zip(last_view.portfolio_ids, summaries, strict=True):
-        health = replace(last_view.health(portfolio), components=(), accounts=(), positions=())
+        health = replace(
+            last_view.health(portfolio),
+            components=(),
+            scenario_losses=(),
+            scenario_note="",
+            accounts=(),
+            positions=(),
+        )
         assert report_pb.PortfolioHealth.FromString(raw) == to_message(
             health, report_pb.PortfolioHealth
         )
