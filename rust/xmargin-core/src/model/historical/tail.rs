@@ -88,22 +88,22 @@ impl Tail {
 
 /// The `count` worst P&Ls with their rows, worst first.
 ///
-/// Few of the rows are ever kept: whatever is not worse than the worst of those already set aside
-/// is passed by a single comparison.
+/// Few of the rows are ever kept: a sample says about where the last of them lies, and all that is
+/// better is passed by a single comparison. The answer does not depend on the guess.
 fn worst_rows(pnl: &[f64], count: usize) -> Vec<(f64, usize)> {
     let by_loss = |left: &(f64, usize), right: &(f64, usize)| worse(*left, *right);
-    let mut kept: Vec<(f64, usize)> = Vec::with_capacity(2 * count);
-    let mut edge = f64::INFINITY;
-    for (row, &value) in pnl.iter().enumerate() {
-        // Of equal ones the earlier row is the worse, and it is here already.
-        if value < edge || kept.len() < count {
-            kept.push((value, row));
-            if kept.len() == 2 * count {
-                let (_, last, _) = kept.select_nth_unstable_by(count - 1, by_loss);
-                edge = last.0;
-                kept.truncate(count);
+    let up_to = |edge: f64| -> Vec<(f64, usize)> {
+        let mut kept = Vec::with_capacity(4 * count);
+        for (row, &value) in pnl.iter().enumerate() {
+            if value <= edge {
+                kept.push((value, row));
             }
         }
+        kept
+    };
+    let mut kept = up_to(likely_edge(pnl, count));
+    if kept.len() < count {
+        kept = pnl.iter().copied().zip(0..).collect();
     }
     if kept.len() > count {
         kept.select_nth_unstable_by(count - 1, by_loss);
@@ -111,6 +111,22 @@ fn worst_rows(pnl: &[f64], count: usize) -> Vec<(f64, usize)> {
     }
     kept.sort_unstable_by(by_loss);
     kept
+}
+
+/// A P&L that is probably not among the `count` worst, but not far from them.
+fn likely_edge(pnl: &[f64], count: usize) -> f64 {
+    const SAMPLE_COUNT: usize = 256;
+    let step = pnl.len() / SAMPLE_COUNT;
+    if step < 2 {
+        return f64::INFINITY;
+    }
+    let mut sample: Vec<f64> = pnl.iter().copied().step_by(step).collect();
+    // Half as many again as there should be, and a few for chance.
+    let place = sample.len() * count * 3 / (pnl.len() * 2) + 4;
+    if place >= sample.len() {
+        return f64::INFINITY;
+    }
+    *sample.select_nth_unstable_by(place, f64::total_cmp).1
 }
 
 fn check_count(count: usize, confidence: Confidence) -> Result<(), Error> {
@@ -146,6 +162,24 @@ pub fn worst_window(
     confidence: Confidence,
 ) -> Result<(usize, Tail), Error> {
     check_count(length, confidence)?;
+    let count = confidence.beyond(pnl.len()).0 + 1;
+    let edge = worst_rows(pnl, count.min(pnl.len()))
+        .last()
+        .map_or(0.0, |last| last.0);
+    worst_window_beyond(pnl, edge, length, confidence)
+}
+
+/// [`worst_window`], where the `k + 1`-th worst P&L of all (`-VaR`) is known already.
+///
+/// # Errors
+/// As [`worst_window`].
+pub fn worst_window_beyond(
+    pnl: &[f64],
+    mut edge: f64,
+    length: usize,
+    confidence: Confidence,
+) -> Result<(usize, Tail), Error> {
+    check_count(length, confidence)?;
     if pnl.len() < length {
         let problem = format!("{} days hold no window of {length}", pnl.len());
         return Err(Error::Input {
@@ -155,15 +189,21 @@ pub fn worst_window(
             problem,
         });
     }
-    let mut count = confidence.beyond(pnl.len()).0 + 1;
-    loop {
-        let edge = worst_rows(pnl, count.min(pnl.len()))[count.min(pnl.len()) - 1].0;
+    let mut more = 0;
+    while more < pnl.len() {
         let rows = pnl.iter().copied().zip(0..);
         let events: Vec<(f64, usize)> = rows.filter(|&(value, _)| value <= edge).collect();
         if let Some(found) = worst_window_of(&events, -edge, length, confidence) {
             return Ok(found);
         }
-        count *= 2;
+        more = (2 * events.len().max(more) + 1).min(pnl.len());
+        edge = worst_rows(pnl, more)[more - 1].0;
+    }
+    let every_row: Vec<(f64, usize)> = pnl.iter().copied().zip(0..).collect();
+    match worst_window_of(&every_row, -edge, length, confidence) {
+        Some(found) => Ok(found),
+        // Only of what is no number: nothing is worse than it.
+        None => Ok((0, Tail::of(&pnl[..length], confidence)?)),
     }
 }
 
@@ -277,7 +317,11 @@ mod tests {
 
         #[test]
         fn the_worst_rows_are_those_that_sorting_puts_first(
-            pnl in prop::collection::vec(-20_i8..20, 1..200), share in 1_usize..100,
+            pnl in prop_oneof![
+                prop::collection::vec(-20_i8..20, 1..200),
+                prop::collection::vec(-100_i8..100, 500..1500),
+            ],
+            share in 1_usize..100,
         ) {
             let pnl: Vec<f64> = pnl.into_iter().map(f64::from).collect();
             let count = (pnl.len() * share).div_ceil(100);

@@ -7,7 +7,7 @@
 use super::margin::Binding;
 use super::parameters::{HistoricalParameters, Stress};
 use super::scenarios::Scenarios;
-use super::tail::{Tail, TailRow, worst_window};
+use super::tail::{Tail, TailRow, worst_window_beyond};
 use crate::Error;
 
 /// How many days are summed at once, in registers.
@@ -92,7 +92,9 @@ fn stressed(
     match parameters.stress {
         // A window that carries no weight need not be looked for.
         _ if parameters.stress_weight == 0.0 => Ok(whole.clone()),
-        Stress::Worst { days } => Ok(worst_window(raw, days, parameters.confidence)?.1),
+        Stress::Worst { days } => {
+            Ok(worst_window_beyond(raw, -whole.var, days, parameters.confidence)?.1)
+        }
         Stress::Window {
             first_day,
             last_day,
@@ -125,4 +127,55 @@ fn fill(pnl: &mut Vec<f64>, columns: &[Vec<f64>], exposures: &[(usize, f64)]) {
 
 fn mean_of(rows: &[TailRow], column: &[f64]) -> f64 {
     rows.iter().map(|tail| tail.weight * column[tail.row]).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::margin::{Holdings, margin};
+    use super::super::returns::{ReturnRows, Returns};
+    use super::*;
+    use proptest::prelude::*;
+
+    const PARAMETERS: &str = r#"{
+        "name": "test", "version": "1", "model": "historical", "confidence": "0.9",
+        "filter": {"kind": "ewma", "decay": "0.9", "seed_days": "5", "volatility_min": "0.001",
+                   "scale_max": "5"},
+        "stress": {"weight": "WEIGHT", "days": "15"}, "floor": "FLOOR"}"#;
+
+    fn close(found: f64, expected: f64, scale: f64) -> bool {
+        (found - expected).abs() <= 1e-12 * scale
+    }
+
+    proptest! {
+        #[test]
+        fn the_tail_as_one_scenario_is_the_margin_with_its_contributions(
+            log_returns in prop::collection::vec((-0.2_f64..0.2, -0.2_f64..0.2), 30..60),
+            deltas in (-1e6_f64..1e6, -1e6_f64..1e6),
+            weight in prop_oneof![Just("0"), Just("0.3"), Just("1")],
+            floor in prop_oneof![Just("0"), Just("0.9"), Just("2")],
+        ) {
+            let text = PARAMETERS.replace("WEIGHT", weight).replace("FLOOR", floor);
+            let parameters = HistoricalParameters::parse(&text)?;
+            let mut rows = ReturnRows::default();
+            for (day, &(a, b)) in (0_i32..).zip(&log_returns) {
+                rows.factor.extend(["A".to_owned(), "B".to_owned()]);
+                rows.day.extend([day, day]);
+                rows.log_return.extend([a, b]);
+            }
+            let scenarios = Scenarios::of(&Returns::new(&rows)?, &parameters)?;
+            let holdings = Holdings {
+                factor: vec!["A".to_owned(), "B".to_owned()],
+                delta_usd: vec![deltas.0, deltas.1],
+                revalued: Vec::new(),
+            };
+            let expected = margin(&scenarios, &holdings, &parameters)?;
+            let exposures = [(0, deltas.0), (1, deltas.1)];
+            let found = tail_moves(&scenarios, &exposures, &parameters, &mut TailBuffers::default())?;
+            let scale = deltas.0.abs() + deltas.1.abs();
+            for (at, (_, delta)) in exposures.iter().enumerate() {
+                prop_assert!(close(-delta * found.moves[at], expected.contributions[at], scale));
+            }
+            prop_assert_eq!(found.binding, expected.binding);
+        }
+    }
 }
