@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from xmargin.engine import Evaluation, PortfolioHead
+from xmargin.engine.components import components, money, optional_money, scenario_losses
 from xmargin.engine.faults import NOT_READ
 from xmargin.engine.history import missing_returns
 from xmargin.errors import PortfolioNotFoundError
@@ -24,7 +25,6 @@ from xmargin.model import (
     HealthStatus,
     LiquidationEntry,
     LiquidationKind,
-    MarginComponent,
     PortfolioHealth,
     PortfolioId,
     PositionHealth,
@@ -49,15 +49,6 @@ _WAD_DECIMALS = 18
 # On the wire the members are numbered from one, in order; zero is unspecified.
 _STATUS_NUMBER = {member: number for number, member in enumerate(HealthStatus, 1)}
 _VERDICT_NUMBER = {member: number for number, member in enumerate(Verdict, 1)}
-
-
-def _money(value: float) -> Decimal:
-    """A float's shortest exact-round-trip digits; ``-0.0`` is zero."""
-    return Decimal(repr(value + 0.0))
-
-
-def _decimal(value: float | None) -> Decimal | None:
-    return None if value is None else _money(value)
 
 
 def _scaled(amount: int, decimals: int) -> Decimal:
@@ -207,18 +198,18 @@ class View:
             verdict=standing.verdict,
             partial=standing.partial,
             flags=standing.flags,
-            equity=_decimal(numbers["equity"]),
-            collateral_value=_decimal(numbers["collateral_value"]),
-            initial_margin=_decimal(numbers["initial_margin"]),
-            maintenance_margin=_decimal(numbers["maintenance_margin"]),
-            initial_excess=_decimal(numbers["initial_excess"]),
-            maintenance_excess=_decimal(numbers["maintenance_excess"]),
-            health_factor=_decimal(numbers["health_factor"]),
+            equity=optional_money(numbers["equity"]),
+            collateral_value=optional_money(numbers["collateral_value"]),
+            initial_margin=optional_money(numbers["initial_margin"]),
+            maintenance_margin=optional_money(numbers["maintenance_margin"]),
+            initial_excess=optional_money(numbers["initial_excess"]),
+            maintenance_excess=optional_money(numbers["maintenance_excess"]),
+            health_factor=optional_money(numbers["health_factor"]),
             worst_scenario=standing.worst_scenario,
-            components=_components(numbers),
-            scenario_losses=_scenario_losses(numbers),
+            components=components(numbers),
+            scenario_losses=scenario_losses(numbers),
             scenario_note=self._scenario_note(row),
-            oracle_confidence=None if numbers["refused"] else _money(numbers["oracle_confidence"]),
+            oracle_confidence=None if numbers["refused"] else money(numbers["oracle_confidence"]),
             accounts=self._account_healths(spec.accounts),
             positions=self._position_healths(row),
         )
@@ -296,10 +287,10 @@ class View:
             asset="" if spec is None else spec.asset,
             side=PositionSide.DEBT if position["debt"] else PositionSide.ASSET,
             amount=self._amount(token, position["amount"]),
-            value=_decimal(position["value"]),
-            collateral_value=_money(position["collateral_value"]),
-            maintenance_contribution=_money(position["maintenance_contribution"]),
-            initial_contribution=_money(position["initial_contribution"]),
+            value=optional_money(position["value"]),
+            collateral_value=money(position["collateral_value"]),
+            maintenance_contribution=money(position["maintenance_contribution"]),
+            initial_contribution=money(position["initial_contribution"]),
             counting=counting,
             note=_NOTES[counting],
         )
@@ -480,9 +471,9 @@ class View:
             kind=LiquidationKind.PORTFOLIO,
             portfolio=self.portfolio_ids[row],
             account="",
-            health_factor=_decimal(numbers["health_factor"]),
-            shortfall=_money(max(0.0, -numbers["maintenance_excess"])),
-            debt=_money(numbers["gross_debt"]),
+            health_factor=optional_money(numbers["health_factor"]),
+            shortfall=money(max(0.0, -numbers["maintenance_excess"])),
+            debt=money(numbers["gross_debt"]),
             reason=f"short in {scenario or 'every scenario'}{unread}",
         )
 
@@ -499,46 +490,6 @@ _CUT_OFF_NOTE = {
     Condition.UNREACHABLE: "what is there counts only where it costs",
     Condition.INVALID: "what is there counts only where it costs",
 }
-
-
-_COMPONENTS = (
-    "scenario_loss",
-    "wrapped_depeg",
-    "venue_risk",
-    "mobility",
-    "liquidity",
-    "concentration",
-)
-"""The core's columns, each of both margins, in the order they are shown."""
-
-
-def _components(numbers: Mapping[str, Any]) -> tuple[MarginComponent, ...]:
-    """What makes the requirements; nothing where nothing is required or served."""
-    if numbers["refused"] or not numbers["owes"]:
-        return ()
-    return tuple(
-        MarginComponent(
-            name=name,
-            maintenance=_money(numbers[f"{name}_maintenance"]),
-            initial=_money(numbers[f"{name}_initial"]),
-        )
-        for name in _COMPONENTS
-    )
-
-
-def _scenario_losses(numbers: Mapping[str, Any]) -> tuple[MarginComponent, ...]:
-    """What the scenario loss is the worse of; nothing where nothing is required or served."""
-    if numbers["refused"] or not numbers["owes"]:
-        return ()
-    return tuple(
-        MarginComponent(
-            name=name,
-            maintenance=_money(numbers[f"{column}_maintenance"]),
-            initial=_money(numbers[f"{column}_initial"]),
-        )
-        for name, column in (("grid", "grid_loss"), ("historical_es", "historical_es"))
-        if numbers[f"{column}_maintenance"] is not None
-    )
 
 
 def _status(core: _CoreStanding, *, unread: bool) -> HealthStatus:
