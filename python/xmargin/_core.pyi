@@ -11,6 +11,7 @@ from typing import Any, Self, final
 
 __all__ = [
     "AccountBook",
+    "FactorHistory",
     "OptionGrid",
     "ScenarioMatrix",
     "__version__",
@@ -19,6 +20,7 @@ __all__ = [
     "check_historical_parameters",
     "check_parameters",
     "evaluate",
+    "factor_history",
     "fit_garch",
     "fit_svi",
     "grid_margins",
@@ -148,6 +150,36 @@ class AccountBook:
             EngineError, ParameterError: as ``evaluate``; there is no such row.
         """
 
+@final
+class FactorHistory:
+    """Factor returns filtered once under one parameter file. Immutable; costly to make."""
+
+    @property
+    def assets(self) -> list[str]:
+        """The assets that have returns, in name order."""
+
+    @property
+    def confidence(self) -> float: ...
+    @property
+    def returns_age_days_max(self) -> int: ...
+    @property
+    def gap_days_max(self) -> int: ...
+    @property
+    def longest_gap_days(self) -> int:
+        """The most days that one of the returns spans."""
+
+def factor_history(*, parameters: str, returns: Any) -> FactorHistory | None:
+    """The history for ``evaluate``; ``None`` where the parameters ask for no historical shortfall.
+
+    Args:
+        parameters: the risk parameters (JSON text).
+        returns: ``factor: utf8, day: i32, log_return: f64``, all assets over the same days.
+
+    Raises:
+        ParameterError: the parameters are malformed or out of range.
+        EngineError: a return is no number, a day is said twice or missing, or there are too few.
+    """
+
 def scenario_names(parameters: str, assets: list[str]) -> list[str]:
     """The names of the scenarios that ``parameters`` (JSON) expand to over ``assets``, in order.
 
@@ -190,6 +222,7 @@ def evaluate(
     aave_emodes: Any,
     aave_accounts: Any,
     aave_positions: Any,
+    history: FactorHistory | None = None,
 ) -> dict[str, Any]:
     """Venue truth, unified truth and the liquidation order of one snapshot.
 
@@ -218,6 +251,7 @@ def evaluate(
             variable_debt_scaled: u256, stable_debt_principal: u256, stable_rate: u256,
             stable_updated_at_s: u64, as_collateral: bool, borrowing: bool``, each reserve once a
             user.
+        history: of the same parameters; without one the scenario loss is the grid's alone.
 
     Returns:
         Objects with ``__arrow_c_array__`` (``pyarrow.record_batch(x)`` takes them) by name:
@@ -238,10 +272,14 @@ def evaluate(
         ``portfolios`` (a row a portfolio): ``equity, collateral_value, maintenance_margin,
         initial_margin, maintenance_excess, initial_excess, health_factor: f64 nullable,
         worst_scenario: u32 nullable`` (null when refused; the last two also when nothing is
-        required), ``oracle_confidence, gross_debt: f64`` and, each with ``_maintenance`` and
-        ``_initial`` after it, the components ``scenario_loss, wrapped_depeg, venue_risk, mobility,
-        liquidity, concentration: f64``, which sum to the requirements (all of these 0 when
-        refused), ``owes: bool, refused: bool, held: bool, partial: bool``.
+        required; the scenario also when the tail binds), ``bound_by_tail: bool`` (the history's
+        tail binds for maintenance), ``tail_day: i32 nullable`` (its worst day, from 1970-01-01),
+        what the scenario loss is the worse of: ``grid_loss_maintenance, grid_loss_initial: f64,
+        historical_es_maintenance, historical_es_initial: f64 nullable`` (null without a history or
+        when nothing is owed), ``oracle_confidence, gross_debt: f64`` and, each with
+        ``_maintenance`` and ``_initial`` after it, the components ``scenario_loss, wrapped_depeg,
+        venue_risk, mobility, liquidity, concentration: f64``, which sum to the requirements (all
+        of these 0 when refused), ``owes: bool, refused: bool, held: bool, partial: bool``.
 
         ``order`` (ranked, worst first): ``is_portfolio: bool, row: u32`` (row of portfolios, or of
         venue_accounts).

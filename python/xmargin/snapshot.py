@@ -11,6 +11,7 @@ from xmargin.model import (
     ChainAsOf,
     ChainSpec,
     Condition,
+    FactorReturns,
     FeedRound,
     Finality,
     JudgedPrice,
@@ -28,7 +29,8 @@ class Snapshot:
     """All that the engine may know. ``facts`` maps a kind to its committed facts in key order.
 
     ``hash`` is SHA-256 over the clock, the chains' as-of, the judged prices, the registry, the
-    risk parameters and every fact: equal hashes mean equal snapshots.
+    risk parameters, the factor returns if there are any, and every fact: equal hashes mean equal
+    snapshots.
     """
 
     hash: str
@@ -38,6 +40,8 @@ class Snapshot:
     chains: tuple[ChainAsOf, ...]
     prices: Mapping[str, JudgedPrice]
     facts: Mapping[str, Mapping[Key, ChainFact]]
+    returns: FactorReturns | None = None
+    returns_sha256: str = ""
 
 
 FACT_KINDS = (
@@ -61,24 +65,26 @@ def cut(world: World) -> Snapshot:
         raise NotReadyError("no Registry and RiskParameters observed yet; start the service first")
     chains = tuple(_as_of(spec, world, registry.future_s_max) for spec in registry.chains)
     prices = _judge(registry, chains, world)
-    content = canonical_json(
-        {
-            "now_ms": world.now_ms,
-            "registry": world.registry_sha256,
-            "parameters": parameters.sha256,
-            "chains": chains,
-            "prices": prices,
-            "facts": world.facts_digest().hex(),
-        }
-    )
+    content: dict[str, object] = {
+        "now_ms": world.now_ms,
+        "registry": world.registry_sha256,
+        "parameters": parameters.sha256,
+        "chains": chains,
+        "prices": prices,
+        "facts": world.facts_digest().hex(),
+    }
+    if world.returns is not None:  # tapes without them keep their hashes
+        content["returns"] = world.returns_sha256
     return Snapshot(
-        hash=hashlib.sha256(content).hexdigest(),
+        hash=hashlib.sha256(canonical_json(content)).hexdigest(),
         now_ms=world.now_ms,
         registry=registry,
         parameters=parameters,
         chains=chains,
         prices=prices,
         facts={kind: world.facts(kind) for kind in FACT_KINDS},
+        returns=world.returns,
+        returns_sha256=world.returns_sha256,
     )
 
 

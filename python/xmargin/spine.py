@@ -12,7 +12,7 @@ from pathlib import Path
 
 from xmargin.engine import Engine
 from xmargin.errors import TapeError, XmarginError
-from xmargin.model import Observation, Registry, RiskParameters
+from xmargin.model import FactorReturns, Observation, Registry, RiskParameters
 from xmargin.snapshot import cut
 from xmargin.tape import TapePosition, TapeWriter, read_observations, read_tape
 from xmargin.view import View
@@ -42,8 +42,11 @@ class Spine:
         registry: Registry,
         parameters: RiskParameters,
         clock_ms: Callable[[], int],
+        returns: FactorReturns = FactorReturns(),  # noqa: B008 - immutable
     ) -> "Spine":
         """Go on from the tape at ``tape_path`` (a new one if there is none).
+
+        Factor returns on the tape hold no longer than they are handed in.
 
         Raises:
             TapeError: the tape is damaged, from the future, or another process writes it.
@@ -56,7 +59,8 @@ class Spine:
             now_ms = clock_ms()
             _require_our_time(tape_path, world, now_ms)
             spine = cls(tape, world)
-            await spine.ingest([Observation(registry, now_ms), Observation(parameters, now_ms)])
+            opening = (registry, parameters, returns)
+            await spine.ingest([Observation(fact, now_ms) for fact in opening])
         except BaseException:
             tape.close()
             raise

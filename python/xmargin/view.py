@@ -11,7 +11,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from xmargin.engine import Evaluation, PortfolioHead
+from xmargin.engine.components import components, money, optional_money, scenario_losses
 from xmargin.engine.faults import NOT_READ
+from xmargin.engine.history import missing_returns
 from xmargin.errors import PortfolioNotFoundError
 from xmargin.model import (
     AccountHealth,
@@ -23,7 +25,6 @@ from xmargin.model import (
     HealthStatus,
     LiquidationEntry,
     LiquidationKind,
-    MarginComponent,
     PortfolioHealth,
     PortfolioId,
     PositionHealth,
@@ -50,15 +51,6 @@ _STATUS_NUMBER = {member: number for number, member in enumerate(HealthStatus, 1
 _VERDICT_NUMBER = {member: number for number, member in enumerate(Verdict, 1)}
 
 
-def _money(value: float) -> Decimal:
-    """A float's shortest exact-round-trip digits; ``-0.0`` is zero."""
-    return Decimal(repr(value + 0.0))
-
-
-def _decimal(value: float | None) -> Decimal | None:
-    return None if value is None else _money(value)
-
-
 def _scaled(amount: int, decimals: int) -> Decimal:
     """``amount`` × 10^-``decimals``, exact whatever the decimal context."""
     return Decimal(f"{amount}E-{decimals}")
@@ -74,6 +66,8 @@ class _CoreStanding(NamedTuple):
     initial_excess: float  # null when refused, as the next
     maintenance_excess: float
     worst_scenario: int | None
+    bound_by_tail: bool
+    tail_day: int | None
 
 
 class _Standing(NamedTuple):
@@ -115,6 +109,8 @@ class View:
                 *(f"price of {p.base} is {p.verdict}: {'; '.join(p.reasons)}" for p in doubtful),
                 *_fault_flags(evaluation.read_faults),
                 *(flag for _, flag in _token_flags(snapshot)),
+                *self._returns_doubts,
+                *missing_returns(self._assets_without_returns),
             ),
             as_of=snapshot.chains,
             prices=tuple(snapshot.prices.values()),
@@ -170,8 +166,14 @@ class View:
 
     def _doubts(self) -> tuple[object, ...]:
         """All that flags come of: equal doubts over equal positions give equal flags."""
-        chains = [(chain.chain, chain.condition) for chain in self._cut_off]
-        return chains, self._doubtful_bases, self._evaluation.read_faults, self._bad_tokens
+        return (
+            [(chain.chain, chain.condition) for chain in self._cut_off],
+            self._doubtful_bases,
+            self._evaluation.read_faults,
+            self._bad_tokens,
+            self._returns_doubts,
+            self._assets_without_returns,
+        )
 
     @cached_property
     def sha256(self) -> str:
@@ -196,16 +198,18 @@ class View:
             verdict=standing.verdict,
             partial=standing.partial,
             flags=standing.flags,
-            equity=_decimal(numbers["equity"]),
-            collateral_value=_decimal(numbers["collateral_value"]),
-            initial_margin=_decimal(numbers["initial_margin"]),
-            maintenance_margin=_decimal(numbers["maintenance_margin"]),
-            initial_excess=_decimal(numbers["initial_excess"]),
-            maintenance_excess=_decimal(numbers["maintenance_excess"]),
-            health_factor=_decimal(numbers["health_factor"]),
+            equity=optional_money(numbers["equity"]),
+            collateral_value=optional_money(numbers["collateral_value"]),
+            initial_margin=optional_money(numbers["initial_margin"]),
+            maintenance_margin=optional_money(numbers["maintenance_margin"]),
+            initial_excess=optional_money(numbers["initial_excess"]),
+            maintenance_excess=optional_money(numbers["maintenance_excess"]),
+            health_factor=optional_money(numbers["health_factor"]),
             worst_scenario=standing.worst_scenario,
-            components=_components(numbers),
-            oracle_confidence=None if numbers["refused"] else _money(numbers["oracle_confidence"]),
+            components=components(numbers),
+            scenario_losses=scenario_losses(numbers),
+            scenario_note=self._scenario_note(row),
+            oracle_confidence=None if numbers["refused"] else money(numbers["oracle_confidence"]),
             accounts=self._account_healths(spec.accounts),
             positions=self._position_healths(row),
         )
@@ -228,19 +232,32 @@ class View:
         """All of a portfolio's health that is not a number."""
         core = self._core_standings[row]
         flags = self._flags(row)
-        scenario = core.worst_scenario
         return _Standing(
             status=_status(core, unread=row in self._portfolios_with_unread_accounts),
             verdict=self._verdict(row, flagged=bool(flags), refused=core.refused),
             partial=core.partial or self._unread(row),
             flags=flags,
-            worst_scenario="" if scenario is None else self._evaluation.scenarios[scenario],
+            worst_scenario=self._worst_scenario(core),
         )
 
     @cached_property
     def _core_standings(self) -> list["_CoreStanding"]:
         columns = self._evaluation.portfolio_columns(*_CoreStanding._fields)
         return [_CoreStanding(*row) for row in zip(*columns, strict=True)]
+
+    def _worst_scenario(self, core: "_CoreStanding") -> str:
+        """What binds: a scenario of the grid, or the tail of the history by its worst day."""
+        if core.bound_by_tail:
+            return self._evaluation.history.tail_name(core.tail_day)
+        scenario = core.worst_scenario
+        return "" if scenario is None else self._evaluation.scenarios[scenario]
+
+    def _scenario_note(self, row: int) -> str:
+        core = self._core_standings[row]
+        if core.refused or not core.owes:
+            return ""
+        absent = self._evaluation.history.absent
+        return absent or "; ".join(missing_returns(self._missing_of(row)))
 
     def _verdict(self, row: int, *, flagged: bool, refused: bool) -> Verdict:
         """The worst that stands behind a portfolio's numbers."""
@@ -270,10 +287,10 @@ class View:
             asset="" if spec is None else spec.asset,
             side=PositionSide.DEBT if position["debt"] else PositionSide.ASSET,
             amount=self._amount(token, position["amount"]),
-            value=_decimal(position["value"]),
-            collateral_value=_money(position["collateral_value"]),
-            maintenance_contribution=_money(position["maintenance_contribution"]),
-            initial_contribution=_money(position["initial_contribution"]),
+            value=optional_money(position["value"]),
+            collateral_value=money(position["collateral_value"]),
+            maintenance_contribution=money(position["maintenance_contribution"]),
+            initial_contribution=money(position["initial_contribution"]),
             counting=counting,
             note=_NOTES[counting],
         )
@@ -336,8 +353,7 @@ class View:
 
     def _flags(self, row: int) -> tuple[str, ...]:
         """What the numbers of a portfolio rest on; empty when nothing is wrong."""
-        doubts = (self._cut_off, self._doubtful_bases, self._evaluation.read_faults)
-        if not (any(doubts) or self._bad_tokens):
+        if not any(self._doubts()):
             return ()
         accounts = self._snapshot.registry.portfolios[row].accounts
         on_chains = {chain_of(account) for account in accounts}
@@ -351,7 +367,36 @@ class View:
             *(f"price of {base} is {bases[base]}" for base in prices),
             *(faults[account] for account in accounts if account in faults),
             *(flag for chain, flag in self._bad_tokens if f"wallet@{chain}" in venues),
+            *self._returns_flags(row),
         )
+
+    def _returns_flags(self, row: int) -> tuple[str, ...]:
+        """What is wrong with the factor returns, for those who owe: nobody else rests on them."""
+        if not self._core_standings[row].owes:
+            return ()
+        return (*self._returns_doubts, *missing_returns(self._missing_of(row)))
+
+    def _missing_of(self, row: int) -> tuple[str, ...]:
+        """The assets of a portfolio that are charged at the grid's deepest move."""
+        if not self._assets_without_returns:
+            return ()
+        rows = self._evaluation.rows
+        counted = (
+            rows.token_specs.get(rows.token_ids[position["token"]])
+            for position in self._positions_of.get(row, ())
+            if _COUNTING[position["counting"]] in (Counting.COUNTED, Counting.CUT_OFF)
+        )
+        held = {spec.asset for spec in counted if spec is not None}
+        return tuple(asset for asset in self._assets_without_returns if asset in held)
+
+    @cached_property
+    def _returns_doubts(self) -> tuple[str, ...]:
+        return self._evaluation.history.doubts(self._snapshot.now_ms)
+
+    @cached_property
+    def _assets_without_returns(self) -> tuple[str, ...]:
+        assets = self._evaluation.rows.asset_of_base.values()
+        return self._evaluation.history.without_returns(assets)
 
     @cached_property
     def _bad_tokens(self) -> tuple[tuple[ChainId, str], ...]:
@@ -426,9 +471,9 @@ class View:
             kind=LiquidationKind.PORTFOLIO,
             portfolio=self.portfolio_ids[row],
             account="",
-            health_factor=_decimal(numbers["health_factor"]),
-            shortfall=_money(max(0.0, -numbers["maintenance_excess"])),
-            debt=_money(numbers["gross_debt"]),
+            health_factor=optional_money(numbers["health_factor"]),
+            shortfall=money(max(0.0, -numbers["maintenance_excess"])),
+            debt=money(numbers["gross_debt"]),
             reason=f"short in {scenario or 'every scenario'}{unread}",
         )
 
@@ -445,31 +490,6 @@ _CUT_OFF_NOTE = {
     Condition.UNREACHABLE: "what is there counts only where it costs",
     Condition.INVALID: "what is there counts only where it costs",
 }
-
-
-_COMPONENTS = (
-    "scenario_loss",
-    "wrapped_depeg",
-    "venue_risk",
-    "mobility",
-    "liquidity",
-    "concentration",
-)
-"""The core's columns, each of both margins, in the order they are shown."""
-
-
-def _components(numbers: Mapping[str, Any]) -> tuple[MarginComponent, ...]:
-    """What makes the requirements; nothing where nothing is required or served."""
-    if numbers["refused"] or not numbers["owes"]:
-        return ()
-    return tuple(
-        MarginComponent(
-            name=name,
-            maintenance=_money(numbers[f"{name}_maintenance"]),
-            initial=_money(numbers[f"{name}_initial"]),
-        )
-        for name in _COMPONENTS
-    )
 
 
 def _status(core: _CoreStanding, *, unread: bool) -> HealthStatus:

@@ -24,6 +24,8 @@ from xmargin.model import (
     ChainReorg,
     ChainStatus,
     ClockTick,
+    FactorReturns,
+    FactorReturnsError,
     FeedRound,
     Observation,
     Registry,
@@ -31,6 +33,7 @@ from xmargin.model import (
     TokenBalance,
     TokenState,
     chain_of,
+    check_factor_returns,
     kind_of,
     venue_of,
 )
@@ -129,6 +132,8 @@ class World:
         self.registry: Registry | None = None
         self.registry_sha256 = ""
         self.parameters: RiskParameters | None = None
+        self.returns: FactorReturns | None = None
+        self.returns_sha256 = ""
         self.now_ms = 0
         self.chains: dict[ChainId, ChainState] = {}
         self._shelves: dict[str, _Shelf] = {}
@@ -182,6 +187,8 @@ class World:
                 return fact != self.registry
             case RiskParameters():
                 return fact != self.parameters
+            case FactorReturns():
+                return (fact if fact.days else None) != self.returns
             case ChainStatus():
                 state = self.chains.get(observation.chain)
                 return state is None or state.status != fact
@@ -197,13 +204,18 @@ class World:
 
         Raises:
             ObservationError: an observation lacks its chain or block, or names an unknown chain;
-                a registry contradicts itself.
+                a registry or factor returns contradict themselves.
         """
         registry = self.registry
         for observation in batch:
             match observation.fact:
                 case Registry() as registry:
                     _check_registry(registry)
+                case FactorReturns() as returns:
+                    try:
+                        check_factor_returns(returns)
+                    except FactorReturnsError as fault:
+                        raise ObservationError(f"FactorReturns: {fault}") from None
                 case RiskParameters() | ClockTick():
                     pass
                 case _:
@@ -224,6 +236,10 @@ class World:
                 self.registry_sha256 = hashlib.sha256(canonical_json(fact)).hexdigest()
             case RiskParameters():
                 self.parameters = fact
+            case FactorReturns():
+                self.returns = fact if fact.days else None
+                content = canonical_json(fact) if fact.days else b""
+                self.returns_sha256 = hashlib.sha256(content).hexdigest() if content else ""
             case ClockTick():
                 pass
             case ChainStatus():

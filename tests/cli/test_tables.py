@@ -107,6 +107,30 @@ def test_the_components_of_the_requirements_are_shown_with_their_sum() -> None:
     assert "oracle confidence has taken 12 from the collateral" in " ".join(" ".join(lines).split())
 
 
+def test_the_scenario_loss_is_shown_with_what_it_is_the_worse_of() -> None:
+    def part(name: str, value: str) -> pb.MarginComponent:
+        amount = DecimalMessage(value=value)
+        return pb.MarginComponent(name=name, maintenance=amount, initial=amount)
+
+    grid_only = pb.PortfolioHealth(
+        components=[part("scenario_loss", "1500")],
+        scenario_losses=[part("grid", "1500")],
+        scenario_note="grid only: no factor returns are configured",
+    )
+    both = pb.PortfolioHealth(
+        components=[part("scenario_loss", "1700")],
+        scenario_losses=[part("grid", "1500"), part("historical_es", "1700")],
+    )
+    lines = printed(tables.components_table(both), 80)
+    rows = [line.split() for line in lines]
+    at = rows.index(["scenario", "loss", "1,700", "1,700"])
+    assert rows[at + 1] == ["of", "the", "grid", "1,500", "1,500"]
+    assert rows[at + 2] == ["of", "historical", "ES", "1,700", "1,700"]
+    alone = " ".join(" ".join(printed(tables.components_table(grid_only), 80)).split())
+    assert "grid only: no factor returns are configured" in alone
+    assert "of the grid" not in alone
+
+
 def test_a_view_whose_clock_stands_still_is_stale() -> None:
     metadata = pb.ViewMetadata(now_ms=1_000_000)
     assert exits.of_view(metadata, 1_000_000 + exits.VIEW_AGE_MS_MAX) is ExitCode.HEALTHY

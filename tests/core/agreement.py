@@ -31,9 +31,13 @@ _MARGIN_COLUMNS = (
     "initial_excess",
     "oracle_confidence",
     *(f"{name}_{kind}" for name in COMPONENTS for kind in ("maintenance", "initial")),
+    "grid_loss_maintenance",
+    "grid_loss_initial",
     "gross_debt",
+    "historical_es_maintenance",
+    "historical_es_initial",
 )
-_NOT_NULL = _MARGIN_COLUMNS[_MARGIN_COLUMNS.index("oracle_confidence") :]
+_NOT_NULL = _MARGIN_COLUMNS[_MARGIN_COLUMNS.index("oracle_confidence") : -2]
 _VENUE_COLUMNS = (
     "collateral_base",
     "debt_base",
@@ -134,7 +138,11 @@ def margin_row(portfolio: PortfolioMargin) -> dict[str, Any]:
         "oracle_confidence": margin.oracle_confidence,
         **{f"{n}_maintenance": margin.maintenance.components[n] for n in COMPONENTS},
         **{f"{n}_initial": margin.initial.components[n] for n in COMPONENTS},
+        "grid_loss_maintenance": margin.maintenance.grid_loss,
+        "grid_loss_initial": margin.initial.grid_loss,
         "gross_debt": margin.gross_debt,
+        "historical_es_maintenance": margin.maintenance.historical_es,
+        "historical_es_initial": margin.initial.historical_es,
     }
 
 
@@ -142,17 +150,26 @@ def _check_worst_scenario(row: dict[str, Any], portfolio: PortfolioMargin, scale
     """Whether both margins bind where the reference says, with no other scenario near."""
     margin = portfolio.margin
     if margin is None or margin.maintenance.scenario is None:
-        assert row["worst_scenario"] is None
+        assert (row["worst_scenario"], row["bound_by_tail"]) == (None, False)
         return True
-    chosen = margin.maintenance.excesses[row["worst_scenario"]]
+    excesses = margin.maintenance.excesses
+    # The tail stands behind the scenarios of the grid.
+    found = len(excesses) - 1 if row["bound_by_tail"] else row["worst_scenario"]
+    assert (row["worst_scenario"] is None) == row["bound_by_tail"]
+    chosen = excesses[found]
     assert chosen - margin.maintenance_excess <= TIE * scale, portfolio.portfolio
+    decided_by = margin.maintenance.decided_by
+    tail_is_decided = decided_by is None or decided_by > TIE * scale
+    if tail_is_decided and margin.maintenance.historical_es is not None:
+        assert row["tail_day"] == margin.maintenance.tail_day, portfolio.portfolio
     return (
-        all(
+        tail_is_decided
+        and all(
             excess == min(r.excesses) or excess - min(r.excesses) > TIE * scale
             for r in (margin.maintenance, margin.initial)
             for excess in r.excesses
         )
-        and row["worst_scenario"] == margin.maintenance.scenario
+        and found == margin.maintenance.scenario
     )
 
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
+from tests.core.factor_returns import drawn
 from xmargin.params import load_parameters
 from xmargin.reference import (
     AavePosition,
@@ -63,6 +64,39 @@ SIZE_FREE = json.dumps(
     {key: value for key, value in json.loads(HARSH).items() if key != "liquidity"}
 )
 """The same, where nothing is charged for size: the model of degree one."""
+
+_MILD_HISTORY = {
+    "confidence": "0.9",
+    "filter": {
+        "kind": "ewma",
+        "decay": "0.9",
+        "seed_days": "10",
+        "volatility_min": "0.0001",
+        "scale_max": "3",
+    },
+    "stress": {"weight": "0.4", "days": "20"},
+    "floor": "0.8",
+    "returns_age_days_max": "7",
+    "gap_days_max": "3",
+}
+
+
+def with_history(parameters: str, **changes: object) -> str:
+    """Parameters that ask for historical shortfall over few days."""
+    section = {"maintenance": "1.5", "initial": "2", **_MILD_HISTORY, **changes}
+    return json.dumps(json.loads(parameters) | {"historical_es": section})
+
+
+HISTORY = {
+    "without returns": None,
+    "all assets, mild": drawn(1, 60, "BTC", "ETH", "ODD", "USDC"),
+    "all assets, wild": drawn(2, 70, "BTC", "ETH", "ODD", "USDC", scale=4, storm=range(20, 30)),
+    "two assets without returns": drawn(3, 60, "BTC", "ETH", scale=3),
+    "other assets": drawn(4, 60, "SOL"),
+    "falls that the parameters bound": drawn(5, 60, "BTC", "ETH", "ODD", "USDC", scale=20),
+}
+"""Factor returns by what they are good for."""
+HISTORIES = st.sampled_from(sorted(HISTORY)).map(HISTORY.__getitem__)
 
 RAY = 10**27
 UINT256_MAX = 2**256 - 1

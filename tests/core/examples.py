@@ -3,6 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 
+from tests.core.factor_returns import drawn
 from xmargin.params import load_parameters
 from xmargin.reference import (
     AavePosition,
@@ -14,6 +15,7 @@ from xmargin.reference import (
     Pool,
     Portfolio,
     Reserve,
+    Returns,
     Token,
     WalletBalance,
 )
@@ -285,4 +287,16 @@ EXAMPLES: dict[str, Book] = {
     "price of collateral refused": repriced(RICH_ELSEWHERE, ETH=REFUSED_ETH),
     "price of debt refused": repriced(LEVERAGED, ETH=REFUSED_ETH),
     "price of collateral on hold": repriced(SHORT_AS_A_WHOLE, ETH=HELD_ETH),
+    "history that was worse than the grid": LEVERAGED,
+    "history that was milder than the grid": LEVERAGED,
+    "history without one of the assets": SHORT_AS_A_WHOLE,
+    "history of a portfolio with two chains cut off": cut_off(LEVERAGED, ONE, TWO),
 }
+_ALL = ("BTC", "ETH", "PYUSD", "SOL", "USDC")
+RETURNS: dict[str, Returns] = {
+    "history that was worse than the grid": drawn(1, 320, *_ALL, scale=2, storm=range(150, 170)),
+    "history that was milder than the grid": drawn(2, 320, *_ALL),
+    "history without one of the assets": drawn(3, 320, "BTC", "ETH", "SOL", scale=2),
+    "history of a portfolio with two chains cut off": drawn(4, 320, *_ALL, scale=3),
+}
+"""The factor returns of the examples that have any."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.core.agreement import margin_row
-from tests.core.examples import EXAMPLES, PARAMETERS
+from tests.core.examples import EXAMPLES, PARAMETERS, RETURNS
+from tests.core.factor_returns import to_json
 from tests.core.tables import SCHEMAS, U256, rows_of
 from xmargin import reference
 from xmargin.reference import AccountData, Book, Contribution, Evaluation, PortfolioMargin
@@ -32,8 +33,9 @@ def vector(title: str, book: Book) -> str:
     answer = {
         "title": title,
         "parameters": json.loads(PARAMETERS),
+        "returns": to_json(RETURNS.get(title)),
         "tables": _tables(book),
-        "expected": _expected(reference.evaluate(PARAMETERS, book)),
+        "expected": _expected(reference.evaluate(PARAMETERS, book, RETURNS.get(title))),
     }
     return json.dumps(answer, indent=1) + "\n"
 
@@ -77,10 +79,13 @@ def _account(data: AccountData) -> dict[str, str | None]:
 def _portfolio(portfolio: PortfolioMargin, evaluation: Evaluation) -> dict[str, Any]:
     margin = portfolio.margin
     worst = None if margin is None else margin.maintenance.scenario
+    by_tail = worst == len(evaluation.scenarios)
     return {
         **{column: money(value) for column, value in margin_row(portfolio).items()},
         "health_factor": None if margin is None else money(margin.health_factor),
-        "worst_scenario": None if worst is None else evaluation.scenarios[worst],
+        "worst_scenario": None if worst is None or by_tail else evaluation.scenarios[worst],
+        "bound_by_tail": by_tail,
+        "tail_day": None if margin is None else margin.maintenance.tail_day,
         "owes": portfolio.owes,
         "held": portfolio.held,
         "partial": portfolio.partial,

@@ -6,8 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from tests.core.factor_returns import history_of
 from xmargin import _core
-from xmargin.reference import Account, Book, Pool, Reserve
+from xmargin.reference import Account, Book, Pool, Reserve, Returns
 
 U256 = pa.binary(32)
 
@@ -240,9 +241,12 @@ def _cell(value: Any, kind: pa.DataType) -> Any:
     return value.to_bytes(32, "big") if kind == U256 else value
 
 
-def evaluate_tables(parameters: str, tables: Mapping[str, Any]) -> Rows:
+def evaluate_tables(
+    parameters: str, tables: Mapping[str, Any], returns: Returns | None = None
+) -> Rows:
     """The core's answer, row by row, 256-bit integers as Python's own."""
-    results = _core.evaluate(parameters=parameters, **tables)
+    history = history_of(parameters, returns)
+    results = _core.evaluate(parameters=parameters, history=history, **tables)
     return {
         name: [
             {
@@ -255,6 +259,6 @@ def evaluate_tables(parameters: str, tables: Mapping[str, Any]) -> Rows:
     }
 
 
-def evaluate_book(parameters: str, book: Book) -> Rows:
+def evaluate_book(parameters: str, book: Book, returns: Returns | None = None) -> Rows:
     """The core's answer over a reference book."""
-    return evaluate_tables(parameters, arrow(rows_of(book)))
+    return evaluate_tables(parameters, arrow(rows_of(book)), returns)

@@ -2,17 +2,18 @@
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.core.agreement import largest_error
-from tests.core.books import HARSH, PARAMETERS, books, sound_books
+from tests.core.books import HARSH, HISTORIES, PARAMETERS, books, sound_books, with_history
 from tests.core.tables import evaluate_book
 from xmargin import _core, reference
-from xmargin.reference import Book
+from xmargin.reference import Book, Returns
 
 
-def check(book: Book, parameters: str = PARAMETERS) -> None:
-    expected = reference.evaluate(parameters, book)
-    largest_error(book, evaluate_book(parameters, book), expected)
+def check(book: Book, parameters: str = PARAMETERS, returns: Returns | None = None) -> None:
+    expected = reference.evaluate(parameters, book, returns)
+    largest_error(book, evaluate_book(parameters, book, returns), expected)
 
 
 @settings(max_examples=150, deadline=None)
@@ -31,6 +32,16 @@ def test_core_and_reference_agree_on_sound_books(book: Book) -> None:
 @given(books())
 def test_core_and_reference_agree_where_every_contingency_weighs(book: Book) -> None:
     check(book, HARSH)
+
+
+@settings(max_examples=150, deadline=None)
+@given(books(), HISTORIES, st.sampled_from(["0.8", "1.5"]), st.sampled_from(["0", "0.4", "1"]))
+def test_core_and_reference_agree_on_the_history(
+    book: Book, returns: Returns | None, floor: str, weight: str
+) -> None:
+    """P9: filtered, stressed, floored; with assets missing, falls bounded and chains cut off."""
+    stress = {"weight": weight, "days": "20"}
+    check(book, with_history(HARSH, floor=floor, stress=stress), returns)
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.core.examples import EXAMPLES
+from tests.core.factor_returns import from_json
 from tests.core.make_golden import GOLDEN, file_name, vector
 from tests.core.tables import SCHEMAS, U256, Rows, arrow, evaluate_tables
 from xmargin import _core
@@ -47,7 +48,8 @@ class Answer:
         self.expected: dict[str, Any] = content["expected"]
         self.rows = rows_in(content["tables"])
         parameters = json.dumps(content["parameters"])
-        self.core = evaluate_tables(parameters, arrow(self.rows))
+        returns = from_json(content["returns"])
+        self.core = evaluate_tables(parameters, arrow(self.rows), returns)
         assets = [base["asset"] for base in self.rows["bases"]]
         self.scenarios = _core.scenario_names(parameters, assets)
 

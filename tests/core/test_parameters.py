@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.examples import EXAMPLES, PARAMETERS
-from tests.core.tables import evaluate_book
+from tests.core.examples import EXAMPLES, PARAMETERS, RETURNS
+from tests.core.factor_returns import history_of
+from tests.core.tables import arrow, evaluate_book, rows_of
 from xmargin import _core
-from xmargin.errors import ParameterError
+from xmargin.errors import EngineError, ParameterError
 from xmargin.params import load_parameters, parameter_names, parse_parameters
 
 
@@ -33,7 +34,7 @@ def key_of(path: str) -> str:
     return first + "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in rest)
 
 
-NEW_SECTIONS = {"liquidity", "venue_risk", "mobility"}
+NEW_SECTIONS = {"liquidity", "venue_risk", "mobility", "historical_es"}
 MOVE = "scenarios.0.moves.0"
 WRONG_VALUES: list[tuple[str, object, str]] = [
     ("name", None, "is missing"),
@@ -63,7 +64,18 @@ WRONG_VALUES: list[tuple[str, object, str]] = [
     ("venue_risk.maintenance", None, "is missing"),
     ("mobility.chains", [], "[] is no object"),
     ("mobility.hours", "7", "is no key that is known here"),
+    ("historical_es.maintenance", "0.5", "0.5 is out of range; it must be in [1, 10]"),
+    ("historical_es.initial", "0.5", "0.5 is out of range; it must be in [1, 10]"),
+    ("historical_es.confidence", "1", "1 is out of range; it must be in [0.5, 0.9999]"),
+    ("historical_es.confidence", None, "is missing"),
+    ("historical_es.filter.decay", "1", "1 is out of range"),
+    ("historical_es.stress.days", "39", "39 are too few for confidence 0.975"),
+    ("historical_es.floor", "3", "3 is out of range; it must be in [0, 2]"),
+    ("historical_es.returns_age_days_max", "0", "0 is out of range; it must be in [1, 10000]"),
+    ("historical_es.gap_days_max", "1.5", "1.5 is no whole number"),
+    ("historical_es.model", "historical", "is no key that is known here"),
     ("scenarios", {}, "{} is no list"),
+    ("scenarios", [], "has 0 entries; it must have 1 to 100"),
     ("scenarios.0.moves", [], "has 0 entries; it must have 1 to 3"),
     (f"{MOVE}.class", "cryptos", '"cryptos" is the class of no asset'),
     (f"{MOVE}.reach", "all", '"all" must be "together" or "each"'),
@@ -106,6 +118,24 @@ def test_a_parameter_file_of_version_1_charges_what_it_did() -> None:
             assert row[f"liquidity_{kind}"] == row[f"venue_risk_{kind}"] == 0
 
 
+def test_a_parameter_file_of_version_2_0_charges_what_it_did_to_the_bit() -> None:
+    """Without the section returns change nothing, and without returns the section does not."""
+    old = changed("historical_es", None)
+    returns = RETURNS["history that was worse than the grid"]
+    book = EXAMPLES["leveraged over two chains"]
+    assert history_of(old, returns) is None
+    assert evaluate_book(old, book, returns) == evaluate_book(PARAMETERS, book)
+    assert evaluate_book(PARAMETERS, book, returns) != evaluate_book(PARAMETERS, book)
+
+
+def test_a_history_of_other_parameters_is_refused() -> None:
+    other = changed("historical_es.initial", "2")
+    history = history_of(other, RETURNS["history that was worse than the grid"])
+    tables = arrow(rows_of(EXAMPLES["leveraged over two chains"]))
+    with pytest.raises(EngineError, match=r"returns\.history: was made with other parameters"):
+        _core.evaluate(parameters=PARAMETERS, history=history, **tables)
+
+
 def test_two_scenarios_of_one_name_are_refused() -> None:
     parameters = changed(f"{MOVE}.multiples", ["-1", "-1"])
     with pytest.raises(ParameterError, match='"crypto -1" arises twice'):
@@ -116,6 +146,14 @@ def test_evaluate_refuses_wrong_parameters_too() -> None:
     book = EXAMPLES["leveraged over two chains"]
     with pytest.raises(ParameterError, match="parameters: file: no JSON"):
         evaluate_book("{", book)
+
+
+def test_the_core_refuses_a_key_that_is_said_twice() -> None:
+    """Whoever hands the core a text of its own, past the loader, is told too."""
+    twice = PARAMETERS.replace('"ETH":{', '"ETH":{"class":"crypto","shock":"0.1"},"ETH":{', 1)
+    assert json.loads(twice) == json.loads(PARAMETERS), "the last would win unseen"
+    with pytest.raises(ParameterError, match='file: no JSON: the key "ETH" is said twice'):
+        _core.check_parameters(twice)
 
 
 def test_scenarios_come_in_file_order_then_name_order() -> None:

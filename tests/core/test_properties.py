@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.books import CHAINS, HARSH, MONEY, SIZE_FREE, sound_books
+from tests.core import books
+from tests.core.books import CHAINS, HISTORIES, MONEY, sound_books, with_history
 from tests.core.tables import Numbering, Rows, evaluate_book
-from xmargin.reference import COMPONENTS, Account, Book, Portfolio, WalletBalance
+from xmargin.reference import COMPONENTS, Account, Book, Portfolio, Returns, WalletBalance
 
 T = TypeVar("T")
 
+HARSH_WITH_HISTORY, SIZE_FREE = map(with_history, (books.HARSH, books.SIZE_FREE))
 ROUNDING = 1e-12
 """Rounding allowed in a comparison, relative to the gross value of the portfolio."""
 
@@ -35,8 +37,10 @@ class Seen:
         return ROUNDING * self.gross_value
 
 
-def seen(book: Book, parameters: str = HARSH) -> dict[str, Seen]:
-    core = evaluate_book(parameters, book)
+def seen(
+    book: Book, parameters: str = HARSH_WITH_HISTORY, returns: Returns | None = None
+) -> dict[str, Seen]:
+    core = evaluate_book(parameters, book, returns)
     names = Numbering.of(book).portfolios
     gross = dict.fromkeys(names, 0.0)
     for position in core["positions"]:
@@ -65,9 +69,11 @@ def rises(difference: float, rounding: float) -> bool:
 
 
 @properties
-@given(sound_books(), st.data())
-def test_p1_more_collateral_never_lowers_an_excess(book: Book, data: st.DataObject) -> None:
-    """P1: whatever is given, on whatever chain, cut off or not, and whatever its haircut."""
+@given(sound_books(), HISTORIES, st.data())
+def test_p1_more_collateral_never_lowers_an_excess(
+    book: Book, returns: Returns | None, data: st.DataObject
+) -> None:
+    """P1: whatever is given, on whatever chain, cut off or not; any haircut, any returns."""
     chain = data.draw(st.sampled_from(CHAINS))
     token = data.draw(st.sampled_from([t for t in book.tokens if t.startswith(f"{chain}/")]))
     gift = WalletBalance(token, data.draw(st.one_of(st.just(1), MONEY)))
@@ -78,28 +84,37 @@ def test_p1_more_collateral_never_lowers_an_excess(book: Book, data: st.DataObje
             for p in book.portfolios
         ),
     )
-    assert_excess_never(falls, seen(book), seen(richer))
+    before, after = (seen(b, HARSH_WITH_HISTORY, returns) for b in (book, richer))
+    assert_excess_never(falls, before, after)
 
 
 @properties
-@given(sound_books(), st.data())
-def test_p2_a_larger_haircut_never_raises_an_excess(book: Book, data: st.DataObject) -> None:
+@given(sound_books(), HISTORIES, st.data())
+def test_p2_a_larger_haircut_never_raises_an_excess(
+    book: Book, returns: Returns | None, data: st.DataObject
+) -> None:
     """P2."""
     token = data.draw(st.sampled_from(sorted(book.tokens)))
     known = book.tokens[token]
     larger = Fraction(data.draw(st.floats(float(known.haircut), 1)))
     cut = replace(book, tokens={**book.tokens, token: replace(known, haircut=larger)})
-    assert_excess_never(rises, seen(book), seen(cut))
+    before, after = (seen(b, HARSH_WITH_HISTORY, returns) for b in (book, cut))
+    assert_excess_never(rises, before, after)
 
 
 @properties
-@given(sound_books(), st.randoms(use_true_random=False))
-def test_p3_input_order_never_matters_to_the_bit(book: Book, random: Random) -> None:
+@given(sound_books(), HISTORIES, st.randoms(use_true_random=False))
+def test_p3_input_order_never_matters_to_the_bit(
+    book: Book, returns: Returns | None, random: Random
+) -> None:
     """P3: portfolios, accounts, balances and Aave positions in any order."""
     shuffled = replace(
         book, portfolios=tuple(_shuffled(random, [_shuffle(random, p) for p in book.portfolios]))
     )
-    assert _by_name(book) == _by_name(shuffled)
+    other = returns and replace(
+        returns, log_returns=dict(_shuffled(random, list(returns.log_returns.items())))
+    )
+    assert _by_name(book, returns) == _by_name(shuffled, other)
 
 
 def _shuffled(random: Random, values: list[T]) -> list[T]:
@@ -121,9 +136,9 @@ def _shuffle(random: Random, portfolio: Portfolio) -> Portfolio:
     return replace(portfolio, accounts=tuple(_shuffled(random, accounts)))
 
 
-def _by_name(book: Book) -> tuple[Any, ...]:
+def _by_name(book: Book, returns: Returns | None) -> tuple[Any, ...]:
     """Everything the core says, by name where it says row numbers."""
-    core = evaluate_book(HARSH, book)
+    core = evaluate_book(HARSH_WITH_HISTORY, book, returns)
     numbers = Numbering.of(book)
     positions = [
         {
@@ -138,7 +153,7 @@ def _by_name(book: Book) -> tuple[Any, ...]:
         dict(zip(numbers.portfolios, core["portfolios"], strict=True)),
         sorted(positions, key=lambda p: (p["account"], p["token"], p["debt"])),
         venue,
-        list(ranks(book, evaluate_book(HARSH, book))),
+        list(ranks(book, evaluate_book(HARSH_WITH_HISTORY, book, returns))),
     )
 
 
@@ -152,20 +167,21 @@ def ranks(book: Book, core: Rows) -> Iterator[tuple[bool, str]]:
             yield False, numbers.accounts[account]
 
 
-def parts_and_whole(book: Book) -> tuple[list[Seen], Seen]:
+def parts_and_whole(book: Book, returns: Returns | None) -> tuple[list[Seen], Seen]:
     """The portfolios that owe, apart and as one owner's, where nothing is charged for size."""
-    apart = seen(book, SIZE_FREE)
+    apart = seen(book, SIZE_FREE, returns)
     owing = [p for p in book.portfolios if apart[p.id].row["owes"]]
     accounts = tuple(account for p in owing for account in p.accounts)
-    whole = seen(replace(book, portfolios=(Portfolio("all", accounts),)), SIZE_FREE)["all"]
+    together = replace(book, portfolios=(Portfolio("all", accounts),))
+    whole = seen(together, SIZE_FREE, returns)["all"]
     return [apart[p.id] for p in owing], whole
 
 
 @properties
-@given(sound_books())
-def test_p4_netting_never_hurts_those_who_owe(book: Book) -> None:
+@given(sound_books(), HISTORIES)
+def test_p4_netting_never_hurts_those_who_owe(book: Book, returns: Returns | None) -> None:
     """P4: the excess before size is superadditive, with haircuts, ranges and chains cut off."""
-    parts, whole = parts_and_whole(book)
+    parts, whole = parts_and_whole(book, returns)
     for excess in EXCESSES:
         total = sum(part.row[excess] for part in parts)
         rounding = whole.rounding + sum(part.rounding for part in parts)
@@ -173,10 +189,10 @@ def test_p4_netting_never_hurts_those_who_owe(book: Book) -> None:
 
 
 @properties
-@given(sound_books(ranges=False, haircuts=False, cut_off=False))
-def test_p4_requirements_are_subadditive_at_one_price(book: Book) -> None:
+@given(sound_books(ranges=False, haircuts=False, cut_off=False), HISTORIES)
+def test_p4_requirements_are_subadditive_at_one_price(book: Book, returns: Returns | None) -> None:
     """P4: with one price a base, no haircuts and all chains there."""
-    parts, whole = parts_and_whole(book)
+    parts, whole = parts_and_whole(book, returns)
     for margin in ("maintenance_margin", "initial_margin"):
         total = sum(part.row[margin] for part in parts)
         rounding = whole.rounding + sum(part.rounding for part in parts)
@@ -184,10 +200,12 @@ def test_p4_requirements_are_subadditive_at_one_price(book: Book) -> None:
 
 
 @properties
-@given(sound_books(amounts=MONEY), st.integers(2, 1000))
-def test_p5_everything_scales_with_the_book(book: Book, factor: int) -> None:
+@given(sound_books(amounts=MONEY), HISTORIES, st.integers(2, 1000))
+def test_p5_everything_scales_with_the_book(
+    book: Book, returns: Returns | None, factor: int
+) -> None:
     """P5: homogeneous of degree one where nothing is charged for size."""
-    before, after = seen(book, SIZE_FREE), seen(_scaled(book, factor), SIZE_FREE)
+    before, after = (seen(b, SIZE_FREE, returns) for b in (book, _scaled(book, factor)))
     for name, old in before.items():
         new = after[name]
         for column in (*EXCESSES, "equity", "collateral_value", "maintenance_margin", "gross_debt"):
@@ -198,10 +216,13 @@ def test_p5_everything_scales_with_the_book(book: Book, factor: int) -> None:
 
 
 @properties
-@given(sound_books(amounts=MONEY), st.integers(2, 1000))
-def test_p5_a_larger_book_is_charged_at_least_in_proportion(book: Book, factor: int) -> None:
+@given(sound_books(amounts=MONEY), HISTORIES, st.integers(2, 1000))
+def test_p5_a_larger_book_is_charged_at_least_in_proportion(
+    book: Book, returns: Returns | None, factor: int
+) -> None:
     """P5: with size charged, an excess never grows faster than the book."""
-    before, after = seen(book), seen(_scaled(book, factor))
+    pair = (book, _scaled(book, factor))
+    before, after = (seen(b, HARSH_WITH_HISTORY, returns) for b in pair)
     for name, old in before.items():
         new = after[name]
         for excess in EXCESSES:
@@ -234,11 +255,12 @@ def _scaled(book: Book, factor: int) -> Book:
 
 
 @properties
-@given(sound_books())
-def test_p6_contributions_sum_to_the_whole(book: Book) -> None:
+@given(sound_books(), HISTORIES)
+def test_p6_contributions_sum_to_the_whole(book: Book, returns: Returns | None) -> None:
     """P6: to the requirements, contingencies included, and to the collateral value."""
-    core = evaluate_book(HARSH, book)
-    for number, (name, portfolio) in enumerate(seen(book).items()):
+    core = evaluate_book(HARSH_WITH_HISTORY, book, returns)
+    found_in = seen(book, HARSH_WITH_HISTORY, returns)
+    for number, (name, portfolio) in enumerate(found_in.items()):
         own = [p for p in core["positions"] if p["portfolio"] == number]
         row = portfolio.row
         wanted = {
@@ -252,10 +274,10 @@ def test_p6_contributions_sum_to_the_whole(book: Book) -> None:
 
 
 @properties
-@given(sound_books())
-def test_p6_components_sum_to_the_whole(book: Book) -> None:
+@given(sound_books(), HISTORIES)
+def test_p6_components_sum_to_the_whole(book: Book, returns: Returns | None) -> None:
     """P6: the scenario loss and every contingency, none of which is negative."""
-    for name, portfolio in seen(book).items():
+    for name, portfolio in seen(book, HARSH_WITH_HISTORY, returns).items():
         row = portfolio.row
         for kind in ("maintenance", "initial"):
             parts = [row[f"{component}_{kind}"] for component in COMPONENTS]
@@ -281,7 +303,9 @@ def test_p7_the_order_is_total_and_has_no_ties(book: Book) -> None:
     """P7: a twin of every portfolio ranks apart from it, and who else is there never matters."""
     twins = tuple(_twin(p) for p in book.portfolios)
     doubled = replace(book, portfolios=(*twins, *book.portfolios))
-    alone, together = (list(ranks(b, evaluate_book(HARSH, b))) for b in (book, doubled))
+    alone, together = (
+        list(ranks(b, evaluate_book(HARSH_WITH_HISTORY, b))) for b in (book, doubled)
+    )
     assert len(set(together)) == len(together) == 2 * len(alone)
     assert [rank for rank in together if not rank[1].endswith("~")] == alone
     for is_portfolio, name in alone:
@@ -295,8 +319,29 @@ def _twin(portfolio: Portfolio) -> Portfolio:
 
 
 @properties
-@given(sound_books(cut_off=False), st.sampled_from(CHAINS))
-def test_p8_cutting_a_chain_off_never_raises_an_excess(book: Book, chain: str) -> None:
+@given(sound_books(cut_off=False), HISTORIES, st.sampled_from(CHAINS))
+def test_p8_cutting_a_chain_off_never_raises_an_excess(
+    book: Book, returns: Returns | None, chain: str
+) -> None:
     """P8."""
     cut = replace(book, cut_off={**book.cut_off, chain: True})
-    assert_excess_never(rises, seen(book), seen(cut))
+    before, after = (seen(b, HARSH_WITH_HISTORY, returns) for b in (book, cut))
+    assert_excess_never(rises, before, after)
+
+
+@properties
+@given(sound_books(), HISTORIES)
+def test_p9_the_history_never_lowers_a_requirement(book: Book, returns: Returns | None) -> None:
+    """P9: the scenario loss is the worse of the grid's and the history's."""
+    alone = seen(book, HARSH_WITH_HISTORY)
+    for name, portfolio in seen(book, HARSH_WITH_HISTORY, returns).items():
+        row, grid = portfolio.row, alone[name].row
+        for kind in ("maintenance", "initial"):
+            assert row[f"{kind}_margin"] >= grid[f"{kind}_margin"] - portfolio.rounding
+            shortfall = row[f"historical_es_{kind}"]
+            assert (shortfall is not None) == (returns is not None and row["owes"])
+            if shortfall is not None and not any(book.cut_off.values()):
+                worse = max(row[f"grid_loss_{kind}"], shortfall)
+                assert row[f"scenario_loss_{kind}"] == pytest.approx(
+                    worse, rel=0, abs=portfolio.rounding
+                )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from xmargin import _core
 from xmargin.engine import PortfolioHead
+from xmargin.engine.components import money
 from xmargin.errors import EngineError, PortfolioNotFoundError
 from xmargin.spine import replay
 from xmargin.v1 import margin_report_pb2 as report_pb
@@ -47,7 +48,14 @@ def table(number: float | None, *, refused: bool = False) -> pa.RecordBatch:
 def test_a_summary_is_the_health_without_what_only_the_full_one_has(last_view: View) -> None:
     summaries = last_view.summaries(last_view.portfolio_ids)
     for portfolio, raw in zip(last_view.portfolio_ids, summaries, strict=True):
-        health = replace(last_view.health(portfolio), components=(), accounts=(), positions=())
+        health = replace(
+            last_view.health(portfolio),
+            components=(),
+            scenario_losses=(),
+            scenario_note="",
+            accounts=(),
+            positions=(),
+        )
         assert report_pb.PortfolioHealth.FromString(raw) == to_message(
             health, report_pb.PortfolioHealth
         )
@@ -72,12 +80,10 @@ def test_the_summary_of_an_unknown_portfolio_is_refused_by_its_id(last_view: Vie
 @example(5e-324)
 @example(1e-5)
 def test_numbers_of_a_summary_are_written_as_those_of_a_health(number: float) -> None:
-    from xmargin.view import _money
-
     (raw,) = _core.portfolio_summaries(table(number), [HEAD])
     message = report_pb.PortfolioHealth.FromString(raw)
     for name in (*NUMBERS, "oracle_confidence"):
-        assert getattr(message, name).value == plain(_money(number))
+        assert getattr(message, name).value == plain(money(number))
 
 
 def test_a_refused_portfolio_has_no_number_in_its_summary() -> None:

@@ -22,6 +22,7 @@ SIGNED_BIG = {"answer"}
 SMALL_FIELDS = {
     "exponent": st.integers(-36, 36),
     "decimals": st.integers(0, 255),
+    "days": st.integers(-(2**31), 2**31 - 1),
 }
 
 

@@ -125,7 +125,7 @@ def _name(line: "Line") -> list[str]:
 
 
 def _dates(line: "Line") -> list[str]:
-    from xmargin.report.series import date_of
+    from xmargin.params.return_rows import date_of
 
     return [date_of(line.first_day).isoformat(), date_of(line.last_day).isoformat()]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from xmargin.config import ChainConfig, Config, EndpointConfig
+from xmargin.engine import history_use
 from xmargin.errors import XmarginError
 from xmargin.model import (
     AaveV3Account,
@@ -25,6 +26,7 @@ from xmargin.model import (
     ChainKind,
     ChainStatus,
     Condition,
+    FactorReturns,
     JudgedPrice,
     Observation,
     RiskParameters,
@@ -35,7 +37,7 @@ from xmargin.model import (
 from xmargin.reading.base import ClockMs
 from xmargin.service.intake import reader_plans
 from xmargin.service.logs import redact_urls
-from xmargin.service.opening import checked_parameters
+from xmargin.service.opening import checked_parameters, checked_returns
 from xmargin.snapshot import Snapshot, cut
 from xmargin.world import World
 
@@ -89,9 +91,11 @@ async def examine(config: Config, clock_ms: ClockMs) -> list[Check]:
 
     Raises:
         ParameterError: the risk parameters are wrong.
-        ConfigError: no reader can be made of what the configuration names.
+        ConfigError: no reader can be made of what the configuration names, or its returns are
+            wrong.
     """
     parameters = checked_parameters(config)
+    returns = checked_returns(config, parameters)
     reader_plans(config, clock_ms)
     probes = await asyncio.gather(
         *(
@@ -103,6 +107,7 @@ async def examine(config: Config, clock_ms: ClockMs) -> list[Check]:
     snapshot, world = _judged(config, parameters, probes, clock_ms)
     return [
         Check("parameters", parameters.name, Grade.OK, f"version {parameters.version}"),
+        *_returns_checks(returns, parameters, clock_ms()),
         _tape_check(config.service.tape),
         *(_endpoint_check(probe, clock_ms()) for probe in probes),
         *await asyncio.gather(*(_stream_check(probe) for probe in probes)),
@@ -222,6 +227,16 @@ async def _watching(chain: ChainConfig, endpoint: EndpointConfig) -> AsyncIterat
         SlotWatch(chain, solana, endpoint.ws_url, ()) as slots,
     ):
         yield slots
+
+
+def _returns_checks(
+    returns: FactorReturns, parameters: RiskParameters, now_ms: int
+) -> Iterable[Check]:
+    if returns.days:
+        doubts = history_use(parameters, returns).doubts(now_ms)
+        names = ", ".join(one.asset for one in returns.assets)
+        detail = "; ".join(doubts) or f"{len(returns.days):,} days of {names}"
+        yield Check("returns", returns.source, Grade.WARN if doubts else Grade.OK, detail)
 
 
 # --- What was read -------------------------------------------------------------------------------

@@ -176,15 +176,24 @@ def components_table(health: pb.PortfolioHealth) -> Sheet:
         if any(parts):
             name = Text(component.name.replace("_", " "))
             rows.append([name, *(formats.money(part) for part in parts)])
+        if component.name == "scenario_loss" and len(health.scenario_losses) > 1:
+            rows += [_scenario_loss_row(loss) for loss in health.scenario_losses]
     total = ("maintenance_margin", "initial_margin")
     rows.append([Text("required"), *(formats.money(_optional(health, name)) for name in total)])
     taken = _optional(health, "oracle_confidence")
-    note = (
-        f"oracle confidence has taken {formats.money(taken)} from the collateral" if taken else ""
-    )
-    return Sheet(
-        "what the requirements are made of", ("component", "maintenance>", "initial>"), rows, note
-    )
+    notes = [health.scenario_note] if health.scenario_note else []
+    if taken:
+        notes.append(f"oracle confidence has taken {formats.money(taken)} from the collateral")
+    headings = ("component", "maintenance>", "initial>")
+    return Sheet("what the requirements are made of", headings, rows, "; ".join(notes))
+
+
+def _scenario_loss_row(loss: pb.MarginComponent) -> list[Cell]:
+    """One of those that the scenario loss is the worse of, set in below it."""
+    name = {"grid": "of the grid", "historical_es": "of historical ES"}.get(loss.name, loss.name)
+    parts = (formats.decimal(loss.maintenance), formats.decimal(loss.initial))
+    amounts = (Text(str(formats.money(part)), formats.CALM) for part in parts)
+    return [Text(f"  {name}", formats.CALM), *amounts]
 
 
 def _accounts_table(health: pb.PortfolioHealth, chain_names: Mapping[str, str]) -> Sheet:

@@ -189,8 +189,12 @@ class ServiceConfig(_Section):
 
 
 class RiskConfig(_Section):
-    """The risk parameters (a built-in name or a file) and the bounds between sources."""
+    """The risk parameters (a built-in name or a file) and the bounds between sources.
+
+    ``returns`` is a CSV file of ``date,asset,log_return``; without it the grid stands alone.
+    """
 
     parameters: str = "unified-v1"
+    returns: Path | None = None
     disagreement_bps_max: int = Field(default=200, ge=0, le=10_000)
     future_s_max: int = Field(default=15, ge=0)

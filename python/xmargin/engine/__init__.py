@@ -2,6 +2,7 @@
 
 from xmargin.engine.book import AccountBook, AccountMargin, OptionGrid, Screened, scenario_matrix
 from xmargin.engine.evaluate import Engine, Evaluation, PortfolioHead
+from xmargin.engine.history import HistoryUse, check_returns, history_use
 from xmargin.engine.pricing import SviFit, fit_svi, implied_vols, option_greeks, option_values
 from xmargin.model import RiskParameters
 
@@ -10,12 +11,15 @@ __all__ = [
     "AccountMargin",
     "Engine",
     "Evaluation",
+    "HistoryUse",
     "OptionGrid",
     "PortfolioHead",
     "Screened",
     "SviFit",
     "check_parameters",
+    "check_returns",
     "fit_svi",
+    "history_use",
     "implied_vols",
     "option_greeks",
     "option_values",

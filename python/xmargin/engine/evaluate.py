@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from xmargin.engine import columns
 from xmargin.engine.changes import changed_rows, owners
 from xmargin.engine.faults import account_faults, read_faults
+from xmargin.engine.history import Histories, HistoryUse
 from xmargin.errors import EngineError
 from xmargin.model import (
     AaveV3Account,
@@ -23,6 +24,8 @@ from xmargin.world import ChainFact, Key
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from xmargin._core import FactorHistory
 
 T = TypeVar("T")
 F = TypeVar("F", bound=ChainFact)
@@ -53,7 +56,8 @@ class Evaluation:
     """The core's answer over one snapshot, as Arrow tables (shapes: ``_core.pyi``).
 
     ``rows`` says which row is which account, token and portfolio. ``account_faults`` has the venue
-    accounts without figures, ``read_faults`` all that could not be read, by account.
+    accounts without figures, ``read_faults`` all that could not be read, by account; ``history``
+    says what the scenario loss rests on beside the grid.
     """
 
     engine_version: str
@@ -62,6 +66,7 @@ class Evaluation:
     tables: dict[str, "pa.RecordBatch"]
     account_faults: Mapping[AccountId, str]
     read_faults: Mapping[AccountId, str]
+    history: HistoryUse
 
     @cached_property
     def portfolios(self) -> list[dict[str, Any]]:
@@ -123,7 +128,8 @@ class Engine:
     def __init__(self) -> None:
         self._tables: dict[str, tuple[tuple[object, ...], Any]] = {}
         self._reserve_list: tuple[columns.ListedReserve, ...] = ()
-        self._read: tuple[str, dict[str, pa.RecordBatch]] = ("", {})
+        self._histories = Histories()
+        self._read: tuple[str, FactorHistory | None, dict[str, pa.RecordBatch]] = ("", None, {})
         self._results: dict[str, pa.RecordBatch] | None = None
 
     def evaluate(self, snapshot: Snapshot) -> Evaluation:
@@ -142,7 +148,8 @@ class Engine:
         except (OverflowError, ValueError) as error:
             # Readers decode within their chain's types; a tape from elsewhere may not.
             raise EngineError(f"a fact does not fit its table: {error}") from None
-        results = self._results_of(parameters, tables)
+        history, use = self._histories.of(snapshot)
+        results = self._results_of(parameters, history, tables)
         assets = sorted({rows.asset_of_base.get(base, base) for base in rows.bases})
         unfigured, unread = self._faults(snapshot, rows, reserves)
         return Evaluation(
@@ -152,10 +159,14 @@ class Engine:
             tables=results,
             account_faults=unfigured,
             read_faults=unread,
+            history=use,
         )
 
     def _results_of(
-        self, parameters: str, tables: dict[str, "pa.RecordBatch"]
+        self,
+        parameters: str,
+        history: "FactorHistory | None",
+        tables: dict[str, "pa.RecordBatch"],
     ) -> dict[str, "pa.RecordBatch"]:
         """The core's results; those it gave before while nothing it reads has moved.
 
@@ -163,10 +174,11 @@ class Engine:
         """
         from xmargin import _core
 
-        read, self._read = self._read, (parameters, tables)
-        if self._results is None or read[0] != parameters or not _equal(read[1], tables):
+        read, self._read = self._read, (parameters, history, tables)
+        is_known = read[0] == parameters and read[1] is history and _equal(read[2], tables)
+        if self._results is None or not is_known:
             self._results = None
-            results = _core.evaluate(parameters=parameters, **tables)
+            results = _core.evaluate(parameters=parameters, history=history, **tables)
             self._results = {name: _record_batch(table) for name, table in results.items()}
         return self._results
 

@@ -69,6 +69,14 @@ from xmargin.model.reports import (
     PositionSide,
     ViewMetadata,
 )
+from xmargin.model.returns import (
+    RETURN_ASSETS_MAX,
+    RETURN_DAYS_MAX,
+    AssetReturns,
+    FactorReturns,
+    FactorReturnsError,
+    check_factor_returns,
+)
 from xmargin.model.verdicts import (
     Condition,
     Finality,
@@ -78,12 +86,15 @@ from xmargin.model.verdicts import (
 
 __all__ = [
     "REORG_DEPTH_MAX",
+    "RETURN_ASSETS_MAX",
+    "RETURN_DAYS_MAX",
     "AaveV3Account",
     "AaveV3EMode",
     "AaveV3Position",
     "AaveV3Reserve",
     "AccountHealth",
     "AccountId",
+    "AssetReturns",
     "BlockRef",
     "ChainAsOf",
     "ChainHead",
@@ -97,6 +108,8 @@ __all__ = [
     "Condition",
     "Counting",
     "Fact",
+    "FactorReturns",
+    "FactorReturnsError",
     "FeedId",
     "FeedRound",
     "FeedSpec",
@@ -125,6 +138,7 @@ __all__ = [
     "ViewMetadata",
     "address_of",
     "chain_of",
+    "check_factor_returns",
     "is_native",
     "kind_of",
     "parse_account_id",

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from xmargin.model.identifiers import AccountId, ChainId, FeedId, TokenId, VenueId
 from xmargin.model.registry import Registry, RiskParameters
+from xmargin.model.returns import FactorReturns
 from xmargin.model.verdicts import Condition
 
 REORG_DEPTH_MAX = 512
@@ -157,6 +158,7 @@ class ClockTick:
 Fact: TypeAlias = (
     Registry
     | RiskParameters
+    | FactorReturns
     | ChainHead
     | ChainReorg
     | ChainStatus

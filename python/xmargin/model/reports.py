@@ -98,6 +98,8 @@ class PortfolioHealth:
     numbers rest on; ``partial`` that part of the portfolio could not be read. ``components`` are in
     a fixed order, the scenario loss first, and none are there when nothing is required.
     ``oracle_confidence`` is what price ranges have already taken from ``collateral_value``.
+    ``scenario_losses`` are what the scenario loss is the worse of, ``scenario_note`` why one of
+    them is missing, or what of it rests on the grid.
     """
 
     portfolio: PortfolioId
@@ -115,6 +117,8 @@ class PortfolioHealth:
     health_factor: Decimal | None
     worst_scenario: str
     components: tuple[MarginComponent, ...]
+    scenario_losses: tuple[MarginComponent, ...]
+    scenario_note: str
     oracle_confidence: Decimal | None
     accounts: tuple[AccountHealth, ...]
     positions: tuple[PositionHealth, ...]

@@ -23,6 +23,7 @@ from xmargin.reference.evaluate import Evaluation, evaluate
 from xmargin.reference.order import Due
 from xmargin.reference.positions import Counting, Position
 from xmargin.reference.unified import COMPONENTS, Contribution, Margin, PortfolioMargin, Requirement
+from xmargin.reference.unified_history import Returns
 
 __all__ = [
     "COMPONENTS",
@@ -44,6 +45,7 @@ __all__ = [
     "Position",
     "Requirement",
     "Reserve",
+    "Returns",
     "Token",
     "WalletBalance",
     "evaluate",

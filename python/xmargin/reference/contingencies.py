@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isqrt
 
-from xmargin.reference.scenarios import Contingencies, Depth, Factors
+from xmargin.reference.scenarios import Contingencies, Depth, Factors, square_root
 
 CONTINGENCIES = ("wrapped_depeg", "venue_risk", "mobility", "liquidity", "concentration")
 """In the order in which they use up what a chain that is cut off could still cost."""
 
 _ZERO = Fraction(0)
-_ROOT_BITS = 160
 _Charge = Callable[[Depth, Fraction], Fraction]
 
 
@@ -38,14 +36,6 @@ class Holding:
     def kept_at_low(self) -> Fraction:
         """After the haircut, at the low end of the range."""
         return self.units * self.share * self.low
-
-
-def square_root(value: Fraction) -> Fraction:
-    """The square root, a fraction within 2^-79 of it (relative)."""
-    # Widening by an even power keeps as many bits of small values as of large ones.
-    shift = 2 * max(0, _ROOT_BITS - value.numerator.bit_length() + value.denominator.bit_length())
-    scaled = (value.numerator << shift) // value.denominator
-    return Fraction(isqrt(scaled), 1 << (shift // 2))
 
 
 class Stock:
@@ -129,7 +119,7 @@ class Stock:
 
     def _impact(self, depth: Depth, size: Fraction) -> Fraction:
         days = self._rules.days_max
-        slope = Fraction(3, 2) * depth.daily_volatility * square_root(days)
+        slope = self._rules.impact_slope_max(depth)
         if self._cut_off:
             return slope * size
         within = min(size, days * depth.daily_volume_usd)

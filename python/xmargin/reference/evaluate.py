@@ -1,5 +1,6 @@
 """The whole: one snapshot in, both truths and the order out."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from xmargin.reference.book import AavePosition, AaveUser, Book
 from xmargin.reference.order import Due, liquidation_order
 from xmargin.reference.scenarios import Model
 from xmargin.reference.unified import PortfolioMargin, margin_of
+from xmargin.reference.unified_history import History, Returns
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,17 @@ class Evaluation:
     order: tuple[Due, ...]
 
 
-def evaluate(parameters: str, book: Book) -> Evaluation:
-    """Venue truth, unified truth and liquidation order; ``parameters`` is JSON, range-checked."""
+def evaluate(parameters: str, book: Book, returns: Returns | None = None) -> Evaluation:
+    """Venue truth, unified truth and liquidation order; ``parameters`` is JSON, range-checked.
+
+    Without ``returns``, or parameters that ask for historical shortfall, the grid stands alone.
+    """
     model = Model.over(parameters, (base.asset for base in book.bases.values()))
+    history = _history(parameters, returns, model)
     users = dict(_users(book))
     venue_accounts = {account: _account_data(book, user) for account, user in users.items()}
     held = frozenset(account for account, user in users.items() if _is_held(book, user))
-    portfolios = tuple(margin_of(book, p, model) for p in book.portfolios)
+    portfolios = tuple(margin_of(book, p, model, history) for p in book.portfolios)
     known = {account: data for account, data in venue_accounts.items() if data is not None}
     return Evaluation(
         scenarios=tuple(scenario.name for scenario in model.scenarios),
@@ -40,6 +46,13 @@ def evaluate(parameters: str, book: Book) -> Evaluation:
         portfolios=portfolios,
         order=tuple(liquidation_order(known, held, portfolios)),
     )
+
+
+def _history(parameters: str, returns: Returns | None, model: Model) -> History | None:
+    tree = json.loads(parameters)
+    if returns is None or "historical_es" not in tree:
+        return None
+    return History(tree, returns, model)
 
 
 def _users(book: Book) -> Iterator[tuple[str, AaveUser]]:

@@ -50,19 +50,19 @@ def historical_margin(
 ) -> HistoricalMargin:
     """The margin over returns of the same days, oldest first."""
     with localcontext(_CONTEXT):
-        raw = {f: [_grown(r) for r in log_returns[f]] for f in deltas_usd}
-        filtered = {f: _rescaled(model, log_returns[f]) for f in deltas_usd}
-        tail = tail_of(_profits(filtered, deltas_usd), model.confidence)
-        total = _profits(raw, deltas_usd)
+        raw = {f: [grown(r) for r in log_returns[f]] for f in deltas_usd}
+        filtered = {f: rescaled(model, log_returns[f]) for f in deltas_usd}
+        tail = tail_of(profits_of(filtered, deltas_usd), model.confidence)
+        total = profits_of(raw, deltas_usd)
         whole = tail_of(total, model.confidence)
-        stressed = _worst_window(model, total)
+        stressed = worst_window(model, total)
         blend = (1 - model.stress_weight) * tail.es + model.stress_weight * stressed.es
         floor = model.floor * whole.es
         requirement = max(blend, floor, Decimal(0))
         contributions = {}
         for factor, delta in deltas_usd.items():
-            parts = [-delta * _mean(tail, filtered[factor])]
-            parts += [-delta * _mean(one, raw[factor]) for one in (stressed, whole)]
+            parts = [-delta * mean_move(tail, filtered[factor])]
+            parts += [-delta * mean_move(one, raw[factor]) for one in (stressed, whole)]
             weights = (1 - model.stress_weight, model.stress_weight, Decimal(0))
             if floor > blend:
                 weights = (Decimal(0), Decimal(0), model.floor)
@@ -74,11 +74,12 @@ def historical_margin(
         return HistoricalMargin(tail, stressed, whole, requirement, contributions)
 
 
-def _grown(log_return: Decimal) -> Decimal:
+def grown(log_return: Decimal) -> Decimal:
+    """The relative move of a log return."""
     return log_return.exp() - 1
 
 
-def _rescaled(model: HistoricalModel, returns: Sequence[Decimal]) -> list[Decimal]:
+def rescaled(model: HistoricalModel, returns: Sequence[Decimal]) -> list[Decimal]:
     """Each return after the seed, at the volatility forecast for the day after the last."""
     seed = returns[: model.seed_days]
     variance = sum((r * r for r in seed), Decimal(0)) / model.seed_days
@@ -90,13 +91,14 @@ def _rescaled(model: HistoricalModel, returns: Sequence[Decimal]) -> list[Decima
     moves = []
     for value, then in zip(returns[model.seed_days :], volatility, strict=True):
         ratio = min(max(tomorrow / then, 1 / model.scale_max), model.scale_max)
-        moves.append(_grown(min(max(value * ratio, -_LOG_RETURN_MAX), _LOG_RETURN_MAX)))
+        moves.append(grown(min(max(value * ratio, -_LOG_RETURN_MAX), _LOG_RETURN_MAX)))
     return moves
 
 
-def _profits(
+def profits_of(
     moves: Mapping[str, Sequence[Decimal]], deltas_usd: Mapping[str, Decimal]
 ) -> list[Decimal]:
+    """The P&L of each day (USD)."""
     days = range(len(next(iter(moves.values()))))
     return [sum((deltas_usd[f] * moves[f][day] for f in moves), Decimal(0)) for day in days]
 
@@ -117,7 +119,8 @@ def tail_of(profits: Sequence[Decimal], confidence: Fraction) -> Tail:
         return Tail(-profits[worst[-1]], es, weights)
 
 
-def _worst_window(model: HistoricalModel, profits: Sequence[Decimal]) -> Tail:
+def worst_window(model: HistoricalModel, profits: Sequence[Decimal]) -> Tail:
+    """The tail of the window with the largest ES, the earliest of equal ones."""
     length = model.stress_days
     tails = [
         (first, tail_of(profits[first : first + length], model.confidence))
@@ -128,5 +131,6 @@ def _worst_window(model: HistoricalModel, profits: Sequence[Decimal]) -> Tail:
     return Tail(worst.var, worst.es, shifted)
 
 
-def _mean(tail: Tail, moves: Sequence[Decimal]) -> Decimal:
+def mean_move(tail: Tail, moves: Sequence[Decimal]) -> Decimal:
+    """The mean move over a tail, by its weights."""
     return sum((weight * moves[row] for row, weight in tail.weights), Decimal(0))

@@ -5,7 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from math import isqrt
 from typing import Any
+
+_ROOT_BITS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,7 @@ class Factors:
     mobility: Fraction = Fraction(0)
     liquidity: Fraction = Fraction(0)
     concentration: Fraction = Fraction(0)
+    shortfall: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,10 @@ class Contingencies:
     def depth(self, asset: str) -> Depth | None:
         """The market of an asset; ``None`` where nothing is charged for size."""
         return self.depths.get(asset, self.default_depth)
+
+    def impact_slope_max(self, depth: "Depth") -> Fraction:
+        """What one more USD of a position costs at most to trade, at rate 1."""
+        return Fraction(3, 2) * depth.daily_volatility * square_root(self.days_max)
 
     def chain(self, chain: str) -> Fraction:
         """The fraction of a chain: its own, else its namespace's, else nothing."""
@@ -77,6 +85,7 @@ class Parameters:
             mobility=self._rate("mobility", kind),
             liquidity=self._rate("liquidity", kind),
             concentration=Fraction(self._size.get("concentration", {}).get(kind, 0)),
+            shortfall=self._rate("historical_es", kind),
         )
 
     def _rate(self, section: str, kind: str) -> Fraction:
@@ -146,6 +155,14 @@ class Model:
             scenarios=tuple(parsed.scenarios(assets)),
             contingencies=parsed.contingencies(),
         )
+
+
+def square_root(value: Fraction) -> Fraction:
+    """The square root, a fraction within 2^-79 of it (relative)."""
+    # Widening by an even power keeps as many bits of small values as of large ones.
+    shift = 2 * max(0, _ROOT_BITS - value.numerator.bit_length() + value.denominator.bit_length())
+    scaled = (value.numerator << shift) // value.denominator
+    return Fraction(isqrt(scaled), 1 << (shift // 2))
 
 
 def _fractions(entries: Mapping[str, str]) -> dict[str, Fraction]:

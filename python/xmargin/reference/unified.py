@@ -1,7 +1,7 @@
 """The unified margin in exact fractions, written from ``docs/margin-model.md``."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -9,6 +9,7 @@ from xmargin.reference.book import Base, Book, Portfolio
 from xmargin.reference.contingencies import CONTINGENCIES, Holding, Stock
 from xmargin.reference.positions import Counting, Position, positions_of, reverts
 from xmargin.reference.scenarios import Factors, Model, Scenario
+from xmargin.reference.unified_history import GroupTail, History
 
 _ZERO = Fraction(0)
 _ONE = Fraction(1)
@@ -21,13 +22,18 @@ class Requirement:
     """What one kind of margin asks for (USD).
 
     ``scenario`` is the index of the one that binds, ``excesses`` what each would leave;
-    ``components`` sum to the margin.
+    ``components`` sum to the margin. The tail of the history, if there is one, is the last of
+    them; ``tail_day`` is its worst day, ``decided_by`` how near (USD) another tail is.
     """
 
     margin: Fraction = _ZERO
+    grid_loss: Fraction = _ZERO
+    historical_es: Fraction | None = None
     components: Mapping[str, Fraction] = field(default_factory=lambda: dict(_NO_COMPONENTS))
     scenario: int | None = None
     excesses: tuple[Fraction, ...] = ()
+    tail_day: int | None = None
+    decided_by: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,17 @@ class _Group:
         ) - sum(self.value_of_base.values(), _ZERO)
         holdings = [self._holding(p) for p in self.positions if p.token in self.priced_tokens]
         self.stock = Stock(holdings, model.contingencies, cut_off=cut_off)
+        self._tail: GroupTail | None = None
+
+    def tail(self, history: History) -> GroupTail:
+        """The tail of the group's own net positions."""
+        if self._tail is None:
+            net: dict[str, Fraction] = {}
+            for base, value in self.value_of_base.items():
+                asset = self.book.bases[base].asset
+                net[asset] = net.get(asset, _ZERO) + value
+            self._tail = history.tail(net)
+        return self._tail
 
     def _holding(self, position: Position) -> Holding:
         base, token = self.base(position.token), position.token
@@ -172,7 +189,7 @@ class _Group:
 
     def components(self, scenario: Scenario, factors: Factors) -> dict[str, Fraction]:
         """What each takes, one after the other; they sum to all that is taken."""
-        key = scenario.name, factors
+        key = scenario.name, factors  # the tail's name is no scenario's of the grid
         if key not in self._components:
             self._components[key] = self._component_parts(scenario, factors)
         return self._components[key]
@@ -233,8 +250,10 @@ def _end(base: Base, quantity: Fraction) -> Fraction:
     return base.low if quantity > 0 else base.high
 
 
-def margin_of(book: Book, portfolio: Portfolio, model: Model) -> PortfolioMargin:
-    """The unified truth of one portfolio."""
+def margin_of(
+    book: Book, portfolio: Portfolio, model: Model, history: History | None = None
+) -> PortfolioMargin:
+    """The unified truth of one portfolio; without a history the grid stands alone."""
     positions = positions_of(book, portfolio)
     groups = _groups(book, positions, model)
     refused = _is_refused(book, portfolio, positions, groups)
@@ -247,7 +266,7 @@ def margin_of(book: Book, portfolio: Portfolio, model: Model) -> PortfolioMargin
         for t in group.net
     )
     owes = refused or any(p.debt and p.units for group in groups for p in group.positions)
-    margin = None if refused else _margin(groups, model, owes=owes)
+    margin = None if refused else _margin(groups, model, history, owes=owes)
     return PortfolioMargin(
         portfolio=portfolio.id,
         margin=margin,
@@ -255,7 +274,7 @@ def margin_of(book: Book, portfolio: Portfolio, model: Model) -> PortfolioMargin
         held=owns_unpriced or rests_on_hold,
         partial=owns_unpriced or _has_unread_part(book, portfolio, positions),
         positions=tuple(positions),
-        contributions=tuple(_contributions(book, positions, groups, margin, model)),
+        contributions=tuple(_contributions(book, positions, groups, margin, model, history)),
     )
 
 
@@ -298,9 +317,9 @@ def _has_unread_part(book: Book, portfolio: Portfolio, positions: list[Position]
     return at_fault or any(book.cut_off[account.chain] for account in portfolio.accounts)
 
 
-def _margin(groups: list[_Group], model: Model, *, owes: bool) -> Margin:
+def _margin(groups: list[_Group], model: Model, history: History | None, *, owes: bool) -> Margin:
     def requirement(factors: Factors) -> Requirement:
-        return _requirement(groups, model, factors) if owes else Requirement()
+        return _requirement(groups, model, history, factors) if owes else Requirement()
 
     return Margin(
         equity=sum((group.capped(group.equity) for group in groups), _ZERO),
@@ -314,28 +333,66 @@ def _margin(groups: list[_Group], model: Model, *, owes: bool) -> Margin:
     )
 
 
-def _requirement(groups: list[_Group], model: Model, factors: Factors) -> Requirement:
+_Stress = Callable[[_Group], tuple[Scenario, Factors]]
+"""What each group is held against: the same scenario for all, or each one's own tail."""
+
+
+def _stresses(model: Model, history: History | None, factors: Factors) -> list[_Stress]:
+    """The scenarios of the grid, then the tail."""
+
+    def of_grid(scenario: Scenario) -> _Stress:
+        return lambda _: (scenario, factors)
+
+    stresses = [of_grid(scenario) for scenario in model.scenarios]
+    if history is not None:
+        of_tail = replace(factors, loss=factors.shortfall)
+        stresses.append(lambda group: (group.tail(history).scenario, of_tail))
+    return stresses
+
+
+def _requirement(
+    groups: list[_Group], model: Model, history: History | None, factors: Factors
+) -> Requirement:
     collateral = sum((group.capped(group.collateral_value) for group in groups), _ZERO)
+    stresses = _stresses(model, history, factors)
     excesses = tuple(
-        sum((group.stressed(scenario, factors) for group in groups), _ZERO)
-        for scenario in model.scenarios
+        sum((group.stressed(*stress(group)) for group in groups), _ZERO) for stress in stresses
     )
-    worst = min(range(len(excesses)), key=excesses.__getitem__)
-    of_groups = [group.components(model.scenarios[worst], factors) for group in groups]
+
+    def losses(at: int) -> dict[str, Fraction]:
+        of_groups = [group.components(*stresses[at](group)) for group in groups]
+        return {name: sum((g[name] for g in of_groups), _ZERO) for name in COMPONENTS}
+
+    def worst_of(count: int) -> int:
+        return min(range(count), key=excesses.__getitem__)
+
+    worst, worst_of_grid = worst_of(len(excesses)), worst_of(len(model.scenarios))
+    tails = [] if history is None else [group.tail(history) for group in groups]
+    deepest = min(zip(groups, tails, strict=False), key=_tail_pnl, default=None)
     return Requirement(
         margin=collateral - excesses[worst],
-        components={name: sum((g[name] for g in of_groups), _ZERO) for name in COMPONENTS},
+        grid_loss=losses(worst_of_grid)["scenario_loss"],
+        historical_es=losses(len(stresses) - 1)["scenario_loss"] if tails else None,
+        components=losses(worst),
         scenario=worst,
         excesses=excesses,
+        tail_day=None if deepest is None else deepest[1].worst_day,
+        decided_by=min((t.decided_by for t in tails if t.decided_by is not None), default=None),
     )
 
 
-def _contributions(
+def _tail_pnl(one: tuple[_Group, GroupTail]) -> Fraction:
+    group, tail = one
+    return group.pnl(tail.scenario)
+
+
+def _contributions(  # noqa: PLR0917 - what a portfolio is and what it is held against
     book: Book,
     positions: list[Position],
     groups: list[_Group],
     margin: Margin | None,
     model: Model,
+    history: History | None,
 ) -> Iterable[Contribution]:
     group_of: Mapping[int, _Group] = {id(p): group for group in groups for p in group.positions}
     for position in positions:
@@ -353,7 +410,8 @@ def _contributions(
         ) -> Fraction:
             if requirement.scenario is None:
                 return _ZERO
-            return group.contribution(position, model.scenarios[requirement.scenario], factors)
+            stress = _stresses(model, history, factors)[requirement.scenario]
+            return group.contribution(position, *stress(group))
 
         yield Contribution(
             value=value,

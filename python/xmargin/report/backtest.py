@@ -21,7 +21,8 @@ from xmargin.engine.statistical import (
 from xmargin.errors import EngineError
 from xmargin.model import RiskParameters
 from xmargin.params import parse_parameters
-from xmargin.report.series import date_of, joint
+from xmargin.params.return_rows import date_of
+from xmargin.report.series import joint
 
 TOGETHER = "all together"
 SIDES = {"long": 1.0, "short": -1.0}

@@ -1,27 +1,16 @@
 """Daily log returns from CSV files: ``date,log_return``, one file a factor."""
 
-import csv
-import re
-from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
 
 from xmargin.engine.statistical import ReturnSeries
 from xmargin.errors import InvalidArgumentError
+from xmargin.params.return_rows import ReturnFile, date_of, day_in, log_return_in
 
-_EPOCH = date(1970, 1, 1)
 _COLUMNS = ("date", "log_return")
+_EXAMPLE = "2020-03-12,-0.4647 for a fall of 37 %"
 _SUFFIX = "_log_returns"
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-"""As a spreadsheet writes one: ``float`` would also take ``1_000``, ``nan`` and Arabic digits."""
-_LOG_RETURN_MAX = 10.0
-"""The core's own bound; here a value beyond it is told with its file and line."""
-
-
-def date_of(day: int) -> date:
-    """The date of a day counted from 1970-01-01."""
-    return _EPOCH + timedelta(days=day)
 
 
 def read_series(path: Path) -> list[ReturnSeries]:
@@ -49,49 +38,17 @@ def _factor(path: Path) -> str:
 
 
 def _read_file(path: Path) -> ReturnSeries:
-    try:
-        text = path.read_text("utf-8-sig")  # with the mark that spreadsheets put first, or without
-    except (OSError, UnicodeDecodeError) as fault:
-        raise _fault(f"{path}: cannot be read: {fault}") from fault
-    rows = csv.reader(text.splitlines())
-    try:
-        return_of = _read_rows(rows)
-    except (csv.Error, ValueError) as fault:
-        line = max(rows.line_num, 1)
-        raise _fault(
-            f"{path}: line {line}: {fault}; write 2020-03-12,-0.4647 for a fall of 37 %"
-        ) from fault
-    if not return_of:
-        raise _fault(f"{path}: holds no return; give a line a day, such as 2020-03-12,-0.4647")
-    return ReturnSeries(_factor(path), tuple(return_of), tuple(return_of.values()))
-
-
-def _read_rows(rows: Iterator[list[str]]) -> dict[int, float]:
-    headings = next(rows, [])
-    if any(headings.count(column) != 1 for column in _COLUMNS):
-        raise ValueError("is not date,log_return; both are wanted, by commas")
+    file = ReturnFile(path, _COLUMNS, _EXAMPLE)
     return_of: dict[int, float] = {}
-    for row in filter(None, rows):
-        day, value = _read_row(headings, row)
-        if day in return_of:
-            raise ValueError(f"{date_of(day)} is there twice")
-        return_of[day] = value
-    return return_of
-
-
-def _read_row(headings: Sequence[str], row: Sequence[str]) -> tuple[int, float]:
-    # One field more is a decimal comma: what stands before it is another number.
-    if len(row) != len(headings):
-        raise ValueError(f"has {len(row)} fields where line 1 has {len(headings)}")
-    fields = dict(zip(headings, row, strict=True))
-    day = date.fromisoformat(fields["date"].strip())
-    written = fields["log_return"].strip()
-    if not _NUMBER.fullmatch(written):
-        raise ValueError(f"log_return {written[:40]!r} is no decimal")
-    value = float(written)
-    if abs(value) > _LOG_RETURN_MAX:
-        raise ValueError(f"log_return {value} is not in [-10, 10]")
-    return (day - _EPOCH).days, value
+    for fields in file.rows():
+        with file.naming_line():
+            day, value = day_in(fields), float(log_return_in(fields))
+            if day in return_of:
+                raise ValueError(f"{date_of(day)} is there twice")
+            return_of[day] = value
+    if not return_of:
+        raise file.fault("holds no return; give a line a day, such as 2020-03-12,-0.4647")
+    return ReturnSeries(_factor(path), tuple(return_of), tuple(return_of.values()))
 
 
 def joint(series: Sequence[ReturnSeries]) -> list[ReturnSeries]:

@@ -5,23 +5,26 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from xmargin.config import Config
-from xmargin.engine import check_parameters
-from xmargin.model import RiskParameters
+from xmargin.engine import check_parameters, check_returns
+from xmargin.model import FactorReturns, RiskParameters
 from xmargin.params import load_parameters
+from xmargin.params.returns import load_returns
 from xmargin.reading.base import ClockMs
 from xmargin.spine import Spine
 
 
 @asynccontextmanager
 async def open_spine(config: Config, tape: Path, clock_ms: ClockMs) -> AsyncIterator[Spine]:
-    """The spine on ``tape``, told what ``config`` watches and by which risk parameters.
+    """The spine on ``tape``, told what ``config`` watches and by which parameters and returns.
 
     Raises:
         ParameterError: ``risk.parameters`` is no parameter set, or a value is out of range.
+        ConfigError: ``risk.returns`` cannot be used.
         TapeError: the tape is damaged or another process writes it.
     """
     parameters = checked_parameters(config)
-    spine = await Spine.open(tape, config.registry(), parameters, clock_ms)
+    returns = checked_returns(config, parameters)
+    spine = await Spine.open(tape, config.registry(), parameters, clock_ms, returns)
     try:
         yield spine
     finally:
@@ -37,3 +40,16 @@ def checked_parameters(config: Config) -> RiskParameters:
     parameters = load_parameters(config.risk.parameters)
     check_parameters(parameters)
     return parameters
+
+
+def checked_returns(config: Config, parameters: RiskParameters) -> FactorReturns:
+    """The factor returns that ``config`` names, enough of them for ``parameters``; or none.
+
+    Raises:
+        ConfigError: the file cannot be read, a line is wrong, or there is too little in it.
+    """
+    if config.risk.returns is None:
+        return FactorReturns()
+    returns = load_returns(config.risk.returns)
+    check_returns(parameters, returns)
+    return returns

@@ -11,6 +11,7 @@ from xmargin.wire import from_message, to_message
 _FACT_FIELDS: dict[type, str] = {
     model.Registry: "registry",
     model.RiskParameters: "risk_parameters",
+    model.FactorReturns: "factor_returns",
     model.ClockTick: "clock_tick",
     model.ChainHead: "chain_head",
     model.ChainReorg: "chain_reorg",

@@ -561,7 +561,9 @@ class MarginComponent(_message.Message):
     MAINTENANCE_FIELD_NUMBER: _builtins.int
     INITIAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """scenario_loss, wrapped_depeg, venue_risk, mobility, liquidity or concentration."""
+    """scenario_loss, wrapped_depeg, venue_risk, mobility, liquidity or concentration; of scenario
+    losses grid or historical_es.
+    """
     @_builtins.property
     def maintenance(self) -> _decimal_pb2.Decimal:
         """Its part in the maintenance margin."""
@@ -609,6 +611,8 @@ class PortfolioHealth(_message.Message):
     POSITIONS_FIELD_NUMBER: _builtins.int
     COMPONENTS_FIELD_NUMBER: _builtins.int
     ORACLE_CONFIDENCE_FIELD_NUMBER: _builtins.int
+    SCENARIO_LOSSES_FIELD_NUMBER: _builtins.int
+    SCENARIO_NOTE_FIELD_NUMBER: _builtins.int
     portfolio: _builtins.str
     """Portfolio id."""
     label: _builtins.str
@@ -620,7 +624,13 @@ class PortfolioHealth(_message.Message):
     partial: _builtins.bool
     """Whether a part of it could not be read or priced."""
     worst_scenario: _builtins.str
-    """The scenario that binds; empty when nothing is required."""
+    """What binds for maintenance: a scenario of the grid, or the tail of the factors' history
+    ("historical ES, 97.5 %, worst day 2020-03-12"); empty when nothing is required.
+    """
+    scenario_note: _builtins.str
+    """Why the grid stands alone, or which assets have no factor returns; empty when neither, and in
+    the SUMMARY view.
+    """
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which part, and why."""
@@ -673,6 +683,12 @@ class PortfolioHealth(_message.Message):
         collateral_value. Absent when REFUSED.
         """
 
+    @_builtins.property
+    def scenario_losses(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarginComponent]:
+        """What the scenario loss is the worse of: grid, and historical_es where there are factor returns.
+        Empty when nothing is required, and in the SUMMARY view.
+        """
+
     def __init__(
         self,
         *,
@@ -694,10 +710,12 @@ class PortfolioHealth(_message.Message):
         positions: _abc.Iterable[Global___PositionHealth] | None = ...,
         components: _abc.Iterable[Global___MarginComponent] | None = ...,
         oracle_confidence: _decimal_pb2.Decimal | None = ...,
+        scenario_losses: _abc.Iterable[Global___MarginComponent] | None = ...,
+        scenario_note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["collateral_value", b"collateral_value", "equity", b"equity", "health_factor", b"health_factor", "initial_excess", b"initial_excess", "initial_margin", b"initial_margin", "maintenance_excess", b"maintenance_excess", "maintenance_margin", b"maintenance_margin", "oracle_confidence", b"oracle_confidence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "collateral_value", b"collateral_value", "components", b"components", "equity", b"equity", "flags", b"flags", "health_factor", b"health_factor", "initial_excess", b"initial_excess", "initial_margin", b"initial_margin", "label", b"label", "maintenance_excess", b"maintenance_excess", "maintenance_margin", b"maintenance_margin", "oracle_confidence", b"oracle_confidence", "partial", b"partial", "portfolio", b"portfolio", "positions", b"positions", "status", b"status", "verdict", b"verdict", "worst_scenario", b"worst_scenario"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "collateral_value", b"collateral_value", "components", b"components", "equity", b"equity", "flags", b"flags", "health_factor", b"health_factor", "initial_excess", b"initial_excess", "initial_margin", b"initial_margin", "label", b"label", "maintenance_excess", b"maintenance_excess", "maintenance_margin", b"maintenance_margin", "oracle_confidence", b"oracle_confidence", "partial", b"partial", "portfolio", b"portfolio", "positions", b"positions", "scenario_losses", b"scenario_losses", "scenario_note", b"scenario_note", "status", b"status", "verdict", b"verdict", "worst_scenario", b"worst_scenario"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

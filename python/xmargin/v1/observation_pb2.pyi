@@ -149,6 +149,7 @@ class Observation(_message.Message):
     OBSERVED_AT_MS_FIELD_NUMBER: _builtins.int
     REGISTRY_FIELD_NUMBER: _builtins.int
     RISK_PARAMETERS_FIELD_NUMBER: _builtins.int
+    FACTOR_RETURNS_FIELD_NUMBER: _builtins.int
     CLOCK_TICK_FIELD_NUMBER: _builtins.int
     CHAIN_HEAD_FIELD_NUMBER: _builtins.int
     CHAIN_REORG_FIELD_NUMBER: _builtins.int
@@ -176,6 +177,10 @@ class Observation(_message.Message):
     @_builtins.property
     def risk_parameters(self) -> Global___RiskParameters:
         """An approved set of risk parameters."""
+
+    @_builtins.property
+    def factor_returns(self) -> Global___FactorReturns:
+        """Daily returns of what scenarios move."""
 
     @_builtins.property
     def clock_tick(self) -> Global___ClockTick:
@@ -226,6 +231,7 @@ class Observation(_message.Message):
         observed_at_ms: _builtins.int = ...,
         registry: Global___Registry | None = ...,
         risk_parameters: Global___RiskParameters | None = ...,
+        factor_returns: Global___FactorReturns | None = ...,
         clock_tick: Global___ClockTick | None = ...,
         chain_head: Global___ChainHead | None = ...,
         chain_reorg: Global___ChainReorg | None = ...,
@@ -237,11 +243,11 @@ class Observation(_message.Message):
         aave_v3_e_mode: Global___AaveV3EMode | None = ...,
         aave_v3_account: Global___AaveV3Account | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "feed_round", b"feed_round", "registry", b"registry", "risk_parameters", b"risk_parameters", "token_balance", b"token_balance", "token_state", b"token_state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "registry", b"registry", "risk_parameters", b"risk_parameters", "token_balance", b"token_balance", "token_state", b"token_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain", b"chain", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "feed_round", b"feed_round", "observed_at_ms", b"observed_at_ms", "registry", b"registry", "risk_parameters", b"risk_parameters", "source", b"source", "token_balance", b"token_balance", "token_state", b"token_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain", b"chain", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "observed_at_ms", b"observed_at_ms", "registry", b"registry", "risk_parameters", b"risk_parameters", "source", b"source", "token_balance", b"token_balance", "token_state", b"token_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["registry", "risk_parameters", "clock_tick", "chain_head", "chain_reorg", "chain_status", "feed_round", "token_state", "token_balance", "aave_v3_reserve", "aave_v3_e_mode", "aave_v3_account"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["registry", "risk_parameters", "factor_returns", "clock_tick", "chain_head", "chain_reorg", "chain_status", "feed_round", "token_state", "token_balance", "aave_v3_reserve", "aave_v3_e_mode", "aave_v3_account"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -737,6 +743,70 @@ class RiskParameters(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RiskParameters: _TypeAlias = RiskParameters  # noqa: Y015
+
+@_typing.final
+class FactorReturns(_message.Message):
+    """Daily log returns of assets over the same days; without days there are none (any more). At most
+    256 assets over 10,000 days.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    ASSETS_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Where they are from: a file's name."""
+    @_builtins.property
+    def days(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Days from 1970-01-01, ascending; a return covers the time since the day before it here."""
+
+    @_builtins.property
+    def assets(self) -> _containers.RepeatedCompositeFieldContainer[Global___AssetReturns]:
+        """Assets by name."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        days: _abc.Iterable[_builtins.int] | None = ...,
+        assets: _abc.Iterable[Global___AssetReturns] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assets", b"assets", "days", b"days", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FactorReturns: _TypeAlias = FactorReturns  # noqa: Y015
+
+@_typing.final
+class AssetReturns(_message.Message):
+    """The returns of one asset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_FIELD_NUMBER: _builtins.int
+    LOG_RETURNS_FIELD_NUMBER: _builtins.int
+    asset: _builtins.str
+    """The asset, as tokens name it."""
+    @_builtins.property
+    def log_returns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """A decimal in [-10, 10] for each day."""
+
+    def __init__(
+        self,
+        *,
+        asset: _builtins.str = ...,
+        log_returns: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "log_returns", b"log_returns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssetReturns: _TypeAlias = AssetReturns  # noqa: Y015
 
 @_typing.final
 class Registry(_message.Message):

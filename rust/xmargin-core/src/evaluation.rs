@@ -6,7 +6,7 @@ use crate::book::positions::Positions;
 use crate::book::tables::{Book, Table};
 use crate::liquidation::order::{Entry, liquidation_order};
 use crate::model::parameters::Parameters;
-use crate::model::unified::{Contributions, PortfolioMargin, UnifiedModel};
+use crate::model::unified::{Contributions, FactorHistory, PortfolioMargin, UnifiedModel};
 
 /// What [`evaluate`] answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,17 +29,23 @@ pub struct Evaluation {
 /// own contract's arithmetic would revert is marked so and its portfolio refused; the others are
 /// not touched by it.
 ///
+/// Without `history` the scenario loss is the grid's alone.
+///
 /// # Errors
 /// [`Error::Input`] when the tables contradict themselves or one another, [`Error::Parameter`] when
 /// the scenarios cannot be expanded.
-pub fn evaluate(parameters: &Parameters, book: &Book) -> Result<Evaluation, Error> {
+pub fn evaluate(
+    parameters: &Parameters,
+    book: &Book,
+    history: Option<&FactorHistory>,
+) -> Result<Evaluation, Error> {
     book.validate()?;
     let balances = book.aave_balances();
     let venue_accounts = book.venue_accounts(&balances);
     let positions = book.positions(&balances);
-    let model = UnifiedModel::new(parameters, book)?;
+    let model = UnifiedModel::new(parameters, book, history)?;
     let unknowable = unknowable_portfolios(book, &venue_accounts);
-    let (portfolios, contributions) = model.margins(book, &positions, &unknowable);
+    let (portfolios, contributions) = model.margins(book, &positions, &unknowable)?;
     let order = liquidation_order(
         &venue_accounts,
         &book.accounts,

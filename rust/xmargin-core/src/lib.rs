@@ -77,7 +77,7 @@
 //!     },
 //!     ..Book::default()
 //! };
-//! let margin = evaluate(&parameters, &book)?.portfolios[0].margin.expect("all prices are there");
+//! let margin = evaluate(&parameters, &book, None)?.portfolios[0].margin.expect("all prices are there");
 //! assert_eq!(margin.equity, 2000.0);
 //! assert_eq!(margin.collateral_value, 1990.0 * 0.9);
 //! assert_eq!(margin.maintenance_excess(), margin.collateral_value);

@@ -11,7 +11,7 @@ use xmargin_core::model::contingency::{
     CONCENTRATION, LIQUIDITY, MOBILITY, VENUE_RISK, WRAPPED_DEPEG,
 };
 use xmargin_core::model::parameters::Parameters;
-use xmargin_core::model::unified::{Margin, PortfolioMargin};
+use xmargin_core::model::unified::{Margin, PortfolioMargin, Stress};
 use xmargin_core::num::U256;
 use xmargin_core::num::fixed::RAY;
 use xmargin_core::{Error, Evaluation, evaluate};
@@ -138,7 +138,7 @@ fn add_debt(positions: &mut AavePositions, user: u32, reserve: u32, amount: u64)
 }
 
 fn evaluated(book: &Book) -> Result<Evaluation, Error> {
-    evaluate(&Parameters::parse(PARAMETERS)?, book)
+    evaluate(&Parameters::parse(PARAMETERS)?, book, None)
 }
 
 fn only_portfolio(book: &Book) -> Result<PortfolioMargin, Error> {
@@ -167,7 +167,11 @@ fn collateral_is_valued_low_and_debt_high() -> Result<(), Error> {
     // ETH +1 costs a quarter of the debt; the initial factor takes half as much again.
     assert_money(margin.maintenance.margin, 625.0);
     assert_money(margin.initial.margin, 937.5);
-    assert_eq!(margin.maintenance.scenario, 5, "USD depeg -1");
+    assert_eq!(
+        margin.maintenance.stress,
+        Stress::Scenario(5),
+        "USD depeg -1"
+    );
     Ok(())
 }
 
@@ -178,7 +182,8 @@ fn on_a_tie_the_first_scenario_binds() -> Result<(), Error> {
     let margin = only_margin(&book)?;
     assert_money(margin.maintenance.margin, 8.0 * 960.0 / 4.0);
     assert_eq!(
-        margin.maintenance.scenario, 1,
+        margin.maintenance.stress,
+        Stress::Scenario(1),
         "crypto -1 before ETH alone -1"
     );
     Ok(())
@@ -336,7 +341,7 @@ fn with_contingencies() -> Result<Parameters, Error> {
 fn contingencies_are_charged_on_what_is_net_over_all_chains() -> Result<(), Error> {
     let mut book = empty_book();
     add_portfolio(&mut book, "p", &[(ETH, 3, 0), (ETH, 1, 1)], &[(USD, 64, 0)]);
-    let evaluation = evaluate(&with_contingencies()?, &book)?;
+    let evaluation = evaluate(&with_contingencies()?, &book, None)?;
     let required = evaluation.portfolios[0].margin.expect("priced").maintenance;
     let value = 4.0 * 960.0;
     assert_money(required.scenario_loss, value / 4.0);
@@ -356,7 +361,7 @@ fn contingencies_are_charged_on_what_is_net_over_all_chains() -> Result<(), Erro
 fn a_net_surplus_on_a_slow_chain_counts_less() -> Result<(), Error> {
     let mut book = empty_book();
     add_portfolio(&mut book, "p", &[(ETH, 4, 1)], &[(USD, 64, 0)]);
-    let evaluation = evaluate(&with_contingencies()?, &book)?;
+    let evaluation = evaluate(&with_contingencies()?, &book, None)?;
     let margin = evaluation.portfolios[0].margin.expect("priced");
     assert_money(margin.maintenance.contingencies[MOBILITY], 3840.0 / 32.0);
     assert_money(margin.oracle_confidence, 4.0 * 64.0);
@@ -372,9 +377,9 @@ fn what_hedges_a_net_position_is_paid_for_it() -> Result<(), Error> {
         &[(USD, 30_720, 0), (ETH, 2, 0)],
         &[(ETH, 18, 1)],
     );
-    let evaluation = evaluate(&with_contingencies()?, &book)?;
+    let evaluation = evaluate(&with_contingencies()?, &book, None)?;
     let required = evaluation.portfolios[0].margin.expect("priced").maintenance;
-    assert_eq!(required.scenario, 3, "crypto +1");
+    assert_eq!(required.stress, Stress::Scenario(3), "crypto +1");
     let parts = &evaluation.contributions.maintenance;
     assert!(parts[1] < 0.0, "the ETH owned covers some of what is owed");
     let total: f64 = parts.iter().sum();

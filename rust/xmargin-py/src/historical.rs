@@ -215,7 +215,7 @@ fn fit_garch<'py>(
     Ok(answer)
 }
 
-fn read_returns(table: &InputTable) -> Result<Returns, Error> {
+pub fn read_returns(table: &InputTable) -> Result<Returns, Error> {
     Returns::new(&ReturnRows {
         factor: table.column("factor")?,
         day: table.column("day")?,

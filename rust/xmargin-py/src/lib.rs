@@ -6,6 +6,7 @@ mod book;
 mod error;
 mod grid;
 mod historical;
+mod history;
 mod input;
 mod output;
 mod parametric;
@@ -20,9 +21,11 @@ use pyo3::types::PyDict;
 use pyo3_arrow::PyRecordBatch;
 use xmargin_core::model::grid::{GridModel, GridParameters};
 use xmargin_core::model::parameters::Parameters;
+use xmargin_core::model::unified;
 
 use crate::error::{table_error, to_python};
 use crate::grid::GridInputs;
+use crate::history::FactorHistory;
 use crate::input::Inputs;
 use crate::table::InputTable;
 
@@ -47,7 +50,7 @@ fn check_parameters(parameters: &str) -> PyResult<()> {
     reason = "one named argument a table, as the stub documents"
 )]
 #[pyfunction]
-#[pyo3(signature = (*, parameters, chains, bases, tokens, portfolios, accounts, balances, aave_pools, aave_reserves, aave_emodes, aave_accounts, aave_positions))]
+#[pyo3(signature = (*, parameters, chains, bases, tokens, portfolios, accounts, balances, aave_pools, aave_reserves, aave_emodes, aave_accounts, aave_positions, history=None))]
 fn evaluate<'py>(
     py: Python<'py>,
     parameters: &str,
@@ -62,7 +65,9 @@ fn evaluate<'py>(
     aave_emodes: &Bound<'py, PyAny>,
     aave_accounts: &Bound<'py, PyAny>,
     aave_positions: &Bound<'py, PyAny>,
+    history: Option<&Bound<'py, FactorHistory>>,
 ) -> PyResult<Bound<'py, PyDict>> {
+    let history = history.map(|history| &history.get().inner);
     let inputs = Inputs {
         chains: InputTable::import("chains", chains)?,
         bases: InputTable::import("bases", bases)?,
@@ -76,7 +81,7 @@ fn evaluate<'py>(
         aave_accounts: InputTable::import("aave_accounts", aave_accounts)?,
         aave_positions: InputTable::import("aave_positions", aave_positions)?,
     };
-    let batches = py.detach(|| evaluate_tables(parameters, &inputs))?;
+    let batches = py.detach(|| evaluate_tables(parameters, &inputs, history))?;
     let results = PyDict::new(py);
     for (name, batch) in batches {
         results.set_item(name, PyRecordBatch::new(batch))?;
@@ -87,10 +92,11 @@ fn evaluate<'py>(
 fn evaluate_tables(
     parameters: &str,
     inputs: &Inputs,
+    history: Option<&unified::FactorHistory>,
 ) -> PyResult<[(&'static str, RecordBatch); 4]> {
     let parameters = Parameters::parse(parameters).map_err(to_python)?;
     let book = inputs.read().map_err(to_python)?;
-    let evaluation = xmargin_core::evaluate(&parameters, &book).map_err(to_python)?;
+    let evaluation = xmargin_core::evaluate(&parameters, &book, history).map_err(to_python)?;
     output::record_batches(&book, &evaluation).map_err(|fault| table_error("results", fault))
 }
 
@@ -162,6 +168,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(pricing::fit_svi, module)?)?;
     book::register(module)?;
     historical::register(module)?;
+    history::register(module)?;
     parametric::register(module)?;
     plan::register(module)?;
     summary::register(module)?;

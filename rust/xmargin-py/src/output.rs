@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, RecordBatch, UInt8Array,
-    UInt32Array,
+    Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, Int32Array, RecordBatch,
+    UInt8Array, UInt32Array,
 };
 use arrow_schema::{ArrowError, Field, Schema};
 use xmargin_core::Evaluation;
@@ -133,6 +133,13 @@ fn portfolios(portfolios: &[PortfolioMargin]) -> Result<RecordBatch, ArrowError>
         .iter()
         .map(|row| row.margin.and_then(|m| m.health_factor()));
     let worst_scenario = portfolios.iter().map(PortfolioMargin::worst_scenario);
+    let shortfall = |read: fn(&Margin) -> Option<f64>| -> Float64Array {
+        let owing = portfolios.iter().map(|row| row.margin.filter(|_| row.owes));
+        owing.map(|margin| margin.as_ref().and_then(read)).collect()
+    };
+    let tail_day = portfolios
+        .iter()
+        .map(|row| row.margin.and_then(|margin| margin.maintenance.tail_day));
     let mut columns = Columns::default()
         .nullable("equity", number(|margin| margin.equity))
         .nullable("collateral_value", number(|margin| margin.collateral_value))
@@ -145,6 +152,24 @@ fn portfolios(portfolios: &[PortfolioMargin]) -> Result<RecordBatch, ArrowError>
         .nullable("initial_excess", number(Margin::initial_excess))
         .nullable("health_factor", health_factor.collect::<Float64Array>())
         .nullable("worst_scenario", worst_scenario.collect::<UInt32Array>())
+        .full("bound_by_tail", flag(PortfolioMargin::is_bound_by_tail))
+        .nullable("tail_day", tail_day.collect::<Int32Array>())
+        .full(
+            "grid_loss_maintenance",
+            part(&|margin| margin.maintenance.grid_loss),
+        )
+        .full(
+            "grid_loss_initial",
+            part(&|margin| margin.initial.grid_loss),
+        )
+        .nullable(
+            "historical_es_maintenance",
+            shortfall(|margin| margin.maintenance.historical_es),
+        )
+        .nullable(
+            "historical_es_initial",
+            shortfall(|margin| margin.initial.historical_es),
+        )
         .full(
             "oracle_confidence",
             part(&|margin| margin.oracle_confidence),

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
+use super::strict_json::StrictValue;
 use crate::Error;
 
 /// An object of the file with the path that leads to it; keys are taken out as they are read.
@@ -14,7 +15,7 @@ pub(super) struct Section {
 
 impl Section {
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let value = serde_json::from_str(text)
+        let StrictValue(value) = serde_json::from_str(text)
             .map_err(|fault| Error::parameter("file", format!("no JSON: {fault}")))?;
         Self::from_value("file".to_owned(), value, |_| String::new())
     }

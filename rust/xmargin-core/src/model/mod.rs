@@ -9,4 +9,5 @@ pub mod historical;
 pub mod parameters;
 pub mod parametric;
 pub mod scenario_rules;
+mod strict_json;
 pub mod unified;

@@ -16,6 +16,11 @@
 //! | `….assets.<A>`, `.default_asset` | | every asset's market: |
 //! | `….daily_volume_usd` | [1, 1e15] | V |
 //! | `….daily_volatility` | [0, 1] | σ, a standard deviation |
+//! | `historical_es` | | optional; without it the scenario loss is the grid's |
+//! | `….maintenance`, `.initial` | [1, 10], ascending | g, multiplies the expected shortfall |
+//! | `….confidence`, `.filter`, `.stress`, `.floor` | | as in [`historical`](super::historical::parameters) |
+//! | `….returns_age_days_max` | [1, 10000] | older factor returns are flagged |
+//! | `….gap_days_max` | [1, 10000] | returns over more days than this are flagged |
 //! | `venue_risk`, `mobility` | | optional; without them nothing is charged |
 //! | `….maintenance`, `.initial` | [0, 10], ascending | multiply the fractions |
 //! | `venue_risk.kinds.<K>` | [0, 1] | fraction of what is owned at venues of a kind |
@@ -26,6 +31,7 @@
 
 use super::contingency::{Amounts, ContingencyRules};
 use super::document::Section;
+use super::historical::parameters::{HistoricalParameters, count};
 use super::scenario_rules::ScenarioRules;
 use crate::Error;
 use crate::market::scenario::{AssetShock, Damping, ExpiryPnl, Rule, ScenarioGrid};
@@ -35,6 +41,8 @@ use crate::market::scenario::{AssetShock, Damping, ExpiryPnl, Rule, ScenarioGrid
 pub struct Factors {
     /// `f`: multiplies the worst scenario's loss.
     pub loss: f64,
+    /// `g`: multiplies the historical expected shortfall; 0 where the file asks for none.
+    pub shortfall: f64,
     /// Rate of each contingency.
     pub contingencies: Amounts,
 }
@@ -54,6 +62,19 @@ pub struct Parameters {
     pub initial: Factors,
     /// What the contingencies are charged on.
     pub contingencies: ContingencyRules,
+    /// How the historical expected shortfall is found; absent where the grid stands alone.
+    pub historical: Option<HistoricalRules>,
+}
+
+/// How the expected shortfall beside the grid is found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoricalRules {
+    /// Filter, confidence, stress and floor.
+    pub simulation: HistoricalParameters,
+    /// Returns whose last day is longer ago are flagged.
+    pub returns_age_days_max: usize,
+    /// Returns over more days than this are flagged.
+    pub gap_days_max: usize,
 }
 
 impl Parameters {
@@ -67,6 +88,13 @@ impl Parameters {
         let version = file.text("version")?;
         let (loss_maintenance, loss_initial) = read_pair(&mut file, "loss_factors", 1.0, 5.0)?;
         let (contingencies, rates) = ContingencyRules::read(&mut file)?;
+        let historical = file.optional("historical_es")?;
+        let historical = historical
+            .map(|section| read_historical(section, &name, &version))
+            .transpose()?;
+        let (shortfall_maintenance, shortfall_initial) = historical
+            .as_ref()
+            .map_or((0.0, 0.0), |(factors, _)| *factors);
         let rules = ScenarioRules::read(&mut file, &[])?;
         file.finish()?;
         let parameters = Self {
@@ -75,13 +103,16 @@ impl Parameters {
             rules,
             maintenance: Factors {
                 loss: loss_maintenance,
+                shortfall: shortfall_maintenance,
                 contingencies: rates.maintenance,
             },
             initial: Factors {
                 loss: loss_initial,
+                shortfall: shortfall_initial,
                 contingencies: rates.initial,
             },
             contingencies,
+            historical: historical.map(|(_, rules)| rules),
         };
         parameters.check_plain()?;
         parameters.check_depth()?;
@@ -97,6 +128,17 @@ impl Parameters {
         assets: impl IntoIterator<Item = &'a str>,
     ) -> Result<ScenarioGrid, Error> {
         self.rules.over(assets)
+    }
+
+    /// The deepest move of `asset` that historical shortfall may count with: beyond it one more USD
+    /// of the asset would be charged more than it is worth, whatever the returns say.
+    #[must_use]
+    pub fn historical_fall_max(&self, asset: &str) -> f64 {
+        let floor = self.historical.as_ref().map_or(1.0, |h| h.simulation.floor);
+        let slope = self
+            .contingencies
+            .slope_max(Some(asset), &self.initial.contingencies);
+        (slope - 1.0) / (self.initial.shortfall.max(1.0) * floor.max(1.0))
     }
 
     /// This model counts spot moves in full: what it would pass over is refused.
@@ -154,6 +196,22 @@ impl Parameters {
         );
         Err(Error::parameter(key, problem))
     }
+}
+
+fn read_historical(
+    mut section: Section,
+    name: &str,
+    version: &str,
+) -> Result<((f64, f64), HistoricalRules), Error> {
+    let maintenance = section.decimal("maintenance", 1.0..=10.0)?;
+    let initial = section.decimal("initial", maintenance..=10.0)?;
+    let rules = HistoricalRules {
+        returns_age_days_max: count(&mut section, "returns_age_days_max")?,
+        gap_days_max: count(&mut section, "gap_days_max")?,
+        simulation: HistoricalParameters::read(&mut section, name.to_owned(), version.to_owned())?,
+    };
+    section.finish()?;
+    Ok(((maintenance, initial), rules))
 }
 
 /// A value for maintenance and one, at least as large, for initial margin.

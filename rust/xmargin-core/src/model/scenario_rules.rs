@@ -5,6 +5,7 @@
 //! | `assets.<A>.class` | not empty | whose moves take the asset along |
 //! | `assets.<A>.shock` | [0, 1] | relative move at multiple 1 |
 //! | `default_asset` | as an asset | every asset that is not listed |
+//! | `scenarios[]` | 1 to 100 | the rules, in order |
 //! | `scenarios[].moves[]` | 0 to 3 | moves that happen together, in all combinations |
 //! | `….class` | one of the classes | what moves |
 //! | `….reach` | `together`, `each` | as one, or one asset after the other |
@@ -52,7 +53,7 @@ impl ScenarioRules {
             assets: read_assets(file)?,
             default_asset: read_asset(file.section("default_asset")?)?,
             rules: file
-                .sections("scenarios", 0..=RULE_COUNT_MAX)?
+                .sections("scenarios", 1..=RULE_COUNT_MAX)?
                 .into_iter()
                 .map(|rule| read_rule(rule, vol_rules))
                 .collect::<Result<_, Error>>()?,

@@ -23,6 +23,7 @@ mod returns;
 mod rolling;
 mod scenarios;
 pub mod tail;
+mod tail_moves;
 
 pub use filter::Conditional;
 pub use garch::{Garch, fit as fit_garch};
@@ -30,3 +31,4 @@ pub use margin::{Binding, Component, Holdings, Margin, Revalued, TailDay, margin
 pub use returns::{ReturnRows, Returns};
 pub use rolling::{Forecast, forecasts};
 pub use scenarios::Scenarios;
+pub use tail_moves::{TailBuffers, TailMoves, tail_moves};

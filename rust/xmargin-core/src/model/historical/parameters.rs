@@ -102,8 +102,19 @@ impl HistoricalParameters {
             let problem = format!("{model:?} must be \"historical\"");
             return Err(Error::parameter("model", problem));
         }
+        let parameters = Self::read(&mut file, name, version)?;
+        file.finish()?;
+        Ok(parameters)
+    }
+
+    /// Takes the keys from `confidence` on out of `file`, which may be a section of another file.
+    pub(in crate::model) fn read(
+        file: &mut Section,
+        name: String,
+        version: String,
+    ) -> Result<Self, Error> {
         let level = file.decimal("confidence", 0.5..=0.9999)?;
-        let confidence = Confidence::new("confidence", level)?;
+        let confidence = Confidence::new(&file.key("confidence"), level)?;
         let mut section = file.section("filter")?;
         let filter = read_filter(&mut section)?;
         let volatility_min = section.decimal("volatility_min", 1e-6..=1.0)?;
@@ -114,7 +125,6 @@ impl HistoricalParameters {
         let stress = read_stress(&mut section, confidence)?;
         section.finish()?;
         let floor = file.decimal("floor", 0.0..=2.0)?;
-        file.finish()?;
         Ok(Self {
             name,
             version,
@@ -175,7 +185,7 @@ fn read_stress(section: &mut Section, confidence: Confidence) -> Result<Stress, 
     clippy::cast_sign_loss,
     reason = "between 1 and DAY_COUNT_MAX and whole"
 )]
-fn count(section: &mut Section, name: &str) -> Result<usize, Error> {
+pub(in crate::model) fn count(section: &mut Section, name: &str) -> Result<usize, Error> {
     whole(section, name, 1.0, DAY_COUNT_MAX).map(|value| value as usize)
 }
 

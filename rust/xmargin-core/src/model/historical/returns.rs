@@ -69,6 +69,16 @@ impl Returns {
         })
     }
 
+    /// The most days from one return to the next; 0 where there are fewer than two.
+    #[must_use]
+    pub fn longest_gap_days(&self) -> i32 {
+        let steps = self
+            .days
+            .windows(2)
+            .map(|pair| pair[1].saturating_sub(pair[0]));
+        steps.max().unwrap_or_default()
+    }
+
     /// The row number of a factor.
     #[must_use]
     pub fn factor(&self, name: &str) -> Option<usize> {

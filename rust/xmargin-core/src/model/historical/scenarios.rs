@@ -82,6 +82,14 @@ impl Scenarios {
         Ok(scenarios)
     }
 
+    /// Lets no scenario move a factor by less than `least`.
+    pub fn bound_falls(&mut self, factor: usize, least: f64) {
+        let columns = [&mut self.filtered[factor], &mut self.raw[factor]];
+        for relative in columns.into_iter().flatten() {
+            *relative = relative.max(least);
+        }
+    }
+
     fn push(&mut self, returns: &[f64], forecast: &Conditional, scale_max: f64) {
         let tomorrow = forecast.volatility[returns.len()];
         let rescale = |(value, then): (&f64, &f64)| {

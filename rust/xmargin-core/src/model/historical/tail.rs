@@ -47,11 +47,11 @@ impl Tail {
     pub fn of(pnl: &[f64], confidence: Confidence) -> Result<Self, Error> {
         check_count(pnl.len(), confidence)?;
         let (whole, _) = confidence.beyond(pnl.len());
-        let mut rows: Vec<(f64, usize)> = pnl.iter().copied().zip(0..).collect();
-        rows.select_nth_unstable_by(whole, |&left, &right| worse(left, right));
-        rows.truncate(whole + 1);
-        rows.sort_unstable_by(|&left, &right| worse(left, right));
-        Ok(Self::of_worst(&rows, pnl.len(), confidence))
+        Ok(Self::of_worst(
+            &worst_rows(pnl, whole + 1),
+            pnl.len(),
+            confidence,
+        ))
     }
 
     /// From the `k + 1` worst of `count` scenarios, worst first.
@@ -86,6 +86,49 @@ impl Tail {
     }
 }
 
+/// The `count` worst P&Ls with their rows, worst first.
+///
+/// Few of the rows are ever kept: a sample says about where the last of them lies, and all that is
+/// better is passed by a single comparison. The answer does not depend on the guess.
+fn worst_rows(pnl: &[f64], count: usize) -> Vec<(f64, usize)> {
+    let by_loss = |left: &(f64, usize), right: &(f64, usize)| worse(*left, *right);
+    let up_to = |edge: f64| -> Vec<(f64, usize)> {
+        let mut kept = Vec::with_capacity(4 * count);
+        for (row, &value) in pnl.iter().enumerate() {
+            if value <= edge {
+                kept.push((value, row));
+            }
+        }
+        kept
+    };
+    let mut kept = up_to(likely_edge(pnl, count));
+    if kept.len() < count {
+        kept = pnl.iter().copied().zip(0..).collect();
+    }
+    if kept.len() > count {
+        kept.select_nth_unstable_by(count - 1, by_loss);
+        kept.truncate(count);
+    }
+    kept.sort_unstable_by(by_loss);
+    kept
+}
+
+/// A P&L that is probably not among the `count` worst, but not far from them.
+fn likely_edge(pnl: &[f64], count: usize) -> f64 {
+    const SAMPLE_COUNT: usize = 256;
+    let step = pnl.len() / SAMPLE_COUNT;
+    if step < 2 {
+        return f64::INFINITY;
+    }
+    let mut sample: Vec<f64> = pnl.iter().copied().step_by(step).collect();
+    // Half as many again as there should be, and a few for chance.
+    let place = sample.len() * count * 3 / (pnl.len() * 2) + 4;
+    if place >= sample.len() {
+        return f64::INFINITY;
+    }
+    *sample.select_nth_unstable_by(place, f64::total_cmp).1
+}
+
 fn check_count(count: usize, confidence: Confidence) -> Result<(), Error> {
     let least = confidence.count_min();
     if count >= least {
@@ -105,13 +148,34 @@ fn check_count(count: usize, confidence: Confidence) -> Result<(), Error> {
 /// The window of `length` rows in a row whose expected shortfall is largest, the earliest of equal
 /// ones: its first row, and its tail in rows of the whole.
 ///
-/// The window's P&Ls are kept sorted as it slides: one leaves, one comes.
+/// Only the worst rows of all can stand in the tail of the worst window. Those set aside (*events*)
+/// decide as soon as a window holds a whole tail of them, and no window that does not can be worse:
+/// for any level `v`, `ES ≤ v + Σ(L − v)⁺ / (n(1−α))` (Rockafellar & Uryasev 2000), here at the least of
+/// the events. Else more are set aside.
 ///
 /// # Errors
 /// [`Error::Input`] when there are fewer rows than `length`, or `length` is too short a window for
 /// the confidence.
 pub fn worst_window(
     pnl: &[f64],
+    length: usize,
+    confidence: Confidence,
+) -> Result<(usize, Tail), Error> {
+    check_count(length, confidence)?;
+    let count = confidence.beyond(pnl.len()).0 + 1;
+    let edge = worst_rows(pnl, count.min(pnl.len()))
+        .last()
+        .map_or(0.0, |last| last.0);
+    worst_window_beyond(pnl, edge, length, confidence)
+}
+
+/// [`worst_window`], where the `k + 1`-th worst P&L of all (`-VaR`) is known already.
+///
+/// # Errors
+/// As [`worst_window`].
+pub fn worst_window_beyond(
+    pnl: &[f64],
+    mut edge: f64,
     length: usize,
     confidence: Confidence,
 ) -> Result<(usize, Tail), Error> {
@@ -125,33 +189,68 @@ pub fn worst_window(
             problem,
         });
     }
-    let place = |sorted: &[(f64, usize)], item| {
-        sorted.partition_point(|&other| worse(other, item) == Ordering::Less)
-    };
-    let (whole, _) = confidence.beyond(length);
-    let mut sorted: Vec<(f64, usize)> = pnl[..length].iter().copied().zip(0..).collect();
-    sorted.sort_unstable_by(|&left, &right| worse(left, right));
-    let mut worst = (0, Tail::of_worst(&sorted[..=whole], length, confidence));
-    for first in 1..=pnl.len() - length {
-        let (leaves, comes) = (first - 1, first + length - 1);
-        let from = place(&sorted, (pnl[leaves], leaves));
-        let to = place(&sorted, (pnl[comes], comes));
-        // Between the two places everything moves by one; the rest stays where it is.
-        if from < to {
-            sorted.copy_within(from + 1..to, from);
-            sorted[to - 1] = (pnl[comes], comes);
-        } else {
-            sorted.copy_within(to..from, to + 1);
-            sorted[to] = (pnl[comes], comes);
+    let mut more = 0;
+    while more < pnl.len() {
+        let rows = pnl.iter().copied().zip(0..);
+        let events: Vec<(f64, usize)> = rows.filter(|&(value, _)| value <= edge).collect();
+        if let Some(found) = worst_window_of(&events, -edge, length, confidence) {
+            return Ok(found);
         }
-        if from.min(to) <= whole {
-            let tail = Tail::of_worst(&sorted[..=whole], length, confidence);
-            if tail.es > worst.1.es {
-                worst = (first, tail);
+        more = (2 * events.len().max(more) + 1).min(pnl.len());
+        edge = worst_rows(pnl, more)[more - 1].0;
+    }
+    let every_row: Vec<(f64, usize)> = pnl.iter().copied().zip(0..).collect();
+    match worst_window_of(&every_row, -edge, length, confidence) {
+        Some(found) => Ok(found),
+        // Only of what is no number: nothing is worse than it.
+        None => Ok((0, Tail::of(&pnl[..length], confidence)?)),
+    }
+}
+
+/// The worst window, where the events decide; always where every row is one. Events are all losses
+/// of at least `level`, in row order.
+fn worst_window_of(
+    events: &[(f64, usize)],
+    level: f64,
+    length: usize,
+    confidence: Confidence,
+) -> Option<(usize, Tail)> {
+    let (whole, rest) = confidence.beyond(length);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "no 2^53 scenarios fit in memory"
+    )]
+    let share = whole as f64 + rest;
+    let (mut worst, mut undecided): (Option<(usize, Tail)>, f64) = (None, f64::NEG_INFINITY);
+    let (mut from, mut beyond) = (0, 0.0);
+    // A window can end at an event: to begin earlier only adds to the events it holds.
+    for (at, &(value, row)) in events.iter().enumerate() {
+        beyond += -value - level;
+        let first = (row + 1).saturating_sub(length);
+        while events[from].1 < first {
+            beyond -= -events[from].0 - level;
+            from += 1;
+        }
+        // The first window is told once, at its last event.
+        let next = events.get(at + 1);
+        if row + 1 < length && next.is_some_and(|&(_, next)| next < length) {
+            continue;
+        }
+        let es_max = (level + beyond / share) + 1e-9 * (level.abs() + beyond.abs() / share);
+        if at - from < whole {
+            undecided = undecided.max(es_max);
+        } else if worst.as_ref().is_none_or(|(_, known)| es_max >= known.es) {
+            let mut rows = events[from..=at].to_vec();
+            rows.select_nth_unstable_by(whole, |&left, &right| worse(left, right));
+            rows.truncate(whole + 1);
+            rows.sort_unstable_by(|&left, &right| worse(left, right));
+            let tail = Tail::of_worst(&rows, length, confidence);
+            if worst.as_ref().is_none_or(|(_, known)| tail.es > known.es) {
+                worst = Some((first, tail));
             }
         }
     }
-    Ok(worst)
+    worst.filter(|(_, tail)| undecided < tail.es)
 }
 
 #[cfg(test)]
@@ -196,9 +295,39 @@ mod tests {
                     expected = (start, tail);
                 }
             }
-            prop_assert_eq!(first, expected.0);
-            prop_assert_eq!(found.es, expected.1.es);
-            prop_assert_eq!(found.var, expected.1.var);
+            expected.1.rows.iter_mut().for_each(|tail| tail.row += expected.0);
+            prop_assert_eq!((first, found), expected);
+        }
+
+        #[test]
+        fn a_window_of_amounts_of_any_size_is_found(
+            pnl in prop::collection::vec(prop_oneof![-1e12_f64..1e12, -1.0..1.0, Just(0.0)], 30..120),
+            length in 10_usize..30,
+        ) {
+            let (first, found) = worst_window(&pnl, length, level(0.9))?;
+            let scale = pnl.iter().fold(0.0_f64, |scale, value| scale.max(value.abs()));
+            for start in 0..=pnl.len() - length {
+                let tail = Tail::of(&pnl[start..start + length], level(0.9))?;
+                prop_assert!(tail.es <= found.es + 1e-14 * scale);
+                if start == first {
+                    prop_assert_eq!(tail.es, found.es);
+                }
+            }
+        }
+
+        #[test]
+        fn the_worst_rows_are_those_that_sorting_puts_first(
+            pnl in prop_oneof![
+                prop::collection::vec(-20_i8..20, 1..200),
+                prop::collection::vec(-100_i8..100, 500..1500),
+            ],
+            share in 1_usize..100,
+        ) {
+            let pnl: Vec<f64> = pnl.into_iter().map(f64::from).collect();
+            let count = (pnl.len() * share).div_ceil(100);
+            let mut sorted: Vec<(f64, usize)> = pnl.iter().copied().zip(0..).collect();
+            sorted.sort_unstable_by(|&left, &right| worse(left, right));
+            prop_assert_eq!(worst_rows(&pnl, count), &sorted[..count]);
         }
     }
 }

@@ -5,6 +5,8 @@ use super::super::contingency::{
 };
 use super::super::exposure::Exposure;
 use super::super::parameters::Factors;
+use super::Stress;
+use super::history::GroupTail;
 
 /// The net position of one asset of a group.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +62,8 @@ pub(super) struct Group {
     pub cut_off_chain: Option<u32>,
     pub exposure: Exposure,
     pub pnl: Vec<f64>,
+    /// The tail of its history; meaningless where there is none.
+    pub tail: GroupTail,
     /// What contingencies are charged on.
     pub amounts: Amounts,
     /// `λ_t` by place of the token: the venue fraction at which its last unit is counted.
@@ -104,9 +108,17 @@ impl Group {
         }
     }
 
-    /// Collateral value after the scenario's loss, before contingencies.
-    fn value_after(&self, scenario: usize, factors: &Factors) -> f64 {
-        self.exposure.collateral_value + factors.loss * self.pnl[scenario]
+    /// What the stress adds to the collateral value: a loss is negative.
+    fn gain(&self, stress: Stress, factors: &Factors) -> f64 {
+        match stress {
+            Stress::Scenario(scenario) => factors.loss * self.pnl[scenario],
+            Stress::Tail => factors.shortfall * self.tail.pnl,
+        }
+    }
+
+    /// Collateral value after the stress's loss, before contingencies.
+    fn value_after(&self, stress: Stress, factors: &Factors) -> f64 {
+        self.exposure.collateral_value + self.gain(stress, factors)
     }
 
     fn contingency_total(&self, factors: &Factors) -> f64 {
@@ -117,31 +129,31 @@ impl Group {
             .sum()
     }
 
-    /// What the scenario and the contingencies take from the collateral value.
-    pub fn charge(&self, scenario: usize, factors: &Factors) -> f64 {
+    /// What the stress and the contingencies take from the collateral value.
+    pub fn charge(&self, stress: Stress, factors: &Factors) -> f64 {
         let contingency = self.contingency_total(factors);
         if self.is_cut_off() {
-            let stressed = self.value_after(scenario, factors) - contingency;
+            let stressed = self.value_after(stress, factors) - contingency;
             self.collateral_value() - stressed.min(0.0)
         } else {
-            contingency - factors.loss * self.pnl[scenario]
+            contingency - self.gain(stress, factors)
         }
     }
 
-    /// The part of [`Self::charge`] that the scenario takes.
-    pub fn scenario_loss(&self, scenario: usize, factors: &Factors) -> f64 {
+    /// The part of [`Self::charge`] that the stress takes.
+    pub fn scenario_loss(&self, stress: Stress, factors: &Factors) -> f64 {
         if self.is_cut_off() {
-            self.collateral_value() - self.value_after(scenario, factors).min(0.0)
+            self.collateral_value() - self.value_after(stress, factors).min(0.0)
         } else {
-            -factors.loss * self.pnl[scenario]
+            -self.gain(stress, factors)
         }
     }
 
     /// The parts of [`Self::charge`] that are contingencies. Of a cut-off chain each takes, in
     /// order, what the chain could then still cost.
-    pub fn contingencies(&self, scenario: usize, factors: &Factors) -> Amounts {
+    pub fn contingencies(&self, stress: Stress, factors: &Factors) -> Amounts {
         let mut charged = [0.0; COUNT];
-        let mut left = self.value_after(scenario, factors);
+        let mut left = self.value_after(stress, factors);
         for (at, charged) in charged.iter_mut().enumerate() {
             let asked = factors.contingencies[at] * self.amounts[at];
             *charged = if self.is_cut_off() {
@@ -156,13 +168,13 @@ impl Group {
 
     /// The part of a position with collateral value `value` and relative move `relative` in
     /// [`Self::scenario_loss`]; sums to it exactly because both are linear.
-    pub fn loss_part(&self, value: f64, relative: f64, scenario: usize, factors: &Factors) -> f64 {
-        let loss = -factors.loss * value * relative;
+    pub fn loss_part(&self, value: f64, relative: f64, stress: Stress, factors: &Factors) -> f64 {
+        let loss = -stress.factor(factors) * value * relative;
         if !self.is_cut_off() {
             return loss;
         }
         let before = if self.counts_collateral() { value } else { 0.0 };
-        let after = if self.value_after(scenario, factors) < 0.0 {
+        let after = if self.value_after(stress, factors) < 0.0 {
             value - loss
         } else {
             0.0

@@ -16,14 +16,22 @@
 //! requirement = C_0 + Σ_g min(0, C_g) - excess
 //! ```
 //!
+//! One stress more is the tail of the factors' own history ([`FactorHistory`]): in it each group loses
+//! `g` times its own expected shortfall, and the worse of grid and tail binds.
+//!
 //! Source: `docs/margin-model.md`, which says why, and which properties follow.
 
 mod amounts;
+mod answer;
 mod group;
+mod history;
 mod workspace;
 
 use self::amounts::AmountRules;
+pub use self::answer::{Contributions, Margin, PortfolioMargin, Requirement, Stress};
 use self::group::{Group, Part};
+use self::history::AssetHistory;
+pub use self::history::FactorHistory;
 use self::workspace::Workspace;
 use super::contingency::{Amounts, COUNT};
 use super::exposure::{Exposure, hurting_price};
@@ -34,95 +42,6 @@ use crate::book::tables::{Bases, Book, Table, Tokens};
 use crate::market::scenario::ScenarioGrid;
 use crate::num::float::token_units;
 
-/// What one kind of margin asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Requirement {
-    /// The requirement in USD, at least zero.
-    pub margin: f64,
-    /// The part of it that the scenario takes.
-    pub scenario_loss: f64,
-    /// The parts of it that are contingencies, in the order of
-    /// [`NAMES`](super::contingency::NAMES); with the scenario loss they sum to it.
-    pub contingencies: Amounts,
-    /// The scenario that binds.
-    pub scenario: usize,
-}
-
-/// The numbers of a portfolio, in USD.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Margin {
-    /// Assets minus debts at the mark, before haircuts.
-    pub equity: f64,
-    /// Value after haircuts, debts subtracted.
-    pub collateral_value: f64,
-    /// Below it the portfolio is liquidatable.
-    pub maintenance: Requirement,
-    /// Below it the portfolio is called.
-    pub initial: Requirement,
-    /// Everything owed, at the mark and before netting.
-    pub gross_debt: f64,
-    /// What the ends of price ranges take from the collateral value, against the mark; it is in the
-    /// collateral value already.
-    pub oracle_confidence: f64,
-}
-
-impl Margin {
-    /// Collateral value minus maintenance margin; negative is a shortfall.
-    #[must_use]
-    pub fn maintenance_excess(&self) -> f64 {
-        self.collateral_value - self.maintenance.margin
-    }
-
-    /// Collateral value minus initial margin; negative is a shortfall.
-    #[must_use]
-    pub fn initial_excess(&self) -> f64 {
-        self.collateral_value - self.initial.margin
-    }
-
-    /// Collateral value ÷ maintenance margin; absent when nothing is required.
-    #[must_use]
-    pub fn health_factor(&self) -> Option<f64> {
-        (self.maintenance.margin > 0.0).then(|| self.collateral_value / self.maintenance.margin)
-    }
-}
-
-/// The unified truth of one portfolio.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PortfolioMargin {
-    /// The numbers; absent when none may be served.
-    pub margin: Option<Margin>,
-    /// Whether anything is owed.
-    pub owes: bool,
-    /// Whether something rests on a price on hold, or is owned without a price.
-    pub held: bool,
-    /// Whether part of the portfolio could not be counted or read.
-    pub partial: bool,
-}
-
-impl PortfolioMargin {
-    /// The scenario that binds for maintenance margin; absent when nothing is owed.
-    #[must_use]
-    pub fn worst_scenario(&self) -> Option<u32> {
-        let margin = self.margin.filter(|_| self.owes)?;
-        u32::try_from(margin.maintenance.scenario).ok()
-    }
-}
-
-/// What each position does for its portfolio, by position row, in USD.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Contributions {
-    /// Signed quantity in token units; absent without believed decimals.
-    pub quantity: Vec<Option<f64>>,
-    /// Signed value at the mark; absent without a price.
-    pub value: Vec<Option<f64>>,
-    /// Part in the collateral value.
-    pub collateral_value: Vec<f64>,
-    /// Part in the maintenance margin, contingencies included.
-    pub maintenance: Vec<f64>,
-    /// Part in the initial margin, contingencies included.
-    pub initial: Vec<f64>,
-}
-
 /// The model over one snapshot's prices and tokens.
 pub struct UnifiedModel<'a> {
     bases: &'a Bases,
@@ -132,14 +51,21 @@ pub struct UnifiedModel<'a> {
     amounts: AmountRules<'a>,
     grid: ScenarioGrid,
     grid_row_of_base: Vec<usize>,
+    history: Option<AssetHistory<'a>>,
 }
 
 impl<'a> UnifiedModel<'a> {
-    /// Expands the scenarios over the assets of `book`'s bases.
+    /// Expands the scenarios over the assets of `book`'s bases; without `history` the grid stands
+    /// alone.
     ///
     /// # Errors
-    /// As [`Parameters::scenarios`].
-    pub fn new(parameters: &'a Parameters, book: &'a Book) -> Result<Self, Error> {
+    /// As [`Parameters::scenarios`]; [`Error::Input`] when the history was made with others.
+    pub fn new(
+        parameters: &'a Parameters,
+        book: &'a Book,
+        history: Option<&'a FactorHistory>,
+    ) -> Result<Self, Error> {
+        history.map_or(Ok(()), |history| history.check(parameters))?;
         let assets = &book.bases.asset;
         let grid = parameters.scenarios(assets.iter().map(String::as_str))?;
         let grid_row_of_base = assets
@@ -152,6 +78,7 @@ impl<'a> UnifiedModel<'a> {
             maintenance: parameters.maintenance,
             initial: parameters.initial,
             amounts: AmountRules::new(&parameters.contingencies, book, &grid),
+            history: history.map(|history| AssetHistory::new(history, &grid)),
             grid,
             grid_row_of_base,
         })
@@ -165,13 +92,15 @@ impl<'a> UnifiedModel<'a> {
 
     /// Margins every portfolio. `book` must be valid; `unknowable` marks portfolios of which a
     /// venue's arithmetic left no number to serve.
-    #[must_use]
+    ///
+    /// # Errors
+    /// None that the history did not have from the start.
     pub fn margins(
         &self,
         book: &Book,
         positions: &Positions,
         unknowable: &[bool],
-    ) -> (Vec<PortfolioMargin>, Contributions) {
+    ) -> Result<(Vec<PortfolioMargin>, Contributions), Error> {
         let mut contributions = self.values_only(positions);
         let mut workspace = Workspace::default();
         let on_cut_off_chain = portfolios_on_cut_off_chains(book);
@@ -184,8 +113,8 @@ impl<'a> UnifiedModel<'a> {
                 workspace.split(rows, positions, book);
                 self.margin(&mut workspace, positions, flags, &mut contributions)
             })
-            .collect();
-        (margins, contributions)
+            .collect::<Result<_, Error>>()?;
+        Ok((margins, contributions))
     }
 
     fn margin(
@@ -194,7 +123,7 @@ impl<'a> UnifiedModel<'a> {
         positions: &Positions,
         flags: RowFlags,
         contributions: &mut Contributions,
-    ) -> PortfolioMargin {
+    ) -> Result<PortfolioMargin, Error> {
         for (group, rows) in workspace.groups_with_rows() {
             group
                 .exposure
@@ -208,18 +137,32 @@ impl<'a> UnifiedModel<'a> {
         let owns_unpriced = any(|exposure| exposure.owns_unpriced);
         let owes = any(|exposure| exposure.owes) || flags.refused;
         let refused = flags.refused || any(|exposure| exposure.owes_unpriced);
+        if owes && !refused {
+            self.fill_tails(workspace)?;
+        }
+        let groups = workspace.groups();
         let margin = (!refused).then(|| self.numbers(groups, owes));
         if let Some(margin) = &margin {
             for (group, rows) in workspace.groups_with_rows() {
                 self.contribute(group, rows, positions, margin, owes, contributions);
             }
         }
-        PortfolioMargin {
+        Ok(PortfolioMargin {
             margin,
             owes,
             held: owns_unpriced || any_held(workspace.groups()),
             partial: flags.partial || owns_unpriced,
-        }
+        })
+    }
+
+    fn fill_tails(&self, workspace: &mut Workspace) -> Result<(), Error> {
+        let Some(history) = &self.history else {
+            return Ok(());
+        };
+        let (groups, buffers) = workspace.groups_with_history_buffers();
+        groups
+            .iter_mut()
+            .try_for_each(|group| history.fill(group, &self.grid_row_of_base, buffers))
     }
 
     fn numbers(&self, groups: &[Group], owes: bool) -> Margin {
@@ -240,30 +183,39 @@ impl<'a> UnifiedModel<'a> {
         }
     }
 
-    /// The scenario that takes most, the lowest index on a tie, and what it takes.
+    /// The stress that takes most, the grid before the tail and the lowest scenario on a tie, and
+    /// what it takes.
     fn requirement(&self, groups: &[Group], factors: &Factors) -> Requirement {
-        let charge = |scenario| -> f64 {
+        let charge = |stress| -> f64 { groups.iter().map(|g| g.charge(stress, factors)).sum() };
+        let loss = |stress| -> f64 {
             groups
                 .iter()
-                .map(|group| group.charge(scenario, factors))
+                .map(|g| g.scenario_loss(stress, factors))
                 .sum()
         };
-        let (mut scenario, mut margin) = (0, charge(0));
-        for other in 1..self.grid.names().len() {
+        let (mut stress, mut margin) = (Stress::default(), charge(Stress::default()));
+        let scenarios = (1..self.grid.names().len()).map(Stress::Scenario);
+        for other in scenarios {
             let taken = charge(other);
             if taken > margin {
-                (scenario, margin) = (other, taken);
+                (stress, margin) = (other, taken);
             }
+        }
+        let grid_loss = loss(stress);
+        if self.history.is_some() && charge(Stress::Tail) > margin {
+            (stress, margin) = (Stress::Tail, charge(Stress::Tail));
         }
         let mut worst = Requirement {
             margin,
-            scenario,
-            scenario_loss: 0.0,
+            stress,
+            scenario_loss: loss(stress),
+            grid_loss,
+            historical_es: self.history.is_some().then(|| loss(Stress::Tail)),
             contingencies: [0.0; COUNT],
+            tail_day: self.history.is_some().then(|| tail_day(groups)).flatten(),
         };
         for group in groups {
-            worst.scenario_loss += group.scenario_loss(scenario, factors);
-            let charged = group.contingencies(scenario, factors);
+            let charged = group.contingencies(stress, factors);
             for (total, charged) in worst.contingencies.iter_mut().zip(charged) {
                 *total += charged;
             }
@@ -293,10 +245,10 @@ impl<'a> UnifiedModel<'a> {
         contributions: &mut Contributions,
     ) {
         let both = [
-            (&self.maintenance, margin.maintenance.scenario),
-            (&self.initial, margin.initial.scenario),
+            (&self.maintenance, margin.maintenance.stress),
+            (&self.initial, margin.initial.stress),
         ];
-        let scales = both.map(|(factors, scenario)| contingency_scales(group, scenario, factors));
+        let scales = both.map(|(factors, stress)| contingency_scales(group, stress, factors));
         for &row in rows {
             let row = row as usize;
             let Some(part) = self.part(group, row, positions) else {
@@ -307,11 +259,14 @@ impl<'a> UnifiedModel<'a> {
                 contributions.collateral_value[row] = part.value + 0.0;
             }
             if owes {
-                let moves = self.grid.moves(part.asset);
                 let amounts = group.parts(&part);
                 let [maintenance, initial] = [0, 1].map(|kind| {
-                    let (factors, scenario) = both[kind];
-                    let loss = group.loss_part(part.value, moves[scenario], scenario, factors);
+                    let (factors, stress) = both[kind];
+                    let relative = match stress {
+                        Stress::Scenario(scenario) => self.grid.moves(part.asset)[scenario],
+                        Stress::Tail => group.tail.moves[part.asset],
+                    };
+                    let loss = group.loss_part(part.value, relative, stress, factors);
                     let charged = amounts.iter().zip(&scales[kind]);
                     loss + charged.map(|(part, scale)| part * scale).sum::<f64>() + 0.0
                 });
@@ -398,9 +353,20 @@ struct RowFlags {
     partial: bool,
 }
 
-/// What one USD of each contingency's amount is charged in a scenario.
-fn contingency_scales(group: &Group, scenario: usize, factors: &Factors) -> Amounts {
-    let mut scales = group.contingencies(scenario, factors);
+/// The worst day of the group that loses most in its tail, the first of equal ones.
+fn tail_day(groups: &[Group]) -> Option<i32> {
+    let mut worst = groups.first()?;
+    for group in groups {
+        if group.tail.pnl < worst.tail.pnl {
+            worst = group;
+        }
+    }
+    worst.tail.worst_day
+}
+
+/// What one USD of each contingency's amount is charged under a stress.
+fn contingency_scales(group: &Group, stress: Stress, factors: &Factors) -> Amounts {
+    let mut scales = group.contingencies(stress, factors);
     for (scale, amount) in scales.iter_mut().zip(group.amounts) {
         *scale = if amount > 0.0 { *scale / amount } else { 0.0 };
     }

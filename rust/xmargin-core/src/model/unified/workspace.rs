@@ -1,6 +1,7 @@
 //! Splitting a portfolio's positions into groups that net.
 
 use super::group::Group;
+use super::history::HistoryBuffers;
 use crate::book::positions::{Counting, Positions};
 use crate::book::tables::Book;
 
@@ -10,6 +11,7 @@ pub(super) struct Workspace {
     groups: Vec<Group>,
     rows: Vec<Vec<u32>>,
     used: usize,
+    history: HistoryBuffers,
 }
 
 impl Workspace {
@@ -55,6 +57,10 @@ impl Workspace {
 
     pub fn groups(&self) -> &[Group] {
         &self.groups[..self.used]
+    }
+
+    pub fn groups_with_history_buffers(&mut self) -> (&mut [Group], &mut HistoryBuffers) {
+        (&mut self.groups[..self.used], &mut self.history)
     }
 
     pub fn groups_with_rows(&mut self) -> impl Iterator<Item = (&mut Group, &mut Vec<u32>)> {
