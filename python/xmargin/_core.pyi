@@ -494,3 +494,19 @@ def plan_legs(
     Raises:
         EngineError: an amount is no number or out of range, a cost negative, a row ragged.
     """
+
+def propose_liquidation(document: str, /) -> str:
+    """Which liquidation a venue's own rule allows, and whether it should be done.
+
+    Args:
+        document: JSON: ``rule``, the account and the venue's parameters and prices. Whole numbers
+            are texts of digits. The fields are those of the dataclasses of
+            ``xmargin.engine.liquidation``.
+
+    Returns:
+        JSON: ``verdict``, ``why``, ``health_before_wad``, ``health_after_wad`` and ``legs``.
+
+    Raises:
+        ParameterError: naming the field that is missing, unknown, malformed or out of range.
+        EngineError: the venue's own arithmetic leaves its range.
+    """

@@ -7,6 +7,7 @@ mod error;
 mod grid;
 mod historical;
 mod input;
+mod liquidation;
 mod output;
 mod parametric;
 mod plan;
@@ -163,6 +164,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(module)?;
     historical::register(module)?;
     parametric::register(module)?;
+    liquidation::register(module)?;
     plan::register(module)?;
     summary::register(module)?;
     backtest::register(module)
