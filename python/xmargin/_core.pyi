@@ -510,3 +510,17 @@ def propose_liquidation(document: str, /) -> str:
         ParameterError: naming the field that is missing, unknown, malformed or out of range.
         EngineError: the venue's own arithmetic leaves its range.
     """
+
+def absorb_loss(document: str, /) -> str:
+    """Who bears what an account cannot pay: insurance fund, counterparties, all by their shares.
+
+    Args:
+        document: JSON with the fields of ``xmargin.engine.waterfall.Loss``.
+
+    Returns:
+        JSON with the fields of ``xmargin.engine.waterfall.Absorbed``.
+
+    Raises:
+        ParameterError: naming the field that is missing, unknown, malformed or out of range.
+        EngineError: the shares of the deficit are more than it.
+    """

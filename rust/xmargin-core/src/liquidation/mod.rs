@@ -4,3 +4,4 @@ pub mod leg_plan;
 pub mod order;
 pub mod toxicity;
 pub mod venue;
+pub mod waterfall;

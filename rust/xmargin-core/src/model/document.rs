@@ -143,18 +143,16 @@ impl Section {
             })
     }
 
-    /// A whole number that may be negative, of magnitude at most `magnitude_max`.
-    pub fn integer(&mut self, name: &str, magnitude_max: i128) -> Result<i128, Error> {
+    /// A whole number within `range`, which may be negative.
+    pub fn integer(&mut self, name: &str, range: RangeInclusive<i128>) -> Result<i128, Error> {
         let written = self.text(name)?;
         let value: Option<i128> = written.parse().ok();
-        value
-            .filter(|value| value.unsigned_abs() <= magnitude_max.unsigned_abs())
-            .ok_or_else(|| {
-                let found: String = written.chars().take(80).collect();
-                let problem =
-                    format!("{found:?} is no whole number of magnitude at most {magnitude_max}");
-                Error::parameter(self.key(name), problem)
-            })
+        value.filter(|value| range.contains(value)).ok_or_else(|| {
+            let found: String = written.chars().take(80).collect();
+            let (low, high) = (range.start(), range.end());
+            let problem = format!("{found:?} is no whole number in [{low}, {high}]");
+            Error::parameter(self.key(name), problem)
+        })
     }
 
     /// A whole number within `range`.

@@ -5,14 +5,16 @@
 
 use serde_json::{Value, json};
 
-use super::{Proposal, Verdict, aave_v3};
+use super::perp_documents::{of_derive, of_drift, of_dydx_v4};
+use super::{Proposal, Verdict, aave_v3, aave_v4, euler};
 use crate::Error;
+use crate::liquidation::waterfall::{Loss, Position, absorb};
 use crate::model::document::Section;
 use crate::num::U256;
 use crate::venue::aave_v3::{EMode, ReserveRisk};
 
 /// The most reserves, positions or bids of one document.
-const ROWS_MAX: usize = 1_000;
+pub(super) const ROWS_MAX: usize = 1_000;
 
 /// The proposal for the account of a document, as a document.
 ///
@@ -24,13 +26,82 @@ pub fn propose_liquidation(document: &str) -> Result<String, Error> {
     let rule = document.text("rule")?;
     let proposal = match rule.as_str() {
         "aave_v3" => of_aave_v3(document)?,
+        "aave_v4" => of_aave_v4(document)?,
+        "derive" => of_derive(document)?,
+        "drift" => of_drift(document)?,
+        "dydx_v4" => of_dydx_v4(document)?,
+        "euler" => of_euler(document)?,
         other => {
-            let known = "aave_v3";
+            let known = "aave_v3, aave_v4, derive, drift, dydx_v4, euler";
             let problem = format!("{other:?} is no rule; the rules are {known}");
             return Err(Error::parameter("rule", problem));
         }
     };
     Ok(written(&proposal).to_string())
+}
+
+/// Who bears the loss of a document, as a document.
+///
+/// # Errors
+/// As [`propose_liquidation`].
+pub fn absorb_loss(document: &str) -> Result<String, Error> {
+    let mut document = Section::parse(document)?;
+    let d = &mut document;
+    let mut loss = Loss {
+        deficit: d.natural("deficit")?,
+        fund: d.natural("fund")?,
+        bankrupt: Vec::new(),
+        shares: Vec::new(),
+        counterparties: Vec::new(),
+        weights: naturals(d, "weights")?,
+    };
+    let accounts = loss.weights.len();
+    for mut section in d.sections("bankrupt", 0..=ROWS_MAX)? {
+        loss.shares.push(section.natural("share")?);
+        loss.bankrupt.push(position(section, usize::MAX)?);
+    }
+    for section in d.sections("counterparties", 0..=ROWS_MAX)? {
+        loss.counterparties.push(position(section, accounts)?);
+    }
+    document.finish()?;
+    let absorbed = absorb(&loss)?;
+    let texts = |amounts: &[U256]| amounts.iter().map(U256::to_string).collect::<Vec<_>>();
+    let offsets: Vec<Value> = absorbed
+        .offsets
+        .iter()
+        .map(|one| json!([one.bankrupt, one.counterparty, one.size.to_string()]))
+        .collect();
+    Ok(json!({
+        "by_fund": absorbed.by_fund.to_string(),
+        "offsets": offsets,
+        "by_price": absorbed.by_price.to_string(),
+        "by_weight": texts(&absorbed.by_weight),
+        "unborne": absorbed.unborne.to_string(),
+    })
+    .to_string())
+}
+
+fn naturals(document: &mut Section, name: &str) -> Result<Vec<U256>, Error> {
+    let written = document.texts(name, 0..=ROWS_MAX)?;
+    let read = |text: &String| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse().ok()).flatten().ok_or_else(|| {
+            Error::parameter(document.key(name), format!("{text:?} is no whole number"))
+        })
+    };
+    written.iter().map(read).collect()
+}
+
+fn position(mut section: Section, accounts: usize) -> Result<Position, Error> {
+    let position = Position {
+        instrument: number(&mut section, "instrument", usize::MAX)?,
+        account: number(&mut section, "account", accounts)?,
+        is_long: section.flag("is_long")?,
+        size: section.natural("size")?,
+        priority: section.natural("priority")?,
+    };
+    section.finish()?;
+    Ok(position)
 }
 
 fn written(proposal: &Proposal) -> Value {
@@ -139,8 +210,65 @@ fn aave_v3_call(mut section: Section, reserves: usize) -> Result<aave_v3::Call, 
     Ok(call)
 }
 
+fn of_aave_v4(mut document: Section) -> Result<Proposal, Error> {
+    let d = &mut document;
+    let account = aave_v4::Account {
+        collateral: side(d.section("collateral")?)?,
+        debt: side(d.section("debt")?)?,
+        other_weighted: d.natural("other_weighted")?,
+        other_debt_base: d.natural("other_debt_base")?,
+        has_other_collateral: d.flag("has_other_collateral")?,
+        factor_bps: within(d, "factor_bps", 0..=10_000)?,
+        bonus_max_bps: within(d, "bonus_max_bps", 10_000..=20_000)?,
+        fee_bps: within(d, "fee_bps", 0..=10_000)?,
+        target_wad: within(d, "target_wad", WAD..=10 * WAD)?,
+        bonus_max_health_wad: within(d, "bonus_max_health_wad", 0..=WAD - 1)?,
+        bonus_factor_bps: within(d, "bonus_factor_bps", 0..=10_000)?,
+        debt_to_cover: d.natural("debt_to_cover")?,
+    };
+    document.finish()?;
+    aave_v4::propose(&account)
+}
+
+fn side(mut section: Section) -> Result<aave_v4::Side, Error> {
+    let side = aave_v4::Side {
+        amount: section.natural("amount")?,
+        decimals: small(&mut section, "decimals", 0..=36)?,
+        price_base: section.natural("price_base")?,
+    };
+    section.finish()?;
+    Ok(side)
+}
+
+fn of_euler(mut document: Section) -> Result<Proposal, Error> {
+    let d = &mut document;
+    let account = euler::Account {
+        liability: d.natural("liability")?,
+        liability_value: d.natural("liability_value")?,
+        adjusted_value: d.natural("adjusted_value")?,
+        collateral: d.natural("collateral")?,
+        collateral_value: d.natural("collateral_value")?,
+        ltv_bps: within(d, "ltv_bps", 0..=10_000)?,
+        discount_max_bps: within(d, "discount_max_bps", 0..=9_999)?,
+        desired_repay: d
+            .has("desired_repay")
+            .then(|| d.natural("desired_repay"))
+            .transpose()?,
+    };
+    document.finish()?;
+    euler::propose(&account)
+}
+
+fn within(
+    section: &mut Section,
+    name: &str,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<U256, Error> {
+    section.small(name, range).map(U256::from)
+}
+
 /// The number of a row of the document.
-fn number(section: &mut Section, name: &str, rows: usize) -> Result<usize, Error> {
+pub(super) fn number(section: &mut Section, name: &str, rows: usize) -> Result<usize, Error> {
     let value = section.natural(name)?;
     usize::try_from(value)
         .ok()
@@ -152,6 +280,9 @@ fn number(section: &mut Section, name: &str, rows: usize) -> Result<usize, Error
             )
         })
 }
+
+/// One in wad, which 64 bits hold tenfold.
+const WAD: u64 = 1_000_000_000_000_000_000;
 
 /// A small whole number of a narrower type, which `range` must fit.
 fn small<T: TryFrom<u64>>(

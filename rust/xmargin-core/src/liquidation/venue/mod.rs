@@ -4,9 +4,15 @@
 //! it, and whether it should be done at all.
 
 pub mod aave_v3;
+pub mod aave_v4;
+pub mod derive;
 mod document;
+pub mod drift;
+pub mod dydx_v4;
+pub mod euler;
+mod perp_documents;
 
-pub use document::propose_liquidation;
+pub use document::{absorb_loss, propose_liquidation};
 
 use crate::num::U256;
 
@@ -21,6 +27,16 @@ pub enum Verdict {
     Toxic,
     /// The account is due, but the venue lets nothing be done, for the reason given.
     Refused(&'static str),
+}
+
+impl Verdict {
+    pub(crate) fn proposed_unless(is_toxic: bool) -> Self {
+        if is_toxic {
+            Self::Toxic
+        } else {
+            Self::Proposed
+        }
+    }
 }
 
 /// What a liquidation moves, in the venue's own units.
