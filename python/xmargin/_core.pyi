@@ -14,6 +14,7 @@ __all__ = [
     "OptionGrid",
     "ScenarioMatrix",
     "__version__",
+    "absorb_loss",
     "backtest",
     "check_grid_parameters",
     "check_historical_parameters",
@@ -31,6 +32,7 @@ __all__ = [
     "parametric_margin",
     "plan_legs",
     "portfolio_summaries",
+    "propose_liquidation",
     "scenario_names",
 ]
 
@@ -495,7 +497,7 @@ def plan_legs(
         EngineError: an amount is no number or out of range, a cost negative, a row ragged.
     """
 
-def propose_liquidation(document: str, /) -> str:
+def propose_liquidation(document: str) -> str:
     """Which liquidation a venue's own rule allows, and whether it should be done.
 
     Args:
@@ -511,7 +513,7 @@ def propose_liquidation(document: str, /) -> str:
         EngineError: the venue's own arithmetic leaves its range.
     """
 
-def absorb_loss(document: str, /) -> str:
+def absorb_loss(document: str) -> str:
     """Who bears what an account cannot pay: insurance fund, counterparties, all by their shares.
 
     Args:

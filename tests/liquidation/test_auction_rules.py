@@ -8,6 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.liquidation.venue_accounts import (
+    ALL,
+    WAD,
+    euler_account,
+    euler_referred,
+    v4_account,
+    v4_of,
+)
 from xmargin.engine.liquidation import (
     AaveV4Account,
     AaveV4Side,
@@ -19,64 +27,13 @@ from xmargin.engine.liquidation import (
 from xmargin.errors import ParameterError
 from xmargin.reference import lending_auctions as reference
 
-WAD = 10**18
-ALL = 2**256 - 1
-
-
-@st.composite
-def v4_accounts(draw: st.DrawFn) -> AaveV4Account:
-    """One collateral against one debt, health from 0.5 to just above one, any size."""
-    random = Random(draw(st.integers(0, 2**32)))
-    usd = 10 ** random.uniform(2, 7)
-    factor = random.choice([7_000, 8_000, 9_000])
-    other = random.choice([0.0, 0.3])
-    weighted = usd * factor / 1e4 * (1 + other)
-    health = random.uniform(0.5, 1.02)
-    debt = weighted / health
-    other_debt = random.choice([0.0, 0.4]) * debt
-    return AaveV4Account(
-        collateral=_side(random, usd),
-        debt=_side(random, debt - other_debt),
-        factor_bps=factor,
-        bonus_max_bps=random.choice([10_000, 10_500, 10_900]),
-        fee_bps=random.choice([0, 1_000, 10_000]),
-        target_wad=random.choice([WAD, 105 * WAD // 100, 124 * WAD // 100]),
-        bonus_max_health_wad=random.choice([8, 9]) * WAD // 10,
-        bonus_factor_bps=random.choice([0, 3_000, 10_000]),
-        other_weighted=int(usd * factor * other * 1e8),
-        other_debt_base=int(other_debt * 1e8),
-        has_other_collateral=other > 0,
-        debt_to_cover=random.choice([ALL, ALL, 1_000, 10**9]),
-    )
-
-
-def _side(random: Random, usd: float) -> AaveV4Side:
-    decimals, price = random.choice([6, 8, 18]), int(10 ** random.uniform(7, 12))
-    return AaveV4Side(int(usd * 1e8 / price * 10**decimals), decimals, price)
-
-
-def v4_of(account: AaveV4Account) -> reference.V4:
-    def side(one: AaveV4Side) -> reference.Side:
-        return reference.Side(one.amount, Fraction(one.price_base, 10**one.decimals))
-
-    return reference.V4(
-        collateral=side(account.collateral),
-        debt=side(account.debt),
-        other_weighted=Fraction(account.other_weighted, 10**4),
-        other_debt=account.other_debt_base,
-        has_other_collateral=account.has_other_collateral,
-        factor=Fraction(account.factor_bps, 10**4),
-        bonus_max_bps=account.bonus_max_bps,
-        fee=Fraction(account.fee_bps, 10**4),
-        target=Fraction(account.target_wad, WAD),
-        bonus_max_health=Fraction(account.bonus_max_health_wad, WAD),
-        bonus_factor=Fraction(account.bonus_factor_bps, 10**4),
-        cover=account.debt_to_cover,
-    )
+_seeds = st.integers(0, 2**32)
+v4_accounts = _seeds.map(lambda seed: v4_account(Random(seed)))
+euler_accounts = _seeds.map(lambda seed: euler_account(Random(seed)))
 
 
 # auction-1
-@given(v4_accounts())
+@given(v4_accounts)
 @settings(max_examples=400, deadline=None)
 def test_aave_v4_moves_what_the_reference_says(account: AaveV4Account) -> None:
     proposal, theirs = propose_liquidation(account), v4_of(account)
@@ -95,7 +52,7 @@ def test_aave_v4_moves_what_the_reference_says(account: AaveV4Account) -> None:
 
 
 # auction-2
-@given(v4_accounts())
+@given(v4_accounts)
 @settings(max_examples=400, deadline=None)
 def test_aave_v4_stops_at_its_target(account: AaveV4Account) -> None:
     proposal = propose_liquidation(account)
@@ -116,7 +73,7 @@ def test_aave_v4_stops_at_its_target(account: AaveV4Account) -> None:
 
 
 # auction-3
-@given(v4_accounts(), st.floats(0.1, 0.9))
+@given(v4_accounts, st.floats(0.1, 0.9))
 @settings(max_examples=300, deadline=None)
 def test_aave_v4_parts_of_a_healing_liquidation_pay_no_more_than_the_whole(
     account: AaveV4Account, part: float
@@ -145,27 +102,8 @@ def test_aave_v4_parts_of_a_healing_liquidation_pay_no_more_than_the_whole(
     assert gained <= max(whole, Fraction(0)) + 2 * (per_collateral + per_debt)
 
 
-@st.composite
-def euler_accounts(draw: st.DrawFn) -> EulerAccount:
-    """Health from 0.5 to just above one; LTVs above and below its square."""
-    random = Random(draw(st.integers(0, 2**32)))
-    value = int(10 ** random.uniform(6, 24))
-    ltv = random.choice([5_000, 8_000, 9_300])
-    adjusted = value * ltv // 10_000 + random.choice([0, value // 3])
-    liability_value = max(1, int(adjusted / random.uniform(0.5, 1.02)))
-    return EulerAccount(
-        liability=int(10 ** random.uniform(3, 20)),
-        liability_value=liability_value,
-        adjusted_value=adjusted,
-        collateral=int(10 ** random.uniform(3, 20)),
-        collateral_value=value,
-        ltv_bps=ltv,
-        discount_max_bps=random.choice([0, 1_500, 2_000]),
-    )
-
-
 # auction-4
-@given(euler_accounts())
+@given(euler_accounts)
 @settings(max_examples=400, deadline=None)
 def test_euler_moves_what_the_reference_says(account: EulerAccount) -> None:
     proposal = propose_liquidation(account)
@@ -173,18 +111,13 @@ def test_euler_moves_what_the_reference_says(account: EulerAccount) -> None:
     assert (proposal.verdict is LiquidationVerdict.NOT_DUE) != due
     if not due:
         return
-    theirs = reference.euler_liquidation(
-        (account.liability, account.liability_value),
-        (account.collateral, account.collateral_value),
-        account.adjusted_value,
-        account.discount_max_bps,
-    )
+    theirs = euler_referred(account)
     assert proposal.legs is not None
     assert (proposal.legs.repaid, proposal.legs.seized) == (theirs.repaid, theirs.seized)
 
 
 # auction-5
-@given(euler_accounts())
+@given(euler_accounts)
 @settings(max_examples=400, deadline=None)
 def test_euler_is_toxic_where_the_discount_seizes_more_than_health_bears(
     account: EulerAccount,
@@ -202,7 +135,7 @@ def test_euler_is_toxic_where_the_discount_seizes_more_than_health_bears(
 
 
 # auction-6
-@given(euler_accounts(), st.floats(0.1, 0.9))
+@given(euler_accounts, st.floats(0.1, 0.9))
 @settings(max_examples=300, deadline=None)
 def test_euler_parts_of_a_healing_liquidation_pay_no_more_than_the_whole(
     account: EulerAccount, part: float

@@ -8,6 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.liquidation.venue_accounts import (
+    drift_account,
+    drift_referred,
+    drift_standing,
+    dydx_account,
+    dydx_referred,
+    health_wad,
+    perp_of,
+)
 from xmargin.engine.liquidation import (
     Close,
     DriftAccount,
@@ -21,60 +30,13 @@ from xmargin.errors import EngineError, ParameterError
 from xmargin.reference import perp_liquidation as reference
 
 AMOUNT_MAX = 2**96
-
-
-@st.composite
-def dydx_accounts(draw: st.DrawFn) -> DydxV4Account:
-    """Longs and shorts with equity from well below zero to just above the requirement."""
-    random = Random(draw(st.integers(0, 2**32)))
-    positions = tuple(
-        DydxV4Position(
-            quantums=random.choice([-1, 1]) * int(10 ** random.uniform(2, 11)),
-            price=int(10 ** random.uniform(4, 10)),
-            exponent=random.randint(-9, -4),
-            initial_margin_ppm=random.choice([20_000, 50_000, 100_000, 1_000_000]),
-            maintenance_fraction_ppm=random.choice([500_000, 600_000, 1_000_000]),
-        )
-        for _ in range(random.randint(1, 4))
-    )
-    perps = [perp_of(position) for position in positions]
-    value = sum(perp.value(perp.size) for perp in perps)
-    required = sum(perp.requirement(perp.size) for perp in perps)
-    equity = int(required * random.uniform(-0.6, 1.05))
-    return DydxV4Account(
-        quote=equity - value,
-        positions=positions,
-        bankruptcy_adjustment_ppm=random.choice([1_000_000, 2_000_000]),
-        spread_to_maintenance_ppm=random.choice([1, 100_000, 1_000_000]),
-        fee_max_ppm=random.choice([0, 5_000, 100_000]),
-    )
-
-
-def perp_of(position: DydxV4Position) -> reference.Perp:
-    return reference.Perp(
-        position.quantums,
-        Fraction(10) ** position.exponent * position.price,
-        position.initial_margin_ppm,
-        position.maintenance_fraction_ppm,
-    )
-
-
-def dydx_referred(account: DydxV4Account, at: int, size: int) -> reference.Closed:
-    parameters = (
-        account.bankruptcy_adjustment_ppm,
-        account.spread_to_maintenance_ppm,
-        account.fee_max_ppm,
-    )
-    perps = [perp_of(position) for position in account.positions]
-    return reference.dydx_close(account.quote, perps, at, size, parameters)
-
-
-def health_wad(equity: int, requirement: int) -> int | None:
-    return max(equity, 0) * 10**18 // requirement if requirement else None
+_seeds = st.integers(0, 2**32)
+dydx_accounts = _seeds.map(lambda seed: dydx_account(Random(seed)))
+drift_accounts = _seeds.map(lambda seed: drift_account(Random(seed)))
 
 
 # perp-liquidation-1
-@given(dydx_accounts(), st.integers(0, 3), st.floats(0.001, 1))
+@given(dydx_accounts, st.integers(0, 3), st.floats(0.001, 1))
 @settings(max_examples=300, deadline=None)
 def test_dydx_moves_what_the_reference_says(account: DydxV4Account, at: int, part: float) -> None:
     at %= len(account.positions)
@@ -95,14 +57,14 @@ def test_dydx_moves_what_the_reference_says(account: DydxV4Account, at: int, par
 
 
 # perp-liquidation-2
-@given(dydx_accounts())
+@given(dydx_accounts)
 @settings(max_examples=300, deadline=None)
 def test_no_dydx_liquidation_is_toxic(account: DydxV4Account) -> None:
     assert propose_liquidation(account).verdict is not LiquidationVerdict.TOXIC
 
 
 # perp-liquidation-3
-@given(dydx_accounts(), st.lists(st.floats(0.01, 1), min_size=2, max_size=5))
+@given(dydx_accounts, st.lists(st.floats(0.01, 1), min_size=2, max_size=5))
 @settings(max_examples=300, deadline=None)
 def test_dydx_parts_pay_at_most_four_quote_quantums_each_more_than_the_whole(
     account: DydxV4Account, weights: list[float]
@@ -133,61 +95,8 @@ def test_dydx_parts_pay_at_most_four_quote_quantums_each_more_than_the_whole(
     assert gained <= max(once, Fraction(0)) + 4 * len(parts)
 
 
-@st.composite
-def drift_accounts(draw: st.DrawFn) -> DriftAccount:
-    """Perps with equity from below zero to just above the requirement."""
-    random = Random(draw(st.integers(0, 2**32)))
-    positions = tuple(
-        DriftPosition(
-            base=random.choice([-1, 1]) * int(10 ** random.uniform(5, 14)),
-            price=int(10 ** random.uniform(4, 11)),
-            maintenance_ratio=random.choice([300, 500, 1_000]),
-            size_factor=random.choice([0, 50, 1_000]),
-            liquidator_fee=random.choice([0, 5_000, 10_000, 60_000]),
-            fund_fee_max=random.choice([0, 5_000, 20_000]),
-            step=random.choice([1, 1_000, 10**6, 10**9]),
-        )
-        for _ in range(random.randint(1, 3))
-    )
-    account = DriftAccount(
-        cash=0,
-        positions=positions,
-        buffer_ratio=random.choice([0, 200]),
-        initial_share=random.choice([0, 1_000, 10_000]),
-        duration_slots=random.choice([0, 150]),
-        elapsed_slots=random.randint(0, 200),
-        margin_freed=random.choice([0, 10**6, 10**9]),
-        quote_price=random.choice([10**6, 990_000, 1_010_000]),
-    )
-    value, required, _ = drift_standing(account)
-    return dataclasses.replace(account, cash=int(required * random.uniform(-0.5, 1.05)) - value)
-
-
-def drift_perps(account: DriftAccount) -> list[reference.DriftPerp]:
-    return [
-        reference.DriftPerp(
-            p.base, p.price, p.maintenance_ratio, p.size_factor, p.liquidator_fee,
-            p.fund_fee_max, p.step,
-        )
-        for p in account.positions
-    ]  # fmt: skip
-
-
-def drift_standing(account: DriftAccount) -> tuple[int, int, int]:
-    perps = drift_perps(account)
-    return reference.drift_standing(account.cash, perps, account.quote_price, account.buffer_ratio)
-
-
-def drift_referred(account: DriftAccount, at: int, base_max: int) -> tuple[int, reference.Closed]:
-    terms = reference.DriftTerms(
-        account.quote_price, account.buffer_ratio, account.initial_share,
-        account.duration_slots, account.elapsed_slots, account.margin_freed,
-    )  # fmt: skip
-    return reference.drift_close(account.cash, drift_perps(account), at, base_max, terms)
-
-
 # perp-liquidation-4
-@given(drift_accounts(), st.integers(0, 2), st.floats(0.001, 1.5))
+@given(drift_accounts, st.integers(0, 2), st.floats(0.001, 1.5))
 @settings(max_examples=400, deadline=None)
 def test_drift_moves_what_the_reference_says(account: DriftAccount, at: int, part: float) -> None:
     at %= len(account.positions)
@@ -196,6 +105,9 @@ def test_drift_moves_what_the_reference_says(account: DriftAccount, at: int, par
     equity, required, _ = drift_standing(account)
     assert (proposal.verdict is LiquidationVerdict.NOT_DUE) == (equity >= required)
     if equity >= required:
+        return
+    if required == 0:
+        assert proposal.verdict is LiquidationVerdict.REFUSED
         return
     base, theirs = drift_referred(account, at, base_max)
     if base == 0:
@@ -213,7 +125,7 @@ def test_drift_moves_what_the_reference_says(account: DriftAccount, at: int, par
 
 
 # perp-liquidation-5
-@given(drift_accounts(), st.lists(st.floats(0.01, 1), min_size=2, max_size=5))
+@given(drift_accounts, st.lists(st.floats(0.01, 1), min_size=2, max_size=5))
 @settings(max_examples=300, deadline=None)
 def test_drift_parts_pay_the_liquidator_at_most_two_quote_units_each_more_than_the_whole(
     account: DriftAccount, weights: list[float]
@@ -229,7 +141,7 @@ def test_drift_parts_pay_the_liquidator_at_most_two_quote_units_each_more_than_t
     gained, closed, now = Fraction(0), 0, account
     for part in [whole - sum(parts), *parts]:
         equity, required, _ = drift_standing(now)
-        if part == 0 or equity >= required:
+        if part == 0 or equity >= required or required == 0:
             continue
         # Each in the same state of the liquidation, but never more than the whole in all.
         base, done = drift_referred(now, at, min(part, whole - closed))

@@ -206,6 +206,10 @@ pub fn propose(account: &Account, chosen: Option<(usize, i128)>) -> Result<Propo
     if before.collateral >= before.requirement {
         return Ok(Proposal::without_legs(Verdict::NotDue, health));
     }
+    if before.requirement == 0 {
+        let verdict = Verdict::Refused("nothing is left to close: the loss is to be absorbed");
+        return Ok(Proposal::without_legs(verdict, health));
+    }
     let (at, base_max) = match chosen {
         Some(chosen) => chosen,
         None => (largest(account)?, i128::MAX),
