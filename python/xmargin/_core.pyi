@@ -15,6 +15,7 @@ __all__ = [
     "OptionGrid",
     "ScenarioMatrix",
     "__version__",
+    "absorb_loss",
     "backtest",
     "check_grid_parameters",
     "check_historical_parameters",
@@ -33,6 +34,7 @@ __all__ = [
     "parametric_margin",
     "plan_legs",
     "portfolio_summaries",
+    "propose_liquidation",
     "scenario_names",
 ]
 
@@ -531,4 +533,34 @@ def plan_legs(
 
     Raises:
         EngineError: an amount is no number or out of range, a cost negative, a row ragged.
+    """
+
+def propose_liquidation(document: str) -> str:
+    """Which liquidation a venue's own rule allows, and whether it should be done.
+
+    Args:
+        document: JSON: ``rule``, the account and the venue's parameters and prices. Whole numbers
+            are texts of digits. The fields are those of the dataclasses of
+            ``xmargin.engine.liquidation``.
+
+    Returns:
+        JSON: ``verdict``, ``why``, ``health_before_wad``, ``health_after_wad`` and ``legs``.
+
+    Raises:
+        ParameterError: naming the field that is missing, unknown, malformed or out of range.
+        EngineError: the venue's own arithmetic leaves its range.
+    """
+
+def absorb_loss(document: str) -> str:
+    """Who bears what an account cannot pay: insurance fund, counterparties, all by their shares.
+
+    Args:
+        document: JSON with the fields of ``xmargin.engine.waterfall.Loss``.
+
+    Returns:
+        JSON with the fields of ``xmargin.engine.waterfall.Absorbed``.
+
+    Raises:
+        ParameterError: naming the field that is missing, unknown, malformed or out of range.
+        EngineError: the shares of the deficit are more than it.
     """

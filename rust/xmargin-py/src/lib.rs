@@ -8,6 +8,7 @@ mod grid;
 mod historical;
 mod history;
 mod input;
+mod liquidation;
 mod output;
 mod parametric;
 mod plan;
@@ -170,6 +171,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     historical::register(module)?;
     history::register(module)?;
     parametric::register(module)?;
+    liquidation::register(module)?;
     plan::register(module)?;
     summary::register(module)?;
     backtest::register(module)

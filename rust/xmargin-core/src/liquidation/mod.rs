@@ -3,3 +3,5 @@
 pub mod leg_plan;
 pub mod order;
 pub mod toxicity;
+pub mod venue;
+pub mod waterfall;

@@ -1,4 +1,4 @@
-//! Reading a parameter file: every fault names its key, what was found and what is wanted.
+//! Reading a parameter file or document: every fault names its key, what was found and what is wanted.
 
 use std::ops::RangeInclusive;
 
@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use super::strict_json::StrictValue;
 use crate::Error;
+use crate::num::U256;
 
 /// An object of the file with the path that leads to it; keys are taken out as they are read.
-pub(super) struct Section {
+pub(crate) struct Section {
     path: String,
     entries: Map<String, Value>,
 }
@@ -129,6 +130,56 @@ impl Section {
         decimal(&self.key(name), &written, range)
     }
 
+    /// A whole number, written as a text of digits.
+    pub fn natural(&mut self, name: &str) -> Result<U256, Error> {
+        let written = self.text(name)?;
+        let digits = written.bytes().all(|byte| byte.is_ascii_digit());
+        digits
+            .then(|| written.parse().ok())
+            .flatten()
+            .ok_or_else(|| {
+                let found: String = written.chars().take(80).collect();
+                let problem = format!("{found:?} is no whole number in [0, 2^256), in digits");
+                Error::parameter(self.key(name), problem)
+            })
+    }
+
+    /// A whole number within `range`, which may be negative.
+    pub fn integer(&mut self, name: &str, range: RangeInclusive<i128>) -> Result<i128, Error> {
+        let written = self.text(name)?;
+        let value: Option<i128> = written.parse().ok();
+        value.filter(|value| range.contains(value)).ok_or_else(|| {
+            let found: String = written.chars().take(80).collect();
+            let (low, high) = (range.start(), range.end());
+            let problem = format!("{found:?} is no whole number in [{low}, {high}]");
+            Error::parameter(self.key(name), problem)
+        })
+    }
+
+    /// A whole number within `range`.
+    pub fn small(&mut self, name: &str, range: RangeInclusive<u64>) -> Result<u64, Error> {
+        let value = self.natural(name)?;
+        let (low, high) = range.into_inner();
+        u64::try_from(value)
+            .ok()
+            .filter(|value| (low..=high).contains(value))
+            .ok_or_else(|| {
+                let problem = format!("{value} is out of range; it must be in [{low}, {high}]");
+                Error::parameter(self.key(name), problem)
+            })
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, name: &str) -> Result<bool, Error> {
+        match self.take(name)? {
+            Value::Bool(flag) => Ok(flag),
+            other => {
+                let problem = format!("{} is neither true nor false", shown(&other));
+                Err(Error::parameter(self.key(name), problem))
+            }
+        }
+    }
+
     /// Refuses what was not taken.
     pub fn finish(self) -> Result<(), Error> {
         match self.names().first() {
@@ -163,7 +214,7 @@ fn text(key: &str, value: Value) -> Result<String, Error> {
 }
 
 /// A plain decimal such as `-0.15`, or a fraction of two such as `-2/3`, within `range`.
-pub(super) fn decimal(key: &str, written: &str, range: RangeInclusive<f64>) -> Result<f64, Error> {
+pub(crate) fn decimal(key: &str, written: &str, range: RangeInclusive<f64>) -> Result<f64, Error> {
     let value = match written.split_once('/') {
         None => plain_decimal(written),
         Some((over, under)) => plain_decimal(over)

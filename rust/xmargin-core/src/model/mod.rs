@@ -2,7 +2,7 @@
 
 pub mod confidence;
 pub mod contingency;
-mod document;
+pub(crate) mod document;
 pub mod exposure;
 pub mod grid;
 pub mod historical;

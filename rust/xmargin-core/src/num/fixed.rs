@@ -90,6 +90,41 @@ pub fn percent_mul(value: U256, percentage_bps: U256) -> Result<U256, Error> {
     mul_half_up(value, percentage_bps, BASIS_POINTS).ok_or(overflow("percent_mul"))
 }
 
+/// `value` of which `percentage_bps` are the whole, rounded half up (`PercentageMath.percentDiv`).
+///
+/// # Errors
+/// [`Error::Overflow`] when the percentage is zero or the scaled dividend does not fit 256 bits.
+pub fn percent_div(value: U256, percentage_bps: U256) -> Result<U256, Error> {
+    div_half_up(value, percentage_bps, BASIS_POINTS).ok_or(overflow("percent_div"))
+}
+
+/// `a - b`.
+///
+/// # Errors
+/// [`Error::Overflow`] when `b` is the larger.
+pub fn sub(a: U256, b: U256) -> Result<U256, Error> {
+    a.checked_sub(b).ok_or(overflow("subtraction"))
+}
+
+/// ⌊a × b ÷ c⌋.
+///
+/// # Errors
+/// [`Error::Overflow`] when `c` is zero or the product does not fit 256 bits.
+pub fn mul_div_floor(a: U256, b: U256, c: U256) -> Result<U256, Error> {
+    mul(a, b)?.checked_div(c).ok_or(overflow("division"))
+}
+
+/// ⌈a × b ÷ c⌉.
+///
+/// # Errors
+/// As [`mul_div_floor`].
+pub fn mul_div_ceil(a: U256, b: U256, c: U256) -> Result<U256, Error> {
+    let product = mul(a, b)?;
+    let floor = product.checked_div(c).ok_or(overflow("division"))?;
+    // c is not zero: the division has just succeeded.
+    add(floor, U256::from(u8::from(product % c != U256::ZERO)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +215,30 @@ mod tests {
     fn division_by_zero_is_an_error() {
         assert!(wad_div(U256::ONE, U256::ZERO).is_err());
         assert!(ray_div(U256::ZERO, U256::ZERO).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn directed_quotients_enclose_the_exact_one(
+            a in any::<u128>(), b in any::<u128>(), c in any::<u128>()
+        ) {
+            let [a, b, c] = [a, b, c].map(U256::from);
+            let (low, high) = (mul_div_floor(a, b, c), mul_div_ceil(a, b, c));
+            prop_assert_eq!(low.is_err(), c.is_zero());
+            if let (Ok(low), Ok(high)) = (low, high) {
+                let exact = U1024::from(a) * U1024::from(b);
+                prop_assert!(U1024::from(low) * U1024::from(c) <= exact);
+                prop_assert!(U1024::from(high) * U1024::from(c) >= exact);
+                prop_assert!(high - low <= U256::ONE);
+                prop_assert_eq!(high == low, exact % U1024::from(c) == U1024::ZERO);
+            }
+        }
+
+        #[test]
+        fn shares_of_percentages_round_half_up(value in any_u256(), bps in any::<u64>()) {
+            let bps = U256::from(bps);
+            prop_assert_eq!(percent_div(value, bps).ok(), slow_div(value, bps, BASIS_POINTS));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod fixed;
 pub mod float;
+pub mod signed;
 pub mod special;
 
 pub use ruint::aliases::U256;

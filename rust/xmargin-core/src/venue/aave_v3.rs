@@ -142,19 +142,19 @@ pub struct EMode {
 }
 
 impl ReserveRisk {
-    fn in_emode(&self, emode: Option<&EMode>) -> bool {
+    pub(crate) fn in_emode(&self, emode: Option<&EMode>) -> bool {
         emode.is_some_and(|emode| emode.category == self.emode)
     }
 
     /// The price that counts for a user in `emode`.
-    fn price_base_in(&self, emode: Option<&EMode>) -> U256 {
+    pub(crate) fn price_base_in(&self, emode: Option<&EMode>) -> U256 {
         emode
             .filter(|emode| emode.category == self.emode && !emode.price_base.is_zero())
             .map_or(self.price_base, |emode| emode.price_base)
     }
 
     /// ⌊amount × price ÷ 10^decimals⌋ (`_getUserBalanceInBaseCurrency`).
-    fn value_base(&self, amount: U256, emode: Option<&EMode>) -> Result<U256, Error> {
+    pub(crate) fn value_base(&self, amount: U256, emode: Option<&EMode>) -> Result<U256, Error> {
         // The contract computes the unit unchecked; 10^255 modulo 2^256 is not zero.
         let unit = U256::from(10).wrapping_pow(U256::from(self.decimals));
         Ok(mul(amount, self.price_base_in(emode))? / unit)
