@@ -31,6 +31,7 @@ __all__ = [
     "implied_vols",
     "option_greeks",
     "option_values",
+    "order_fleet",
     "parametric_margin",
     "plan_legs",
     "portfolio_summaries",
@@ -563,4 +564,35 @@ def absorb_loss(document: str) -> str:
     Raises:
         ParameterError: naming the field that is missing, unknown, malformed or out of range.
         EngineError: the shares of the deficit are more than it.
+    """
+
+def order_fleet(
+    *,
+    accounts: Any,
+    uses: Any,
+    depth: list[float],
+    parts: bool,
+    block_accounts_max: int,
+    threads: int,
+) -> tuple[Any, list[float], float, float]:
+    """The order of accounts that compete for depth, the plan, and what no plan exceeds.
+
+    Args:
+        accounts: ``id: u64`` (unique), ``bad_debt_expected: f64`` (if left alone), ``cost: f64``
+            (of liquidating, with the bad debt it leaves), ``uses_end: u64`` (where its uses end).
+        uses: ``asset: u32`` (ascending within an account), ``amount: f64`` (depth that the whole
+            account uses). All amounts are 0 or in [1e-30, 1e30].
+        depth: of each asset, at most 1,024.
+        parts: whether accounts may be liquidated in part.
+        block_accounts_max: liquidations in one block.
+        threads: how many to start; results do not depend on it.
+
+    Returns:
+        Ranks, first to last (``account: u32`` (its row), ``id: u64, key: f64,
+        bad_debt_avoided: f64, priced_depth: f64, share: f64, batch: u32``, null where nothing is
+        liquidated); the price of each asset's depth; bad debt avoided by the plan; the bound.
+
+    Raises:
+        EngineError: naming table, column and row at fault.
+        ParameterError: ``block_accounts_max`` or ``threads`` is out of range.
     """

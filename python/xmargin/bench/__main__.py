@@ -13,7 +13,7 @@ from rich.table import Table
 
 from xmargin.bench.figures import Figure, machine
 
-_PARTS = ("imports", "calls", "latency", "options", "book")
+_PARTS = ("imports", "calls", "latency", "options", "book", "fleet")
 
 
 def main() -> int:
@@ -69,6 +69,10 @@ def _measure(part: str, options: argparse.Namespace) -> list[Figure]:
         from xmargin.bench import options as option_prices
 
         return option_prices.measure()
+    if part == "fleet":
+        from xmargin.bench import fleet
+
+        return fleet.measure()
     if part == "book":
         from xmargin.bench import book
 

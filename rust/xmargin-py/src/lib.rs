@@ -4,6 +4,7 @@
 mod backtest;
 mod book;
 mod error;
+mod fleet;
 mod grid;
 mod historical;
 mod history;
@@ -174,5 +175,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     liquidation::register(module)?;
     plan::register(module)?;
     summary::register(module)?;
+    fleet::register(module)?;
     backtest::register(module)
 }

@@ -36,7 +36,7 @@ impl Workers {
     }
 
     /// The pool, where `accounts` are worth it.
-    pub(super) fn pool_for(&self, accounts: usize) -> Option<&ThreadPool> {
+    pub(crate) fn pool_for(&self, accounts: usize) -> Option<&ThreadPool> {
         self.pool
             .as_ref()
             .filter(|_| accounts >= PARALLEL_ACCOUNTS_MIN)

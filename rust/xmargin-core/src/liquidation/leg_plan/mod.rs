@@ -14,7 +14,7 @@ mod bound;
 mod exact;
 mod input;
 mod interior_point;
-mod linear;
+pub(in crate::liquidation) mod linear;
 mod lots;
 mod program;
 
