@@ -12,6 +12,7 @@ from typing import Any, Self, final
 __all__ = [
     "AccountBook",
     "FactorHistory",
+    "LendingBook",
     "OptionGrid",
     "ScenarioMatrix",
     "__version__",
@@ -596,3 +597,59 @@ def order_fleet(
         EngineError: naming table, column and row at fault.
         ParameterError: ``block_accounts_max`` or ``threads`` is out of range.
     """
+
+@final
+class LendingBook:
+    """Linear lending accounts, laid out by liquidation price. Immutable."""
+
+    def __new__(cls, *, accounts: Any, positions: Any, assets: Any, threads: int) -> Self:
+        """A checked book.
+
+        Args:
+            accounts: ``debt: f64`` (money, >= 0), ``positions_end: u64``.
+            positions: ``asset: u32`` (ascending within an account), ``quantity: f64`` (collateral
+                if positive, owed if negative). Amounts are 0 or of magnitude in [1e-30, 1e30].
+            assets: ``collateral_weight: f64`` (0, or in [1e-6, 1]), ``debt_factor: f64`` (in
+                [1, 100]), ``anchor_price: f64`` (positive; it moves no result).
+            threads: how many to start; results do not depend on it.
+
+        Raises:
+            EngineError: naming table, column and row at fault.
+            ParameterError: the threads cannot be had.
+        """
+
+    def __len__(self) -> int: ...
+    @property
+    def sells_only(self) -> bool:
+        """Whether nobody owes an asset: the map is monotone."""
+
+    def cascade(
+        self,
+        *,
+        prices: list[float],
+        knots_end: list[int],
+        knots: Any,
+        health_below: list[float],
+        part: list[float],
+        passes_max: int,
+    ) -> tuple[str, Any, Any, tuple[float, float], int, int]:
+        """The bracket of the cascade that begins at some prices.
+
+        Args:
+            prices: by asset.
+            knots_end: where each asset's knots end.
+            knots: ``amount: f64`` (net sold; not descending), ``multiple: f64`` (not ascending,
+                exactly 1 at amount 0), straight between, held beyond; two of one amount are a jump.
+            health_below: of each close step, descending, in (0, 1].
+            part: closed below that health, ascending, in (0, 1].
+            passes_max: after which the bracket is given as it is.
+
+        Returns:
+            Kind (``fixed_points``, ``enclosure``, ``unfinished``); by asset ``price_low,
+            price_high, sold_least, sold_most: f64``; by account ``step_least, step_most: u8``; bad
+            debt at the high and at the low prices; passes; evaluations of accounts.
+
+        Raises:
+            EngineError: prices or curves are out of range, or of other assets.
+            ParameterError: a close step is out of range or order.
+        """

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from xmargin.bench.figures import Figure, machine
 
-_PARTS = ("imports", "calls", "latency", "options", "book", "fleet")
+_PARTS = ("imports", "calls", "latency", "options", "book", "fleet", "cascade")
 
 
 def main() -> int:
@@ -57,29 +58,20 @@ def _options() -> argparse.Namespace:
 
 def _measure(part: str, options: argparse.Namespace) -> list[Figure]:
     # Each part loads what it measures only when asked for.
-    if part == "imports":
-        from xmargin.bench import imports
-
-        return imports.measure()
     if part == "calls":
         from xmargin.bench import calls
 
         return asyncio.run(calls.measure((0, 1_000, 5_000)))
-    if part == "options":
-        from xmargin.bench import options as option_prices
-
-        return option_prices.measure()
-    if part == "fleet":
-        from xmargin.bench import fleet
-
-        return fleet.measure()
     if part == "book":
         from xmargin.bench import book
 
         return book.measure(options.accounts)
-    from xmargin.bench import latency
+    if part == "latency":
+        from xmargin.bench import latency
 
-    return asyncio.run(latency.measure(options.owners))
+        return asyncio.run(latency.measure(options.owners))
+    figures: list[Figure] = import_module(f"xmargin.bench.{part}").measure()
+    return figures
 
 
 def _show(on: Mapping[str, str], figures: list[Figure]) -> None:

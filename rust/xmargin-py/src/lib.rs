@@ -3,6 +3,7 @@
 
 mod backtest;
 mod book;
+mod cascade;
 mod error;
 mod fleet;
 mod grid;
@@ -176,5 +177,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     plan::register(module)?;
     summary::register(module)?;
     fleet::register(module)?;
+    cascade::register(module)?;
     backtest::register(module)
 }

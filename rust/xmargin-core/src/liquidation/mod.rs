@@ -1,5 +1,6 @@
 //! Liquidation: whom first, which legs, and whether it helps at all.
 
+pub mod cascade;
 pub mod fleet;
 pub mod leg_plan;
 pub mod order;

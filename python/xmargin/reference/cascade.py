@@ -1,0 +1,104 @@
+"""Cascades of small books in exact rational arithmetic, by trying everything.
+
+An outcome is given by how many close steps each account takes; it is a fixed point when its own
+prices make the accounts take just these. Formulas: ``docs/liquidation.md``, "Cascade".
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+
+Knots = Sequence[tuple[float, float]]
+Prices = Mapping[str, Fraction]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Units by asset, owed if negative; debt in money."""
+
+    positions: Mapping[str, float]
+    debt: float
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """By asset: price, depth curve, collateral weight, debt factor. Steps: (health below, part)."""
+
+    prices: Mapping[str, float]
+    curves: Mapping[str, Knots]
+    weights: Mapping[str, float]
+    factors: Mapping[str, float]
+    steps: Sequence[tuple[float, float]]
+
+
+def multiple_after(knots: Knots, sold: Fraction) -> Fraction:
+    """Price after a net sale by the price before."""
+    before = Fraction(knots[0][1])
+    last: Fraction | None = None
+    for amount, multiple in ((Fraction(a), Fraction(m)) for a, m in knots):
+        if sold <= amount:
+            if last is None:
+                return multiple
+            return before + (multiple - before) * (sold - last) / (amount - last)
+        last, before = amount, multiple
+    return before
+
+
+def steps_taken(account: Account, market: Market, prices: Prices) -> int:
+    """How many of the close steps an account takes at some prices."""
+    collateral, debt = Fraction(0), Fraction(account.debt)
+    for asset, quantity in account.positions.items():
+        value = Fraction(quantity) * prices[asset]
+        if quantity >= 0:
+            collateral += Fraction(market.weights[asset]) * value
+        else:
+            debt -= Fraction(market.factors[asset]) * value
+    return sum(collateral < Fraction(health) * debt for health, _ in market.steps)
+
+
+def prices_after(accounts: Sequence[Account], market: Market, steps: Sequence[int]) -> Prices:
+    """Prices after everyone's sales, if they take so many steps each."""
+    parts = [Fraction(0), *(Fraction(part) for _, part in market.steps)]
+    sold = dict.fromkeys(market.prices, Fraction(0))
+    for account, step in zip(accounts, steps, strict=True):
+        for asset, quantity in account.positions.items():
+            sold[asset] += Fraction(quantity) * parts[step]
+    return {
+        asset: Fraction(price) * multiple_after(market.curves[asset], sold[asset])
+        for asset, price in market.prices.items()
+    }
+
+
+def fixed_points(accounts: Sequence[Account], market: Market) -> Iterator[Prices]:
+    """All outcomes that are consistent with themselves: (steps + 1) to the accounts are tried."""
+    for steps in product(range(len(market.steps) + 1), repeat=len(accounts)):
+        prices = prices_after(accounts, market, steps)
+        if all(
+            steps_taken(account, market, prices) == step
+            for account, step in zip(accounts, steps, strict=True)
+        ):
+            yield prices
+
+
+def comes_to_rest(
+    accounts: Sequence[Account], market: Market, steps: Sequence[int], rounds_max: int
+) -> Sequence[int] | None:
+    """The steps at which the plain iteration, begun at some steps, rests; none if it does not."""
+    for _ in range(rounds_max):
+        prices = prices_after(accounts, market, steps)
+        after = [steps_taken(account, market, prices) for account in accounts]
+        if after == list(steps):
+            return steps
+        steps = after
+    return None
+
+
+def bad_debt(accounts: Sequence[Account], prices: Prices) -> Fraction:
+    """Σ max(0, debt - collateral) at some prices."""
+    short = (
+        Fraction(account.debt)
+        - sum((Fraction(q) * prices[asset] for asset, q in account.positions.items()), Fraction(0))
+        for account in accounts
+    )
+    return sum((max(Fraction(0), one) for one in short), Fraction(0))
