@@ -500,7 +500,9 @@ def grid_margins(
         ``worst``: a scenario's name or ``basis``, and each component of both margins, prefixed
         ``maintenance_`` and ``initial_``), ``positions`` (contributions to both, in row order),
         ``portfolio_pnl`` and ``position_pnl`` (``row``, ``scenario`` number, ``pnl``; a position's
-        is what it would be alone).
+        is what it would be alone), ``arbitrage`` (``expiry: u32, scenario: utf8, kind: utf8``
+        (parity, bound, slope, butterfly, calendar)``, strike: f64, amount: f64``, by expiry,
+        scenario, strike and kind).
 
     Raises:
         ParameterError: the parameters are malformed, out of range, or do not fit the market.

@@ -2,7 +2,7 @@
 
 Run ``python -m tests.grid.make_golden`` after the mechanism, a parameter file or an example
 changed, and read the difference before it is committed. Each file holds the parameters, the market,
-the portfolio and the expected answer.
+the portfolio, the expected answer and the free lunches in the prices of all scenarios.
 """
 
 import json
@@ -20,6 +20,7 @@ from xmargin.model.derivatives import (
     Smile,
 )
 from xmargin.reference import grid as reference
+from xmargin.reference.chain_arbitrage import arbitrage
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -83,6 +84,11 @@ EXAMPLES: dict[str, tuple[str, GridMarket, GridPortfolio]] = {
         _market(_COIN, _PERP, _FUTURE, _option("put", 60_000.0), _option("call", 60_000.0)),
         _portfolio(0.7, -1.1, 0.4, -2.0, 1.0, cash=-5_000.0, reserved=100.0),
     ),
+    "sticky-strikes-far-from-the-money": (
+        parameters(QUOTE),
+        _market(*(_option("put", strike) for strike in (30e3, 45e3, 60e3, 75e3, 90e3))),
+        _portfolio(-1.0, 0.0, 2.0, 0.0, -1.0, cash=30_000.0),
+    ),
     "tokens-only": (parameters(UNIFIED), _market(_COIN), _portfolio(1.25, cash=-30_000.0)),
 }
 
@@ -96,6 +102,7 @@ def vector(title: str) -> str:
         "market": asdict(market),
         "portfolio": asdict(portfolio),
         "expected": asdict(reference.margin(content, market, portfolio)),
+        "arbitrage": [asdict(one) for one in arbitrage(content, market)],
     }
     return json.dumps(answer, indent=1) + "\n"
 

@@ -1,6 +1,7 @@
 """The golden vectors: both engines give what is written there, and the files are up to date."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 
 from tests.grid.make_golden import EXAMPLES, GOLDEN
 from tests.grid.test_agreement import core
+from xmargin.engine.grid import grid_evaluation
 from xmargin.model.derivatives import (
+    GridArbitrage,
     GridAsset,
     GridExpiry,
     GridInstrument,
@@ -18,6 +21,7 @@ from xmargin.model.derivatives import (
     Smile,
 )
 from xmargin.reference import grid as reference
+from xmargin.reference.chain_arbitrage import arbitrage as reference_arbitrage
 
 FILES = sorted(GOLDEN.glob("*.json"))
 NEAR: dict[str, Any] = {"rel": 1e-11, "abs": 1e-8}
@@ -66,6 +70,21 @@ def test_the_reference_still_gives_the_golden_answer(path: Path) -> None:
     assert_is(answer, expected)
     assert answer.maintenance == pytest.approx(expected["maintenance"], **NEAR)
     assert answer.initial == pytest.approx(expected["initial"], **NEAR)
+
+
+def assert_finds(found: list[GridArbitrage], path: Path) -> None:
+    expected = [GridArbitrage(**row) for row in json.loads(path.read_text())["arbitrage"]]
+    assert [replace(one, amount=0.0) for one in found] == [
+        replace(one, amount=0.0) for one in expected
+    ]
+    assert [one.amount for one in found] == pytest.approx([one.amount for one in expected], **NEAR)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_both_engines_find_the_golden_free_lunches(path: Path) -> None:
+    content, market, _, _ = read(path)
+    assert_finds(list(grid_evaluation(content, market, []).arbitrage), path)
+    assert_finds(reference_arbitrage(content, market), path)
 
 
 def test_every_example_has_its_file_with_its_inputs() -> None:

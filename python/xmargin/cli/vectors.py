@@ -31,6 +31,7 @@ def vectors(model: Model, path: Files, json: Json = False) -> None:
                 "cases": len(report.cases),
                 "failed": report.failed,
                 "max_rel_error": report.max_rel_error,
+                "arbitrage": report.arbitrage,
             }
         )
     else:
@@ -49,7 +50,7 @@ def _show(report: "Report") -> None:
     console.print(
         f"{report.model}: {len(report.cases)} cases, {checks} figures, {report.failed} failed; "
         f"largest relative error {report.max_rel_error:.2g} (at most {report.tolerance:g} passes, "
-        f"of figures of at least {report.floor:g})"
+        f"of figures of at least {report.floor:g}); {report.arbitrage} free lunches in the prices"
     )
     failed = [case for case in report.cases if case.failed]
     if not failed:

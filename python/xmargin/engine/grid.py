@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from xmargin.engine.record import record_batch
 from xmargin.model.derivatives import (
+    GridArbitrage,
     GridAsset,
+    GridEvaluation,
     GridExpiry,
     GridInstrument,
     GridMargin,
@@ -32,6 +34,18 @@ def grid_margins(
         ParameterError: the parameters are malformed, out of range, or do not fit the market.
         EngineError: a row of the market or the portfolios cannot be; it is named.
     """
+    return list(grid_evaluation(parameters, market, portfolios).margins)
+
+
+def grid_evaluation(
+    parameters: str, market: GridMarket, portfolios: Sequence[GridPortfolio]
+) -> GridEvaluation:
+    """Margins, and where the prices they are made of leave a free lunch (``docs/margin.md``).
+
+    Raises:
+        ParameterError: as :func:`grid_margins`.
+        EngineError: as :func:`grid_margins`.
+    """
     from xmargin import _core
 
     held = [
@@ -48,7 +62,9 @@ def grid_margins(
         portfolios=_portfolios(portfolios),
         positions=_positions(held),
     )
-    return _margins(portfolios, {name: _rows(table) for name, table in tables.items()})
+    rows = {name: _rows(table) for name, table in tables.items()}
+    arbitrage = [GridArbitrage(**row) for row in rows["arbitrage"]]
+    return GridEvaluation(_margins(portfolios, rows), arbitrage)
 
 
 def _column(rows: Iterable[T], of: Callable[[T], Any], kind: str) -> tuple[list[Any], str]:

@@ -143,3 +143,27 @@ class GridMargin:
     def initial_excess(self) -> float:
         """Equity minus initial margin; negative is a shortfall."""
         return self.equity - self.initial.margin
+
+
+@dataclass(frozen=True, slots=True)
+class GridArbitrage:
+    """A free lunch at the prices that margins are made of.
+
+    ``expiry`` is its row, ``scenario`` the name of the one whose prices these are, ``kind`` one of
+    ``parity``, ``bound``, ``slope``, ``butterfly`` and ``calendar``, ``strike`` where it is, and
+    ``amount`` what it brings at once per unit of the option there, in the currency of prices.
+    """
+
+    expiry: int
+    scenario: str
+    kind: str
+    strike: float
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class GridEvaluation:
+    """Portfolios' margins, and the arbitrage by expiry, scenario, strike and kind."""
+
+    margins: Sequence[GridMargin]
+    arbitrage: Sequence[GridArbitrage]

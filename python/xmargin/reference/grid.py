@@ -37,6 +37,14 @@ class GridAnswer:
     initial: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class OptionPrices:
+    """One scenario: forwards by expiry, discounted values of options by row of the instruments."""
+
+    forwards: list[float]
+    values: dict[int, float]
+
+
 def black76(kind: str, forward: float, strike: float, years: float, vol: float) -> float:
     """Undiscounted value of an option, the time value on the out-of-the-money side."""
     sign = 1.0 if kind == "call" else -1.0
@@ -71,6 +79,23 @@ def smile_vol(smile: Smile, strike: float, bounds: Tree | None) -> float:
 def margin(content: str, market: GridMarket, portfolio: GridPortfolio) -> GridAnswer:
     """The margin of one portfolio under a parameter file (JSON text)."""
     return _Margining(content, market, portfolio).answer()
+
+
+def option_prices(content: str, market: GridMarket) -> dict[str, OptionPrices]:
+    """Forwards and option values of every scenario, by its name."""
+    mechanism = _Margining(content, market, GridPortfolio("none", []))
+
+    def prices(scenario: GridScenario) -> OptionPrices:
+        moves = [mechanism.move(scenario, expiry.asset) for expiry in market.expiries]
+        values = {
+            row: mechanism.option_value(option, moves[option.expiry], scenario.vol_rule)
+            for row, option in enumerate(market.instruments)
+            if option.kind in OPTIONS and option.expiry is not None
+        }
+        forwards = [_forward(*pair) for pair in zip(market.expiries, moves, strict=True)]
+        return OptionPrices(forwards, values)
+
+    return {scenario.name: prices(scenario) for scenario in mechanism.scenarios}
 
 
 class _Margining:

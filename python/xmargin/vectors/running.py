@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xmargin.engine.grid import grid_margins
+from xmargin.engine.grid import grid_evaluation
 from xmargin.errors import InvalidArgumentError, XmarginError
+from xmargin.model.derivatives import GridArbitrage
 from xmargin.vectors import deribit_pme, derive_pmrm2
 from xmargin.vectors.case import Check, Vector
 
@@ -21,12 +22,13 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One file: its largest relative error, and the checks that failed."""
+    """One file: its largest relative error, the checks that failed, the arbitrage of its prices."""
 
     name: str
     checks: int
     max_rel_error: float
     failed: tuple[Check, ...]
+    arbitrage: tuple[GridArbitrage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class Report:
     def max_rel_error(self) -> float:
         """The largest relative error of any figure."""
         return max(case.max_rel_error for case in self.cases)
+
+    @property
+    def arbitrage(self) -> int:
+        """How many free lunches the prices of all scenarios leave, the unshocked ones included."""
+        return sum(len(case.arbitrage) for case in self.cases)
 
 
 FORMATS: Mapping[str, Format] = {
@@ -76,7 +83,8 @@ def run(model: str, path: Path) -> Report:
 def _run_case(form: Format, path: Path) -> Case:
     try:
         vector = form.decode(path)
-        (margin,) = grid_margins(vector.parameters, vector.market, [vector.portfolio])
+        answer = grid_evaluation(vector.parameters, vector.market, [vector.portfolio])
+        (margin,) = answer.margins
         checks = vector.checks(margin)
     except XmarginError as fault:
         # What is wrong may be told by the core, which knows rows and no files.
@@ -87,4 +95,5 @@ def _run_case(form: Format, path: Path) -> Case:
     errors = [check.error(form.floor) for check in checks]
     # Written so that an error that is no number fails.
     bad = [c for c, error in zip(checks, errors, strict=True) if not error <= form.tolerance]
-    return Case(path.stem, len(checks), max(errors, default=0.0), tuple(bad))
+    arbitrage = tuple(answer.arbitrage)
+    return Case(path.stem, len(checks), max(errors, default=0.0), tuple(bad), arbitrage)

@@ -10,7 +10,9 @@ use xmargin_core::market::instrument::{
 };
 use xmargin_core::market::smile::Smile;
 use xmargin_core::market::svi::SviParameters;
-use xmargin_core::model::grid::{Contribution, GridMargin, GridModel, Requirement, Worst};
+use xmargin_core::model::grid::{
+    Arbitrage, Contribution, GridMargin, GridModel, Requirement, Worst,
+};
 use xmargin_core::pricing::OptionKind;
 
 use crate::table::InputTable;
@@ -231,13 +233,13 @@ fn wanted<T>(column: &'static str, value: Option<T>, row: usize) -> Result<T, Er
     })
 }
 
-/// Margins, P&L and contributions as record batches.
+/// Margins, P&L, contributions and free lunches as record batches.
 pub fn record_batches(
     model: &GridModel<'_>,
     margins: &[GridMargin],
     positions: &[Position],
     contributions: &[Contribution],
-) -> Result<[(&'static str, RecordBatch); 5], ArrowError> {
+) -> Result<[(&'static str, RecordBatch); 6], ArrowError> {
     let names = model.grid().names();
     let width = names.len();
     let position_pnl: Vec<Vec<f64>> = positions
@@ -262,7 +264,26 @@ pub fn record_batches(
                 ("initial", floats(contributions, |one| one.initial)),
             ])?,
         ),
+        ("arbitrage", arbitrage(names, &model.arbitrage())?),
     ])
+}
+
+fn arbitrage(names: &[String], rows: &[Arbitrage]) -> Result<RecordBatch, ArrowError> {
+    let number = |row: usize| u32::try_from(row).unwrap_or(u32::MAX);
+    let expiries = rows.iter().map(|one| number(one.expiry));
+    let scenarios = rows.iter().map(|one| names[one.scenario].as_str());
+    let kinds = rows.iter().map(|one| one.find.kind.name());
+    let columns: [(&str, ArrayRef); 5] = [
+        ("expiry", Arc::new(UInt32Array::from_iter_values(expiries))),
+        (
+            "scenario",
+            Arc::new(StringArray::from_iter_values(scenarios)),
+        ),
+        ("kind", Arc::new(StringArray::from_iter_values(kinds))),
+        ("strike", floats(rows, |one| one.find.strike)),
+        ("amount", floats(rows, |one| one.find.amount)),
+    ];
+    RecordBatch::try_from_iter(columns)
 }
 
 fn floats<T>(rows: &[T], of: impl Fn(&T) -> f64) -> ArrayRef {

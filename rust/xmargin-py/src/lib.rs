@@ -138,7 +138,7 @@ fn grid_tables(
     parameters: &str,
     cash_price: f64,
     inputs: &GridInputs,
-) -> PyResult<[(&'static str, RecordBatch); 5]> {
+) -> PyResult<[(&'static str, RecordBatch); 6]> {
     let parameters = GridParameters::parse(parameters).map_err(to_python)?;
     let market = inputs.market(cash_price).map_err(to_python)?;
     let (portfolios, positions) = inputs.holdings().map_err(to_python)?;

@@ -1,5 +1,6 @@
 //! The market: what is held and at which prices, vol surfaces, and the joint moves to withstand.
 
+pub mod chain_arbitrage;
 pub mod instrument;
 pub mod no_arbitrage;
 pub mod scenario;

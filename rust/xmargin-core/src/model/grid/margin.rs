@@ -173,6 +173,14 @@ impl<'a> GridModel<'a> {
         Ok((margins, contributions))
     }
 
+    pub(super) fn market(&self) -> &Market {
+        self.market
+    }
+
+    pub(super) fn prices(&self) -> &Prices {
+        &self.prices
+    }
+
     fn ground(&self) -> Ground<'_> {
         Ground {
             parameters: self.parameters,
