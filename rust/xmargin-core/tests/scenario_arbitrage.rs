@@ -91,8 +91,8 @@ fn arbitrage(market: &Market) -> Vec<(String, Arbitrage)> {
     let parameters = GridParameters::parse(PARAMETERS).expect("valid");
     let model = GridModel::new(&parameters, market).expect("valid");
     let names = model.grid().names().to_vec();
-    let named = |one: Arbitrage| (names[one.scenario].clone(), one);
-    model.arbitrage().into_iter().map(named).collect()
+    let with_name = |one: Arbitrage| (names[one.scenario].clone(), one);
+    model.arbitrage().into_iter().map(with_name).collect()
 }
 
 fn slices() -> impl Strategy<Value = SviParameters> {

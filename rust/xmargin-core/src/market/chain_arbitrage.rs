@@ -127,8 +127,8 @@ impl Chain {
         for (row, &call) in self.calls.iter().enumerate() {
             let strike = call.strike;
             let mut tell = |kind, (amount, error): (f64, f64)| {
-                // Written so that an amount that is no number is told, not passed.
-                if !(amount <= error) {
+                // An amount that is no number is told, not passed.
+                if amount > error || amount.is_nan() {
                     found(Find {
                         kind,
                         strike,
