@@ -24,7 +24,7 @@ def parameters(name: str, **changes: Any) -> str:
     tree = json.loads(load_parameters(name).content) | changes
     if name == UNIFIED:
         # What the unified model charges beside its scenarios is not the mechanism's.
-        for key in ("liquidity", "venue_risk", "mobility"):
+        for key in ("liquidity", "venue_risk", "mobility", "historical_es"):
             tree.pop(key, None)
     return json.dumps({key: value for key, value in tree.items() if value is not None})
 
