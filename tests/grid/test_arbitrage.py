@@ -40,7 +40,13 @@ def scale(market: GridMarket) -> float:
 def chains(draw: st.DrawFn) -> GridMarket:
     """Two or three expiries with up to five strikes, calls and puts, vols of their own or not."""
     asset = GridAsset("BTC", 60_000.0, draw(confidences))
-    terms = draw(st.lists(expiries([asset]), min_size=1, max_size=3))
+    terms = draw(st.lists(expiries([asset]), min_size=2, max_size=3))
+    if draw(st.booleans()):
+        # Calendars are looked for where nothing of the forwards is fixed yet.
+        terms = [
+            replace(e, forward_fixed=0.0, forward_variable=e.forward_fixed + e.forward_variable)
+            for e in terms
+        ]
     moneyness = st.sampled_from([0.2, 0.7, 0.9, 1.0, 1.1, 1.5, 4.0])
     listed = []
     for row, expiry in enumerate(terms):
@@ -48,7 +54,7 @@ def chains(draw: st.DrawFn) -> GridMarket:
         for at in sorted(draw(st.sets(moneyness, min_size=1, max_size=5))):
             kinds = draw(st.sampled_from([("call",), ("put",), ("call", "put")]))
             for kind in kinds:
-                vol = draw(st.sampled_from([None, None, None, 0.05, 0.6]))
+                vol = draw(st.sampled_from([None, None, None, 0.05, 0.6, 3.0]))
                 name = f"{row} {at} {kind}"
                 strike = round(at * forward)
                 listed.append(GridInstrument(name, kind, expiry=row, strike=strike, vol=vol))
