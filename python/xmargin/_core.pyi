@@ -12,9 +12,11 @@ from typing import Any, Self, final
 __all__ = [
     "AccountBook",
     "FactorHistory",
+    "HealthIndex",
     "LendingBook",
     "OptionGrid",
     "ScenarioMatrix",
+    "Ticked",
     "__version__",
     "absorb_loss",
     "backtest",
@@ -183,6 +185,95 @@ def factor_history(*, parameters: str, returns: Any) -> FactorHistory | None:
         ParameterError: the parameters are malformed or out of range.
         EngineError: a return is no number, a day is said twice or missing, or there are too few.
     """
+
+@final
+class Ticked:
+    """What a tick came to."""
+
+    @property
+    def reevaluated(self) -> int: ...
+    def __len__(self) -> int: ...
+    def crossings(self) -> Any:
+        """``account: u32, id: u64, before, after: u8, worst_scenario: u16``, ``worst_pnl``, ``value``."""
+
+@final
+class HealthIndex:
+    """Which accounts a tick moves across a threshold."""
+
+    def __new__(
+        cls,
+        *,
+        factors: Any,
+        moves: Any,
+        scenarios: Any,
+        chains: Any,
+        options: Any,
+        instruments: Any,
+        thresholds: list[tuple[float, float]],
+        now_ms: int,
+        threads: int,
+    ) -> Self:
+        """An index without accounts.
+
+        Args:
+            factors: ``price_usd: f64, is_signed: bool, typical_move: f64``.
+            moves: ``move: f64``, by factor, then by scenario.
+            scenarios: ``vol_factor: f64``.
+            chains: ``factor: u32, forward_ratio, discount: f64, expiry_ms: i64, vol_level: f64,
+                typical_move: f64``.
+            options: ``chain: u32, put: bool, strike, vol: f64``.
+            instruments: ``row: u32, multiple: f64``.
+            thresholds: loss factor and excess of each.
+            now_ms: time of the listing.
+            threads: how many to start.
+
+        Raises:
+            EngineError: naming table, column and row at fault.
+            ParameterError: a threshold is out of range, or the threads cannot be had.
+        """
+
+    def append(self, accounts: Any, positions: Any) -> None:
+        """Add accounts, as ``AccountBook.append``.
+
+        Raises:
+            EngineError: as there; nothing has changed.
+        """
+
+    def update(
+        self, account_id: int, cash_usd: float, instrument: list[int], quantity: list[float]
+    ) -> Ticked:
+        """Give an account other cash and positions.
+
+        Raises:
+            EngineError: there is no such account, or a number is wrong; nothing has changed.
+        """
+
+    def remove(self, account_id: int) -> None:
+        """Take an account out.
+
+        Raises:
+            EngineError: there is no such account.
+        """
+
+    def tick(
+        self,
+        factor: list[int],
+        price_usd: list[float],
+        chain: list[int],
+        vol_level: list[float],
+        now_ms: int,
+    ) -> Ticked:
+        """Move the market.
+
+        Raises:
+            EngineError: naming table, column and row at fault; nothing has changed.
+        """
+
+    def statuses(self) -> Any:
+        """``id: u64, status: u8``, a row an account."""
+
+    def audit(self) -> list[tuple[int, int, int]]:
+        """Id, status held and status found, of accounts that differ from a full revaluation."""
 
 def scenario_names(parameters: str, assets: list[str]) -> list[str]:
     """The names of the scenarios that ``parameters`` (JSON) expand to over ``assets``, in order.

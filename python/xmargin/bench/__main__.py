@@ -14,7 +14,7 @@ from rich.table import Table
 
 from xmargin.bench.figures import Figure, machine
 
-_PARTS = ("imports", "calls", "latency", "options", "book", "fleet", "cascade")
+_PARTS = ("imports", "calls", "latency", "options", "book", "index", "fleet", "cascade")
 
 
 def main() -> int:
@@ -66,6 +66,10 @@ def _measure(part: str, options: argparse.Namespace) -> list[Figure]:
         from xmargin.bench import book
 
         return book.measure(options.accounts)
+    if part == "index":
+        from xmargin.bench import index
+
+        return index.measure(options.accounts)
     if part == "latency":
         from xmargin.bench import latency
 

@@ -7,13 +7,14 @@ from xmargin.engine import AccountBook, OptionGrid
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
 
 FACTORS, OPTIONS, SCENARIOS = 4, 1_000, 27
 LINEAR, HELD_OPTIONS = 7, 5
-_PRICES = (60_000.0, 3_000.0, 150.0, 1.0)
+PRICES = (60_000.0, 3_000.0, 150.0, 1.0)
 _LINEAR_ROWS = (0, 1, 2, 3, 0, 1, 2)
 _CHUNK = 1_000_000
-_CHAINS = 10
+CHAINS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,9 @@ def grid(workload: Workload) -> OptionGrid:
         vol_factors=workload.vol_factors.tolist(),
         chains=pa.table(
             {
-                "factor": pa.array([chain % 2 for chain in range(_CHAINS)], pa.uint32()),
-                "forward_ratio": [1.0] * _CHAINS,
-                "discount": [workload.discount] * _CHAINS,
+                "factor": pa.array([chain % 2 for chain in range(CHAINS)], pa.uint32()),
+                "forward_ratio": [1.0] * CHAINS,
+                "discount": [workload.discount] * CHAINS,
             }
         ),
         options=pa.table(
@@ -78,10 +79,10 @@ def market(options: int = OPTIONS) -> dict[str, Any]:
 
     shocks = np.repeat(np.linspace(-0.2, 0.2, 9), 3)
     row = np.arange(options)
-    chain = row * _CHAINS // options
-    spot = np.asarray(_PRICES)[chain % 2]
+    chain = row * CHAINS // options
+    spot = np.asarray(PRICES)[chain % 2]
     return {
-        "prices": _PRICES,
+        "prices": PRICES,
         "moves": np.stack([shocks, shocks, 1.3 * shocks, np.zeros(SCENARIOS)]),
         "vol_factors": np.tile([0.75, 1.0, 1.4], 9),
         "chain": chain,
@@ -92,16 +93,26 @@ def market(options: int = OPTIONS) -> dict[str, Any]:
     }
 
 
+def instruments(options: int = OPTIONS) -> "pa.RecordBatch":
+    """Spot and perps on the factors' rows, each option on its own."""
+    import pyarrow as pa
+
+    rows = [*_LINEAR_ROWS, *range(FACTORS, FACTORS + options)]
+    return pa.record_batch(
+        {"row": pa.array(rows, pa.uint32()), "multiple": pa.array([1.0] * len(rows))}
+    )
+
+
+def tables(accounts: int, first_id: int, has_options: bool = True) -> tuple[Any, Any]:
+    """Accounts and positions as the book takes them."""
+    return _tables(_accounts(accounts, seed=first_id), first_id, has_options)
+
+
 def make(accounts: int, threads: int | None = None) -> tuple[Workload, AccountBook]:
     """The workload, and our own book of it (loaded a million accounts at a time)."""
     import numpy as np
-    import pyarrow as pa
 
-    rows = [*_LINEAR_ROWS, *range(FACTORS, FACTORS + OPTIONS)]
-    instruments = pa.record_batch(
-        {"row": pa.array(rows, pa.uint32()), "multiple": np.ones(len(rows))}
-    )
-    book = AccountBook(instruments=instruments, rows=FACTORS + OPTIONS, threads=threads)
+    book = AccountBook(instruments=instruments(), rows=FACTORS + OPTIONS, threads=threads)
     parts = []
     for first in range(0, accounts, _CHUNK):
         part = _accounts(min(_CHUNK, accounts - first), seed=first)
@@ -113,13 +124,9 @@ def make(accounts: int, threads: int | None = None) -> tuple[Workload, AccountBo
 
 def load_only(accounts: int) -> AccountBook:
     """Our book alone, for sizes at which nobody else's copy should be in memory."""
-    import pyarrow as pa
-
-    rows = [*_LINEAR_ROWS, *range(FACTORS, FACTORS + OPTIONS)]
-    table = {"row": pa.array(rows, pa.uint32()), "multiple": pa.array([1.0] * len(rows))}
-    book = AccountBook(instruments=pa.record_batch(table), rows=FACTORS + OPTIONS)
+    book = AccountBook(instruments=instruments(), rows=FACTORS + OPTIONS)
     for first in range(0, accounts, _CHUNK):
-        book.append(*_tables(_accounts(min(_CHUNK, accounts - first), seed=first), first))
+        book.append(*tables(min(_CHUNK, accounts - first), first))
     return book
 
 
@@ -140,19 +147,19 @@ def _accounts(count: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _tables(part: dict[str, Any], first_id: int) -> tuple[Any, Any]:
+def _tables(part: dict[str, Any], first_id: int, has_options: bool = True) -> tuple[Any, Any]:
     import numpy as np
     import pyarrow as pa
 
     count = len(part["cash"])
-    held = LINEAR + HELD_OPTIONS
+    held = LINEAR + HELD_OPTIONS if has_options else LINEAR
     linear = np.broadcast_to(np.arange(LINEAR), (count, LINEAR))
-    instrument = np.hstack([linear, part["option"] + LINEAR]).astype(np.uint32)
+    instrument = np.hstack([linear, part["option"] + LINEAR])[:, :held].astype(np.uint32)
     accounts = {
         "id": np.arange(first_id, first_id + count, dtype=np.uint64),
         "cash_usd": part["cash"],
         "positions_end": np.arange(1, count + 1, dtype=np.uint64) * held,
     }
-    quantity = np.hstack([part["linear"], part["quantity"]]).ravel()
-    positions = {"instrument": instrument.ravel(), "quantity": quantity}
+    quantity = np.hstack([part["linear"], part["quantity"]])[:, :held]
+    positions = {"instrument": instrument.ravel(), "quantity": quantity.ravel()}
     return pa.record_batch(accounts), pa.record_batch(positions)

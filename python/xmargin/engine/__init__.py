@@ -2,6 +2,7 @@
 
 from xmargin.engine.book import AccountBook, AccountMargin, OptionGrid, Screened, scenario_matrix
 from xmargin.engine.evaluate import Engine, Evaluation, PortfolioHead
+from xmargin.engine.health_index import Difference, Factor, HealthIndex, Threshold, Ticked
 from xmargin.engine.history import HistoryUse, check_returns, history_use
 from xmargin.engine.pricing import SviFit, fit_svi, implied_vols, option_greeks, option_values
 from xmargin.model import RiskParameters
@@ -9,13 +10,18 @@ from xmargin.model import RiskParameters
 __all__ = [
     "AccountBook",
     "AccountMargin",
+    "Difference",
     "Engine",
     "Evaluation",
+    "Factor",
+    "HealthIndex",
     "HistoryUse",
     "OptionGrid",
     "PortfolioHead",
     "Screened",
     "SviFit",
+    "Threshold",
+    "Ticked",
     "check_parameters",
     "check_returns",
     "fit_svi",

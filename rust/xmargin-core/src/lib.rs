@@ -15,6 +15,9 @@
 //!
 //! **Order** ([`liquidation`]): whom to liquidate first, by both.
 //!
+//! **Index** ([`index`]): the accounts that a tick has moved across a threshold, found without a look at
+//! the others.
+//!
 //! **Options** ([`pricing`], [`market::surface`]): Black-76 for one and for millions, and the vols it
 //! is fed with.
 //!
@@ -90,6 +93,7 @@ pub mod backtest;
 pub mod book;
 mod error;
 mod evaluation;
+pub mod index;
 pub mod liquidation;
 pub mod market;
 pub mod model;

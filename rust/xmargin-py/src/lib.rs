@@ -7,6 +7,7 @@ mod cascade;
 mod error;
 mod fleet;
 mod grid;
+mod health_index;
 mod historical;
 mod history;
 mod input;
@@ -170,6 +171,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(pricing::implied_vols, module)?)?;
     module.add_function(wrap_pyfunction!(pricing::fit_svi, module)?)?;
     book::register(module)?;
+    health_index::register(module)?;
     historical::register(module)?;
     history::register(module)?;
     parametric::register(module)?;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{
-    Array, BooleanArray, FixedSizeBinaryArray, Float64Array, Int32Array, PrimitiveArray,
-    RecordBatch, StringArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    Array, BooleanArray, FixedSizeBinaryArray, Float64Array, Int32Array, Int64Array,
+    PrimitiveArray, RecordBatch, StringArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
@@ -49,6 +49,7 @@ cell!(u16, UInt16Array, "uint16", UInt16Array::value);
 cell!(u32, UInt32Array, "uint32", UInt32Array::value);
 cell!(u64, UInt64Array, "uint64", UInt64Array::value);
 cell!(i32, Int32Array, "int32", Int32Array::value);
+cell!(i64, Int64Array, "int64", Int64Array::value);
 cell!(f64, Float64Array, "float64", Float64Array::value);
 cell!(String, StringArray, "utf8", |column, row| column
     .value(row)

@@ -99,6 +99,26 @@ impl AccountBook {
         Ok(())
     }
 
+    /// Gives the account in row `account` other cash and positions: `columns` is of it alone. Its id
+    /// stays; that of `columns` is not read.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), and when `columns` are not of one account or there is no such row.
+    /// The book is as before then.
+    pub fn replace(&mut self, account: usize, columns: &AccountColumns<'_>) -> Result<(), Error> {
+        if account >= self.id.len() {
+            return Err(Error::row("accounts", "id", account, "is not there"));
+        }
+        same_length("accounts", "id", columns.id.len(), 1)?;
+        check_shape(columns)?;
+        moderate("accounts", "cash_usd", columns.cash_usd)?;
+        self.check_positions(columns)?;
+        let packed = pack(&self.listing, columns)?;
+        self.packed.replace(account, &packed)?;
+        self.cash_usd[account] = columns.cash_usd[0];
+        Ok(())
+    }
+
     /// Ids of the accounts, in the order they were loaded.
     #[must_use]
     pub fn ids(&self) -> &[u64] {
@@ -114,7 +134,13 @@ impl AccountBook {
     /// How many quantities it holds after netting.
     #[must_use]
     pub fn netted_positions(&self) -> usize {
-        self.packed.row.len()
+        self.packed.len()
+    }
+
+    /// Cash of an account in USD, and its rows and quantities after netting.
+    pub(crate) fn holdings(&self, account: usize) -> (f64, &[u32], &[f64]) {
+        let (rows, quantities) = self.packed.entries().of(account);
+        (self.cash_usd[account], rows, quantities)
     }
 
     fn check_positions(&self, columns: &AccountColumns<'_>) -> Result<(), Error> {

@@ -96,6 +96,28 @@ pub fn evaluate_account(
     Ok(job.account(workers.set.vectors(), account))
 }
 
+/// Evaluates accounts one at a time, checked once.
+#[derive(Clone, Copy)]
+pub(crate) struct OneByOne<'a>(Job<'a>, Vectors);
+
+impl<'a> OneByOne<'a> {
+    /// As [`evaluate_account`] checks, but for the account.
+    pub fn of(
+        book: &'a AccountBook,
+        matrix: &'a ScenarioMatrix,
+        loss_factor: f64,
+        workers: &Workers,
+    ) -> Result<Self, Error> {
+        let job = Job::of(book, matrix, loss_factor)?;
+        Ok(Self(job, workers.set.vectors()))
+    }
+
+    /// An account that is there.
+    pub fn account(&self, account: usize) -> AccountMargin {
+        self.0.account(self.1, account)
+    }
+}
+
 /// Everything that is read: columns, so that a loop keeps where they are in registers.
 ///
 /// Made only by [`Job::of`], which the unchecked access to rows rests on: each entry's row is one of
@@ -279,7 +301,7 @@ impl Job<'_> {
 
 /// Rises nowhere as `worst_pnl` rises, roundings included: [`screen`](super::screen) rests on it.
 #[inline(always)]
-pub(super) fn margin_of(loss_factor: f64, worst_pnl: f64) -> f64 {
+pub(crate) fn margin_of(loss_factor: f64, worst_pnl: f64) -> f64 {
     if worst_pnl < 0.0 {
         loss_factor * -worst_pnl
     } else {

@@ -112,7 +112,6 @@ impl OptionGrid {
     /// [`Error::Input`] naming the row of `factors` or `chains` at fault: a price that is not
     /// positive, a forward or discount that Black-76 refuses.
     pub fn reprice(&self, price: &[f64]) -> Result<ScenarioMatrix, Error> {
-        same_length("factors", "price", price.len(), self.factors)?;
         moderate("factors", "price", price)?;
         if let Some(row) = price.iter().position(|&price| price <= 0.0) {
             return Err(Error::row(
@@ -122,38 +121,89 @@ impl OptionGrid {
                 format!("{} is not positive", price[row]),
             ));
         }
+        self.reprice_with(price, |_, vol_factor| vol_factor)
+    }
+
+    /// The same at any prices that the chains take, with stdevs times `scale` of their chain: vols and
+    /// time that have moved since the listing. A stdev never falls below a millionth of the listed.
+    ///
+    /// # Errors
+    /// As [`reprice`](Self::reprice); prices of factors without chains may be zero or negative.
+    pub fn reprice_scaled(&self, price: &[f64], scale: &[f64]) -> Result<ScenarioMatrix, Error> {
+        moderate("factors", "price", price)?;
+        same_length("chains", "scale", scale.len(), self.chains.len())?;
+        self.reprice_with(price, |chain, vol_factor| scaled(scale[chain], vol_factor))
+    }
+
+    fn reprice_with(
+        &self,
+        price: &[f64],
+        stdev_factor: impl Fn(usize, f64) -> f64,
+    ) -> Result<ScenarioMatrix, Error> {
+        same_length("factors", "price", price.len(), self.factors)?;
         let width = self.scenarios.vol_factor.len();
         let mut mark = vec![0.0; self.rows()];
         let mut pnl = vec![0.0; self.rows() * width];
-        mark[..self.factors].copy_from_slice(price);
-        let factor_rows = pnl
-            .chunks_exact_mut(width)
-            .zip(self.scenarios.moves.chunks_exact(width));
-        for ((row, moves), &price) in factor_rows.zip(price) {
-            row.iter_mut()
-                .zip(moves)
-                .for_each(|(pnl, &moved)| *pnl = price * moved);
+        for (factor, &price) in price.iter().enumerate() {
+            mark[factor] = price;
+            self.write_factor(
+                factor,
+                price,
+                &mut pnl[factor * width..(factor + 1) * width],
+            );
         }
-        let options = (&mut mark[self.factors..], &mut pnl[self.factors * width..]);
         for (number, chain) in self.chains.iter().enumerate() {
+            let price = price[chain.terms.factor as usize];
             self.price_chain(
                 chain,
-                price[chain.terms.factor as usize],
-                options.0,
-                options.1,
+                price,
+                |vol_factor| stdev_factor(number, vol_factor),
+                |option, value, row| {
+                    let option = self.factors + option;
+                    mark[option] = value;
+                    pnl[option * width..(option + 1) * width].copy_from_slice(row);
+                },
             )
             .map_err(|error| of_chain(error, number))?;
         }
         ScenarioMatrix::new(width, &mark, &pnl)
     }
 
-    /// Writes marks and P&L of a chain's options.
+    /// Writes the P&L of a factor by scenario.
+    pub(crate) fn write_factor(&self, factor: usize, price: f64, pnl: &mut [f64]) {
+        let width = pnl.len();
+        let moves = &self.scenarios.moves[factor * width..(factor + 1) * width];
+        pnl.iter_mut()
+            .zip(moves)
+            .for_each(|(pnl, &moved)| *pnl = price * moved);
+    }
+
+    /// Hands `write` number, mark and P&L of some options of a chain, by their places in it: what
+    /// [`reprice_scaled`](Self::reprice_scaled) gives, to the bit.
+    pub(crate) fn price_some(
+        &self,
+        chain: usize,
+        places: &[u32],
+        price: f64,
+        scale: f64,
+        write: impl FnMut(usize, f64, &[f64]),
+    ) -> Result<(), Error> {
+        self.price_chain(
+            &self.chains[chain].select(places),
+            price,
+            |vol_factor| scaled(scale, vol_factor),
+            write,
+        )
+        .map_err(|error| of_chain(error, chain))
+    }
+
+    /// Prices the options of a chain; what is written is by option, its mark and its P&L.
     fn price_chain(
         &self,
         chain: &PricedChain,
         price: f64,
-        mark: &mut [f64],
-        pnl: &mut [f64],
+        stdev_factor: impl Fn(f64) -> f64,
+        mut write: impl FnMut(usize, f64, &[f64]),
     ) -> Result<(), Error> {
         let width = self.scenarios.vol_factor.len();
         let from = chain.terms.factor as usize * width;
@@ -162,22 +212,31 @@ impl OptionGrid {
         let count = chain.option.len();
         let mut values = vec![0.0; count * (width + 1)];
         let (now, shocked) = values.split_at_mut(count);
-        chain.values_into(self.set, forward, 1.0, now)?;
+        chain.values_into(self.set, forward, stdev_factor(1.0), now)?;
         let in_scenario = shocked.chunks_exact_mut(count.max(1));
         for ((values, &moved), &vol_factor) in
             in_scenario.zip(moves).zip(&self.scenarios.vol_factor)
         {
-            chain.values_into(self.set, forward * (1.0 + moved), vol_factor, values)?;
+            let stdev_factor = stdev_factor(vol_factor);
+            chain.values_into(self.set, forward * (1.0 + moved), stdev_factor, values)?;
         }
+        let mut pnl = vec![0.0; width];
         for (place, &option) in chain.option.iter().enumerate() {
-            mark[option] = now[place];
-            let row = &mut pnl[option * width..(option + 1) * width];
-            row.iter_mut()
+            pnl.iter_mut()
                 .zip(shocked[place..].iter().step_by(count))
                 .for_each(|(pnl, value)| *pnl = value - now[place]);
+            write(option, now[place], &pnl);
         }
         Ok(())
     }
+}
+
+/// The least factor on a listed stdev: below it an option is worth what exercise brings.
+pub(crate) const SCALE_MIN: f64 = 1e-6;
+
+/// The factor on a chain's listed stdevs in a scenario.
+fn scaled(scale: f64, vol_factor: f64) -> f64 {
+    (scale * vol_factor).max(SCALE_MIN)
 }
 
 impl PricedChain {
@@ -212,6 +271,18 @@ impl PricedChain {
             stdevs,
             option,
         })
+    }
+
+    fn select(&self, places: &[u32]) -> Self {
+        Self {
+            terms: self.terms,
+            chain: self.chain.select(places),
+            stdevs: self.stdevs.select(places),
+            option: places
+                .iter()
+                .map(|&place| self.option[place as usize])
+                .collect(),
+        }
     }
 
     fn values_into(

@@ -73,6 +73,29 @@ impl ScenarioMatrix {
         }
     }
 
+    /// Writes a row anew: its mark, and its P&L by scenario, all within
+    /// [`MAGNITUDE_MAX`](super::MAGNITUDE_MAX).
+    pub(crate) fn set_row(&mut self, row: usize, mark: f64, pnl: &[f64]) {
+        let mut pnl_max: f64 = 0.0;
+        for (number, of_tile) in pnl.chunks(LANES).enumerate() {
+            let mut lanes = Row([of_tile[0]; LANES]);
+            lanes.0[..of_tile.len()].copy_from_slice(of_tile);
+            pnl_max = of_tile
+                .iter()
+                .fold(pnl_max, |most, pnl| most.max(pnl.abs()));
+            let (double, single) = match number.checked_sub(1) {
+                None => (&mut self.double.first, &mut self.single.first),
+                Some(further) => (
+                    &mut self.double.further[further],
+                    &mut self.single.further[further],
+                ),
+            };
+            single[row] = Row(lanes.0.map(narrow));
+            double[row] = lanes;
+        }
+        (self.mark[row], self.pnl_max[row]) = (mark, pnl_max);
+    }
+
     /// How many scenarios there are.
     #[must_use]
     pub fn scenarios(&self) -> usize {

@@ -38,6 +38,8 @@ mod x86;
 
 pub use accounts::{AccountBook, AccountColumns, Listing};
 pub use evaluate::{AccountMargin, LOSS_FACTOR_RANGE, Results, evaluate_account, evaluate_into};
+pub(crate) use evaluate::{OneByOne, margin_of};
+pub(crate) use grid::SCALE_MIN;
 pub use grid::{ChainTerms, GridScenarios, OptionGrid, OptionRow};
 pub use matrix::ScenarioMatrix;
 pub use order::{Breach, breaches};
@@ -53,7 +55,7 @@ pub const ROWS_MAX: usize = 1_000_000;
 /// The most scenarios of a matrix.
 pub const SCENARIOS_MAX: usize = 4_096;
 
-fn is_moderate(value: f64) -> bool {
+pub(crate) fn is_moderate(value: f64) -> bool {
     // A NaN compares false.
     value.abs() <= MAGNITUDE_MAX
 }

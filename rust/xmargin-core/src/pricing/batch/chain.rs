@@ -37,6 +37,18 @@ impl Stdevs {
             inverse: raised.map(f64::recip).collect(),
         })
     }
+
+    /// Those of some rows, as [`Chain::select`].
+    pub(crate) fn select(&self, rows: &[u32]) -> Self {
+        Self {
+            half: picked(&self.half, rows),
+            inverse: picked(&self.inverse, rows),
+        }
+    }
+}
+
+fn picked<T: Copy>(column: &[T], rows: &[u32]) -> Vec<T> {
+    rows.iter().map(|&row| column[row as usize]).collect()
 }
 
 impl Chain {
@@ -52,6 +64,15 @@ impl Chain {
             kind,
             strike,
         })
+    }
+
+    /// A chain of some of these options, rows in range; each has the value it has here, to the bit.
+    pub(crate) fn select(&self, rows: &[u32]) -> Self {
+        Self {
+            kind: picked(&self.kind, rows),
+            strike: picked(&self.strike, rows),
+            log_strike: picked(&self.log_strike, rows),
+        }
     }
 
     /// Writes the value of each option under one scenario: the forward and the discount factor in
