@@ -8,6 +8,7 @@
 mod audit;
 mod certificate;
 mod ladder;
+pub mod lending;
 mod market;
 mod settle;
 mod slopes;
