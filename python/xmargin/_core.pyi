@@ -14,6 +14,7 @@ __all__ = [
     "FactorHistory",
     "HealthIndex",
     "LendingBook",
+    "LendingOrder",
     "OptionGrid",
     "ScenarioMatrix",
     "Ticked",
@@ -194,7 +195,7 @@ class Ticked:
     def reevaluated(self) -> int: ...
     def __len__(self) -> int: ...
     def crossings(self) -> Any:
-        """``account: u32, id: u64, before, after: u8, worst_scenario: u16``, ``worst_pnl``, ``value``."""
+        """``account: u32, id: u64, before, after: u8, worst_scenario: u16, worst_pnl, value``."""
 
 @final
 class HealthIndex:
@@ -274,6 +275,58 @@ class HealthIndex:
 
     def audit(self) -> list[tuple[int, int, int]]:
         """Id, status held and status found, of accounts that differ from a full revaluation."""
+
+@final
+class LendingOrder:
+    """Lending accounts by the venue's own rule. Integers are 32 bytes, big-endian."""
+
+    def __new__(cls, prices: list[bytes]) -> Self:
+        """No accounts, at these prices.
+
+        Raises:
+            EngineError: a price is 2^128 or more.
+        """
+
+    def set(self, accounts: Any, positions: Any) -> None:
+        """Add accounts or tell them anew.
+
+        Args:
+            accounts: ``id, positions_end: u64, emode: u8`` (0 for none), ``emode_ltv_bps,
+                emode_liquidation_threshold_bps: u16``.
+            positions: ``price: u32, supply, debt: fixed_size_binary[32]`` (null where computing it
+                reverts), ``as_collateral, borrowing: bool, ltv_bps, liquidation_threshold_bps: u16,
+                emode, decimals: u8``.
+
+        Raises:
+            EngineError: naming table, column and row at fault; nothing has changed.
+        """
+
+    def remove(self, account_id: int) -> bool:
+        """Take an account out; whether it was there."""
+
+    def tick(
+        self, number: list[int], price: list[bytes]
+    ) -> tuple[list[tuple[int, str, str, bytes | None]], int]:
+        """Who changed (id, status before, after, health factor), and how many were evaluated.
+
+        Raises:
+            EngineError: naming the row at fault; nothing has changed.
+        """
+
+    def status(self, account_id: int) -> str | None:
+        """``safe``, ``liquidatable`` or ``reverts``; ``None`` of no such account."""
+
+    def changes(
+        self, account_id: int, number: int
+    ) -> tuple[tuple[str, tuple[bytes, bytes] | None], tuple[str, tuple[bytes, bytes] | None]]:
+        """Below and above: ``at``, ``never`` or ``within``, and the ends of the range.
+
+        Raises:
+            EngineError: there is no such account or price.
+        """
+
+    def audit(self) -> list[int]:
+        """Ids whose status is not the contract's."""
 
 def scenario_names(parameters: str, assets: list[str]) -> list[str]:
     """The names of the scenarios that ``parameters`` (JSON) expand to over ``assets``, in order.

@@ -4,24 +4,38 @@ from xmargin.engine.book import AccountBook, AccountMargin, OptionGrid, Screened
 from xmargin.engine.evaluate import Engine, Evaluation, PortfolioHead
 from xmargin.engine.health_index import Difference, Factor, HealthIndex, Threshold, Ticked
 from xmargin.engine.history import HistoryUse, check_returns, history_use
+from xmargin.engine.lending_order import (
+    Change,
+    LendingAccount,
+    LendingOrder,
+    LendingPosition,
+    VenueCrossing,
+    VenueStatus,
+)
 from xmargin.engine.pricing import SviFit, fit_svi, implied_vols, option_greeks, option_values
 from xmargin.model import RiskParameters
 
 __all__ = [
     "AccountBook",
     "AccountMargin",
+    "Change",
     "Difference",
     "Engine",
     "Evaluation",
     "Factor",
     "HealthIndex",
     "HistoryUse",
+    "LendingAccount",
+    "LendingOrder",
+    "LendingPosition",
     "OptionGrid",
     "PortfolioHead",
     "Screened",
     "SviFit",
     "Threshold",
     "Ticked",
+    "VenueCrossing",
+    "VenueStatus",
     "check_parameters",
     "check_returns",
     "fit_svi",

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from xmargin.engine.numbers import typed_faults
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -136,9 +138,9 @@ class HealthIndex:
         Raises:
             EngineError: there is no such account, or a number is wrong; nothing has changed.
         """
-        return Ticked(
-            self._index.update(account_id, cash_usd, list(positions), list(positions.values()))
-        )
+        instruments, quantities = list(positions), list(positions.values())
+        with typed_faults("accounts"):
+            return Ticked(self._index.update(account_id, cash_usd, instruments, quantities))
 
     def remove(self, account_id: int) -> None:
         """Take an account out; :meth:`update` brings it back.
@@ -146,7 +148,8 @@ class HealthIndex:
         Raises:
             EngineError: there is no such account.
         """
-        self._index.remove(account_id)
+        with typed_faults("accounts"):
+            self._index.remove(account_id)
 
     def tick(
         self,
@@ -162,9 +165,10 @@ class HealthIndex:
                 back: nothing has changed. Or an audit found the index wrong.
         """
         prices, levels = prices_usd or {}, vol_levels or {}
-        ticked = self._index.tick(
-            list(prices), list(prices.values()), list(levels), list(levels.values()), now_ms
-        )
+        with typed_faults("tick"):
+            ticked = self._index.tick(
+                list(prices), list(prices.values()), list(levels), list(levels.values()), now_ms
+            )
         if self._audited:
             self._confirm()
         return Ticked(ticked)

@@ -11,6 +11,7 @@ mod health_index;
 mod historical;
 mod history;
 mod input;
+mod lending_order;
 mod liquidation;
 mod output;
 mod parametric;
@@ -172,6 +173,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(pricing::fit_svi, module)?)?;
     book::register(module)?;
     health_index::register(module)?;
+    lending_order::register(module)?;
     historical::register(module)?;
     history::register(module)?;
     parametric::register(module)?;

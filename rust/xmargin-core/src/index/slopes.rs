@@ -98,7 +98,7 @@ pub(super) struct Region {
 }
 
 /// Slopes of an option in its chain's region.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Tight {
     pub price: Interval,
     /// USD a unit of scale.
@@ -327,4 +327,116 @@ fn moneyness(forward: Interval, strike: f64, stdev: Interval) -> Interval {
         by_least.low.min(by_most.low) + 0.5 * stdev.low - spread,
         by_least.high.max(by_most.high) + 0.5 * stdev.high + spread,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::market::{ExpiryTerms, FactorTerms};
+    use super::*;
+    use crate::Error;
+    use crate::book::columnar::{ChainTerms, GridScenarios};
+    use crate::pricing::batch::InstructionSet;
+    use proptest::prelude::*;
+
+    const YEAR_MS: i64 = 31_536_000_000;
+
+    /// One option, one scenario: the intervals have no slack of another.
+    fn terms(option: OptionRow, moved: f64, vol_factor: f64, discount: f64) -> MarketTerms {
+        MarketTerms {
+            factors: vec![FactorTerms {
+                price_usd: 100.0,
+                is_signed: false,
+                typical_move: 1.0,
+            }],
+            scenarios: GridScenarios {
+                moves: vec![moved],
+                vol_factor: vec![vol_factor],
+            },
+            chains: vec![ExpiryTerms {
+                chain: ChainTerms {
+                    factor: 0,
+                    forward_ratio: 1.02,
+                    discount,
+                },
+                expiry_ms: YEAR_MS,
+                vol_level: 1.0,
+                typical_move: 1.0,
+            }],
+            options: vec![option],
+            now_ms: 0,
+        }
+    }
+
+    /// Mark + f × P&L of the option.
+    fn stressed(market: &Market, price: f64, scale: f64, loss_factor: f64) -> Result<f64, Error> {
+        let matrix = market.grid.reprice_scaled(&[price], &[scale])?;
+        let pnl = matrix.pnl(1, 0).unwrap_or(f64::NAN);
+        Ok(matrix.mark(1).unwrap_or(f64::NAN) + loss_factor * pnl)
+    }
+
+    prop_compose! {
+        fn any_option()(
+            is_call in any::<bool>(), strike in 60.0..160.0_f64, vol in 0.02..1.5_f64,
+        ) -> OptionRow {
+            let kind = if is_call { OptionKind::Call } else { OptionKind::Put };
+            OptionRow { chain: 0, kind, strike, stdev: vol }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        /// First the scale at the old price, then the price at the new scale, as the proof goes.
+        #[test]
+        fn no_option_changes_by_more_than_its_slopes_say(
+            option in any_option(),
+            (moved, vol_factor) in prop_oneof![Just((0.0, 1.0)), (-0.5..0.5_f64, 0.5..2.0_f64)],
+            discount in 0.8..1.1_f64,
+            loss_factor in prop_oneof![Just(0.0), Just(1.0), 0.0..2.0_f64],
+            (price_share, scale_share) in (-1.0..1.0_f64, -1.0..1.0_f64),
+            is_far in any::<bool>(),
+        ) {
+            let terms = terms(option, moved, vol_factor, discount);
+            let market = Market::new(terms, InstructionSet::BASELINE)?;
+            let mut slopes = Slopes::new(&market.terms, &[loss_factor]);
+            slopes.tighten(&market, 1);
+            let (tight, _) = slopes.tight(0, 0);
+            let row = slopes.rows[1];
+            let (price_reach, scale_reach) =
+                if is_far { (0.9, 0.9) } else { (REGION_PRICE_SHARE, REGION_SCALE_SHARE) };
+            let price = 100.0 * (1.0 + price_share * price_reach);
+            let scale = 1.0 + scale_share * scale_reach;
+            let at = |price, scale| stressed(&market, price, scale, loss_factor);
+            let by_scale = at(100.0, scale)? - at(100.0, 1.0)?;
+            let by_price = at(price, scale)? - at(100.0, scale)?;
+            let mut bounds = vec![(row.price, row.scale.times(100.0))];
+            if !is_far {
+                bounds.push((tight.price, tight.scale));
+            }
+            for (of_price, of_scale) in bounds {
+                for (change, slope, step) in [(by_scale, of_scale, scale - 1.0), (by_price, of_price, price - 100.0)] {
+                    let allowed = slope.times(step);
+                    let error = 1e-9;
+                    prop_assert!(allowed.low - error <= change && change <= allowed.high + error,
+                        "{change} is not in {allowed:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tight_slope_is_no_wider_than_the_region_makes_it() -> Result<(), Error> {
+        let option = OptionRow {
+            chain: 0,
+            kind: OptionKind::Call,
+            strike: 130.0,
+            stdev: 0.3,
+        };
+        let market = Market::new(terms(option, 0.0, 1.0, 1.0), InstructionSet::BASELINE)?;
+        let mut slopes = Slopes::new(&market.terms, &[1.0]);
+        slopes.tighten(&market, 1);
+        let (tight, _) = slopes.tight(0, 0);
+        assert!(slopes.rows[1].price.size() > 1.0);
+        assert!(tight.price.low > 0.1 && tight.price.high < 0.4, "{tight:?}");
+        Ok(())
+    }
 }

@@ -102,14 +102,7 @@ impl LendingOrder {
         positions: Vec<Position>,
         emode: Option<EMode>,
     ) -> Result<VenueStatus, Error> {
-        let prices = self.prices.len();
-        if let Some(row) = positions
-            .iter()
-            .position(|position| position.price as usize >= prices)
-        {
-            let problem = format!("{} is not one of the {prices} prices", positions[row].price);
-            return Err(Error::row("positions", "price", row, problem));
-        }
+        self.check(&positions)?;
         self.forget(id);
         let account = Account {
             positions,
@@ -124,6 +117,20 @@ impl LendingOrder {
         Ok(self
             .settle(id)
             .map_or(VenueStatus::Safe, |(status, _)| status))
+    }
+
+    /// Whether positions could be set.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the row of a price that is not there.
+    pub fn check(&self, positions: &[Position]) -> Result<(), Error> {
+        let prices = self.prices.len();
+        let unknown = |position: &Position| position.price as usize >= prices;
+        let Some(row) = positions.iter().position(unknown) else {
+            return Ok(());
+        };
+        let problem = format!("{} is not one of the {prices} prices", positions[row].price);
+        Err(Error::row("positions", "price", row, problem))
     }
 
     /// Takes an account out; whether it was there.
