@@ -16,7 +16,7 @@ use xmargin_core::book::columnar::{
 };
 use xmargin_core::pricing::batch::InstructionSet;
 
-use crate::error::{table_error, to_python};
+use crate::error::{count, table_error, to_python};
 use crate::pricing::kinds;
 use crate::table::InputTable;
 
@@ -35,10 +35,11 @@ impl ScenarioMatrix {
     #[new]
     fn new(
         py: Python<'_>,
-        scenarios: usize,
+        scenarios: &Bound<'_, PyAny>,
         marks: &Bound<'_, PyAny>,
         pnl: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
+        let scenarios = count("matrix.scenarios", scenarios)?;
         let marks = InputTable::import("marks", marks)?;
         let pnl = InputTable::import("pnl", pnl)?;
         py.detach(|| {
@@ -78,12 +79,13 @@ impl OptionGrid {
     #[pyo3(signature = (*, factors, moves, scenarios, chains, options))]
     fn new(
         py: Python<'_>,
-        factors: usize,
+        factors: &Bound<'_, PyAny>,
         moves: &Bound<'_, PyAny>,
         scenarios: &Bound<'_, PyAny>,
         chains: &Bound<'_, PyAny>,
         options: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
+        let factors = count("grid.factors", factors)?;
         let moves = InputTable::import("moves", moves)?;
         let scenarios = InputTable::import("scenarios", scenarios)?;
         let chains = InputTable::import("chains", chains)?;
@@ -156,7 +158,12 @@ struct Columns {
 impl AccountBook {
     #[new]
     #[pyo3(signature = (*, instruments, rows, threads))]
-    fn new(instruments: &Bound<'_, PyAny>, rows: usize, threads: usize) -> PyResult<Self> {
+    fn new(
+        instruments: &Bound<'_, PyAny>,
+        rows: &Bound<'_, PyAny>,
+        threads: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let (rows, threads) = (count("book.rows", rows)?, count("book.threads", threads)?);
         let instruments = InputTable::import("instruments", instruments)?;
         let listing = || {
             Listing::new(
@@ -245,8 +252,9 @@ impl AccountBook {
         &self,
         matrix: &ScenarioMatrix,
         loss_factor: f64,
-        account: usize,
+        account: &Bound<'_, PyAny>,
     ) -> PyResult<(u16, f64, f64, f64)> {
+        let account = count("accounts row", account)?;
         let AccountMargin {
             worst_scenario,
             worst_pnl,
