@@ -2,6 +2,7 @@
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
 
@@ -317,3 +318,17 @@ def test_a_column_is_looked_for_where_there_is_no_row() -> None:
     without = pa.Table.from_batches([], schema=accounts.select(["id"]).schema)
     with pytest.raises(EngineError, match=r"^accounts\.cash_usd: is missing"):
         loaded([1.0], [[]], ids=[1]).append(without, positions)
+
+
+def test_threads_that_share_a_book_wait_for_each_other() -> None:
+    book = example(1)
+    matrix = scenario_matrix(book.marks, book.pnl)
+    accounts = loaded(book.cash * 500, book.positions * 500, threads=2)
+    wanted = accounts.margins(matrix).to_pydict()
+    asked = [
+        lambda: accounts.margins(matrix).to_pydict(),
+        lambda: accounts.margins_and_breaches(matrix)[0].to_pydict(),
+    ] * 20
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda ask: (len(accounts), ask()), asked))
+    assert all(answer == (len(accounts), wanted) for answer in answers)
