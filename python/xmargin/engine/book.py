@@ -110,7 +110,10 @@ class OptionGrid:
 
 
 class AccountBook:
-    """Accounts, netted to one quantity a row when they are loaded."""
+    """Accounts, netted to one quantity a row when they are loaded.
+
+    Threads may share a book: an append waits for evaluations, and they for it.
+    """
 
     def __init__(self, *, instruments: Any, rows: int, threads: int | None = None) -> None:
         """An empty book.
