@@ -25,7 +25,7 @@ pub fn table_error(table: &str, problem: impl std::fmt::Display) -> PyErr {
     EngineError::new_err(format!("{table}: {problem}"))
 }
 
-/// A count that Python hands over; PyO3's own refusal of one below zero or beyond 64 bits would be
+/// A count that Python hands over; `PyO3`'s own refusal of one below zero or beyond 64 bits would be
 /// no error of ours, and would not say whose.
 pub fn count(field: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
     value.extract().map_err(|_| {
