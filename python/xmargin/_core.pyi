@@ -3,7 +3,8 @@
 All integers of venue truth travel as 32-byte big-endian unsigned values
 (``pyarrow.binary(32)``, "u256" below). Any object with ``__arrow_c_stream__`` or
 ``__arrow_c_array__`` is accepted as a table, in any number of chunks; columns that are not named
-here are ignored. Formulas: ``docs/margin-model.md`` and ``docs/margin.md``.
+here are ignored, and one that is there twice is refused. A count that is below zero or no whole
+number is an EngineError that names it. Formulas: ``docs/margin-model.md`` and ``docs/margin.md``.
 """
 
 from collections.abc import Sequence
@@ -98,7 +99,7 @@ class OptionGrid:
 
 @final
 class AccountBook:
-    """Accounts as sparse rows of quantities."""
+    """Accounts as sparse rows of quantities. Threads may share one: they wait for each other."""
 
     def __new__(cls, *, instruments: Any, rows: int, threads: int) -> Self:
         """An empty book and its threads.
@@ -586,7 +587,7 @@ def backtest(*, confidence: float, outcomes: Any, with_es: bool) -> dict[str, An
     Args:
         confidence: in [0.5, 0.9999].
         outcomes: ``day: i32, pnl: f64, var: f64``, and ``es: f64`` if ``with_es``, in time order.
-        with_es: whether expected shortfall was forecast.
+        with_es: whether expected shortfall was forecast: at least 1e-100 and the VaR on every day.
 
     Returns:
         ``observations, exceptions, coverage, largest_exception, largest_exception_day,

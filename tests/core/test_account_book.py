@@ -2,6 +2,7 @@
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.core.account_book_examples import (
     tables,
 )
 from tests.core.make_golden_account_book import GOLDEN, LOSS_FACTOR, SEEDS, golden
-from xmargin.engine import OptionGrid, scenario_matrix
+from xmargin.engine import AccountBook, OptionGrid, scenario_matrix
 from xmargin.errors import EngineError, ParameterError
 from xmargin.reference import black76
 from xmargin.reference.account_book import breaches
@@ -214,7 +215,7 @@ def test_columns_in_several_chunks_are_taken_too() -> None:
     [
         ([math.nan], [[]], [1], r"accounts\.cash_usd row 0: NaN is not a number within"),
         ([0.0], [[(0, math.inf)]], [1], r"positions\.quantity row 0: inf is not"),
-        ([0.0], [[(0, 1e30)]], [1], r"positions\.quantity row 0: 10+ is not"),
+        ([0.0], [[(0, 1e30)]], [1], r"positions\.quantity row 0: 1e\+?30 is not"),
         ([0.0], [[(99, 1.0)]], [1], r"positions\.instrument row 0: 99 is not listed"),
         ([0.0, 0.0], [[], []], [1, 1], r"accounts\.id row 1: 1 is there already"),
     ],
@@ -256,3 +257,78 @@ def test_an_empty_book_another_matrix_and_a_bad_factor_are_refused() -> None:
         loaded([0.0], [[]]).account(matrix, 3)
     with pytest.raises(EngineError, match=r"matrix\.pnl row 1: NaN in scenario 0"):
         scenario_matrix([1.0, 1.0], [[1.0], [math.nan]])
+
+
+CHAINS = pa.record_batch(
+    {"factor": pa.array([0], pa.uint32()), "forward_ratio": [1.0], "discount": [1.0]}
+)
+OPTIONS = pa.record_batch(
+    {"chain": pa.array([0], pa.uint32()), "put": [True], "strike": [100.0], "stdev": [0.1]}
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        # As many moves as two factors need, one of them in the other's row.
+        ({"moves": [[0.0, -0.1, 0.2], [0.3]]}, r"grid\.moves row 0: has 3 scenarios, not 2"),
+        ({"vol_factors": [1.0, -1.0]}, r"scenarios\.vol_factor row 1: -1\.0 is out of range"),
+        ({"vol_factors": ["a", 1.0]}, r"scenarios\.vol_factor: .* it must be float64"),
+        ({"factors": -1}, r"grid\.factors: -1 is no count"),
+    ],
+)
+def test_a_grid_that_cannot_be_is_refused_when_it_is_made(
+    change: dict[str, Any], problem: str
+) -> None:
+    good: dict[str, Any] = {"factors": 2, "moves": [[0.0, 0.1]] * 2, "vol_factors": [1.0, 1.0]}
+    OptionGrid(**good, chains=CHAINS, options=OPTIONS)
+    with pytest.raises(EngineError, match=problem):
+        OptionGrid(**{**good, **change}, chains=CHAINS, options=OPTIONS)
+
+
+@pytest.mark.parametrize("number", [-1, 10**30, 1.5])
+def test_a_number_that_is_no_count_is_named(number: Any) -> None:
+    listing = pa.record_batch({"row": pa.array([0], pa.uint32()), "multiple": [1.0]})
+    with pytest.raises(EngineError, match=r"book\.threads: .* is no count"):
+        AccountBook(instruments=listing, rows=1, threads=number)
+    with pytest.raises(EngineError, match=r"book\.rows: .* is no count"):
+        AccountBook(instruments=listing, rows=number, threads=1)
+    with pytest.raises(EngineError, match=r"accounts row: .* is no count"):
+        loaded([1.0], [[]]).account(scenario_matrix([1.0] * ROWS, [[0.0]] * ROWS), number)
+
+
+def test_a_matrix_of_what_is_no_number_is_refused() -> None:
+    with pytest.raises(EngineError, match=r"matrix\.mark: .* it must be float64"):
+        scenario_matrix(["x"], [[1.0]])  # type: ignore[list-item]
+
+
+def test_a_column_that_is_there_twice_is_refused() -> None:
+    """The first would be taken unseen."""
+    book = loaded([1.0], [[]], ids=[1])
+    accounts, positions = tables([0.0], [[]], [2])
+    twice = pa.record_batch(
+        [*accounts.columns, accounts.column("id")], names=[*accounts.schema.names, "id"]
+    )
+    with pytest.raises(EngineError, match=r"^accounts\.id: is there twice; keep one"):
+        book.append(twice, positions)
+
+
+def test_a_column_is_looked_for_where_there_is_no_row() -> None:
+    accounts, positions = tables([0.0], [[]], [2])
+    without = pa.Table.from_batches([], schema=accounts.select(["id"]).schema)
+    with pytest.raises(EngineError, match=r"^accounts\.cash_usd: is missing"):
+        loaded([1.0], [[]], ids=[1]).append(without, positions)
+
+
+def test_threads_that_share_a_book_wait_for_each_other() -> None:
+    book = example(1)
+    matrix = scenario_matrix(book.marks, book.pnl)
+    accounts = loaded(book.cash * 500, book.positions * 500, threads=2)
+    wanted = accounts.margins(matrix).to_pydict()
+
+    def ask(_: int) -> tuple[int, dict[str, Any]]:
+        return len(accounts), accounts.margins(matrix).to_pydict()
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(ask, range(40)))
+    assert answers == [(len(accounts), wanted)] * 40

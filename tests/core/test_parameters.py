@@ -236,3 +236,9 @@ def test_a_file_without_name_or_version_is_refused(text: str, problem: str) -> N
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="cannot be read"):
         load_parameters(str(tmp_path / "absent.json"))
+
+
+def test_a_key_said_twice_is_found_among_very_many() -> None:
+    pairs = ",".join(f'"k{number}":""' for number in range(200_000))
+    with pytest.raises(ParameterError, match="the key 'k199999' is said twice"):
+        parse_parameters(f'{{{pairs},"k199999":""}}')

@@ -107,7 +107,7 @@ def test_a_second_order_book_at_fault_is_named(change: dict[str, Any], problem: 
     [
         ("day", (0, 2, 2), r"^outcomes\.day row 2: 2 does not follow"),
         ("pnl", (0.0, math.nan, 0.0), r"^outcomes\.pnl row 1: NaN"),
-        ("es", (3.0, 3.0, 1.0), r"^outcomes\.es row 2: 1; it must be positive and at least"),
+        ("es", (3.0, 3.0, 1.0), r"^outcomes\.es row 2: 1\.0; it must be at least the VaR 2\.0"),
         ("var", (2.0, 2.0, math.inf), r"^outcomes\.var row 2: inf"),
     ],
 )
@@ -144,3 +144,34 @@ def test_a_lookback_that_is_none_is_a_typed_error(lookback_days: int) -> None:
     rows = [ReturnSeries("A", (1, 2), (0.1, 0.2))]
     with pytest.raises(EngineError, match="lookback_days"):
         historical_forecasts(load_parameters("historical-v1"), rows, {}, lookback_days)
+
+
+def test_a_vector_without_values_is_refused_and_not_left_out() -> None:
+    with pytest.raises(EngineError, match=r"^revalued: 'option' has no values"):
+        historical(RETURNS, {"BTC": 1.0}, revalued={"option": ([], [])})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -10.5])
+def test_a_garch_return_that_is_none_is_named_with_its_row(value: float) -> None:
+    with pytest.raises(EngineError, match=r"^returns\.log_return row 7: .* of F; it must be in"):
+        _core.fit_garch("F", [*[0.01] * 7, value, *[0.02] * 200])
+
+
+def test_coverage_is_tested_where_no_shortfall_was_forecast() -> None:
+    tests = backtest(LEVEL, Forecasts((0, 1), (-3.0, 0.0), (2.0, 2.0), (), ()))
+    assert (tests["exceptions"], tests["z1"], tests["z2"]) == (1, None, None)
+
+
+def test_a_shortfall_too_small_to_divide_by_is_named() -> None:
+    with pytest.raises(
+        EngineError, match=r"^outcomes\.es row 0: 1e-300; it must be at least .* and 1e-100"
+    ):
+        backtest(LEVEL, Forecasts((0,), (-1.0,), (-2.0,), (1e-300,), ()))
+
+
+def test_the_significance_of_a_long_series_takes_no_time() -> None:
+    days = 200_000
+    pnl = tuple(-1.0 if day % 2 else 1.0 for day in range(days))
+    tests = backtest(0.5, Forecasts(tuple(range(days)), pnl, (0.5,) * days, (1.0,) * days, ()))
+    assert tests["z2"] == pytest.approx(0.0, abs=1e-9)
+    assert tests["z2_p_normal"] == pytest.approx(0.5, abs=0.01)

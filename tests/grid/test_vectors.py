@@ -74,6 +74,9 @@ def test_a_changed_figure_fails_its_case_and_exits_1(
     assert answer.returncode == 1
     document = json.loads(answer.stdout)
     assert (document["cases"], document["failed"]) == (2, 1)
+    told = document["failures"]
+    assert {one["case"] for one in told} == {"changed"}
+    assert any(figure in one["figure"] for one in told)
     table = command("derive-pmrm2", tmp_path)
     assert table.returncode == 1
     assert "changed" in table.stdout
@@ -128,6 +131,16 @@ def test_what_cannot_be_is_one_typed_line(
         run("derive-pmrm2", file)
     assert "\n" not in caught.value.message
     assert "bad.json" in caught.value.message
+
+
+@needs_vectors
+def test_an_expiry_with_two_feeds_is_refused(tmp_path: Path) -> None:
+    """The later one would be used unseen."""
+    case = json.loads(next(DERIVE.glob("test_44_*")).read_text())
+    case["Scenario"]["OptionFeeds"].append(case["Scenario"]["OptionFeeds"][0])
+    (tmp_path / "twice.json").write_text(json.dumps(case))
+    with pytest.raises(XmarginError, match=r"twice\.json: .*is not an expiry said once"):
+        run("derive-pmrm2", tmp_path / "twice.json")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"Scenario": {}}', "[" * 100_000, "\x00\xff"])

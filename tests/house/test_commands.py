@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,20 @@ def test_a_named_python_that_does_not_fit_is_not_passed_over() -> None:
     )
     assert answer.returncode == 1
     assert answer.stderr.startswith("set-up: missing: Python 3.11")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("book", "--accounts", "0"), "--accounts: [0] are not all from 1 to 10,000,000"),
+        (("book", "--accounts", "5", "99000000"), "are not all from 1 to"),
+        (("latency", "--owners", "-3"), "--owners: -3 is below 0"),
+        (("imports", "--out", "/absent/x.json"), "--out: there is no folder /absent"),
+        (("nope",), "no part 'nope'"),
+    ],
+)
+def test_the_bench_refuses_before_it_measures(arguments: tuple[str, ...], told: str) -> None:
+    answer = run(sys.executable, "-m", "xmargin.bench", *arguments)
+    assert answer.returncode == 2
+    assert told in answer.stderr
+    assert "measuring" not in answer.stderr

@@ -177,6 +177,8 @@ def test_hopeless_books_come_with_a_proof() -> None:
         ({"loss_share_max": -1.0}, "book.loss_share_max"),
         ({"spread": (1.0, -2.0)}, "legs.spread row 1"),
         ({"impact": (float("inf"), 0.0)}, "legs.impact row 0"),
+        ({"lots": (0, -1)}, "legs.lots row 1: -1 is no count"),
+        ({"lots": (1 << 70, 0)}, "legs.lots row 0: 1180591620717411303424 is no count"),
         ({"losses": ((1.0, 2.0), (1.0,))}, "scenarios.losses row 1: 1 losses for 2 legs"),
         ({"losses": ((1.0, float("nan")),)}, "scenarios.losses row 0: leg 1"),
     ],

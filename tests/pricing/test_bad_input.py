@@ -88,3 +88,9 @@ def test_whatever_the_points_are_the_answer_is_a_slice_or_a_typed_error(
     }
     with suppress(EngineError):
         assert math.isfinite(fit_svi(pa.table(columns), expiry_years).rms_vol_error)
+
+
+def test_a_wrong_quote_is_named_as_one_of_the_points() -> None:
+    quotes = {"log_moneyness": [0.0], "vol": [-1.0], "weight": [1.0]}
+    with pytest.raises(EngineError, match=r"^points\.vol row 0: is -1\.0; it must be from"):
+        fit_svi(pa.table(quotes), 1.0)

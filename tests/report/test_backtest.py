@@ -135,13 +135,40 @@ def test_every_file_has_a_factor_of_its_own(tmp_path: Path, names: tuple[str, ..
         read_series(tmp_path)
 
 
-async def test_a_fault_of_one_book_names_it(folder: Path) -> None:
+async def test_a_book_that_cannot_be_judged_is_named_and_the_others_are_reported(
+    folder: Path,
+) -> None:
+    (folder / "NEW.csv").write_text("date,log_return\n2020-01-01,0.1\n2020-01-02,0.1\n")
+    outcome = await xmargin("backtest", str(folder), "--lookback", "400", "--json")
+    report = json.loads(outcome.out)
+    assert outcome.code == 5
+    assert [line["book"] for line in report["lines"]] == ["AAA", "AAA", "BBB", "BBB"]
+    assert [one["book"] for one in report["unjudged"]] == 2 * ["NEW"] + 2 * ["all together"]
+    assert "2 days leave none to forecast after 400" in report["unjudged"][0]["reason"]
+    table = await xmargin("backtest", str(folder), "--lookback", "400")
+    assert table.code == 5
+    assert "! NEW short is not judged: returns.day: 2 days leave none" in table.out
+
+
+async def test_a_report_without_any_book_is_an_error_that_names_the_first(folder: Path) -> None:
+    outcome = await xmargin("backtest", str(folder), "--lookback", "5000")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("error: AAA long: returns.day: 800 days leave none")
+
+
+async def test_a_book_with_nothing_to_lose_is_judged_without_z(folder: Path) -> None:
     (folder / "FLAT.csv").write_text(
         "\n".join(["date,log_return", *(f"{year}-01-01,0" for year in range(1000, 1700))])
     )
-    outcome = await xmargin("backtest", str(folder), "--lookback", "400")
-    assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.err.startswith("error: FLAT long: outcomes.es row 0: 0; it must be positive")
+    outcome = await xmargin("backtest", str(folder), "--lookback", "400", "--json")
+    report = json.loads(outcome.out)
+    lines = {line["book"]: line for line in report["lines"]}
+    assert set(lines) == {"AAA", "BBB", "FLAT"}
+    assert lines["FLAT"]["auth_066"]["NbOfXcptns"] == "0"
+    assert set(lines["FLAT"]["acerbi_szekely"].values()) == {None}
+    assert "no days in common" in report["unjudged"][0]["reason"]
+    table = await xmargin("backtest", str(folder), "--lookback", "400")
+    assert len(re.findall(r"FLAT +(?:long|short) ", table.out)) == 6  # two sides in three tables
 
 
 async def test_a_confidence_may_be_a_fraction(folder: Path) -> None:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from xmargin.bench.figures import Figure, machine
 
+_ACCOUNTS_MAX = 10_000_000
 _PARTS = ("imports", "calls", "latency", "options", "book", "index", "fleet", "cascade")
 
 
@@ -23,7 +24,12 @@ def main() -> int:
     figures: list[Figure] = []
     for part in options.parts or _PARTS:
         print(f"measuring {part} …", file=sys.stderr)
-        figures += _measure(part, options)
+        try:
+            figures += _measure(part, options)
+        except ModuleNotFoundError as fault:
+            # The engines measured against are no part of the package's own environment.
+            print(f"error: {part} needs {fault.name}; run: make bench ARGS={part}", file=sys.stderr)
+            return 1
     made_on = machine()
     document = {"machine": made_on, "figures": [asdict(figure) for figure in figures]}
     if options.svg:
@@ -53,6 +59,14 @@ def _options() -> argparse.Namespace:
     for part in options.parts:
         if part not in _PARTS:
             parser.error(f"no part {part!r}; there are {', '.join(_PARTS)}")
+    if not all(1 <= size <= _ACCOUNTS_MAX for size in options.accounts):
+        parser.error(f"--accounts: {options.accounts} are not all from 1 to {_ACCOUNTS_MAX:,}")
+    if options.owners < 0:
+        parser.error(f"--owners: {options.owners} is below 0")
+    for name, path in (("--svg", options.svg), ("--out", options.out)):
+        # Said now and not after minutes of measuring.
+        if path is not None and not path.parent.is_dir():
+            parser.error(f"{name}: there is no folder {path.parent}")
     return options
 
 

@@ -8,6 +8,8 @@ import typer
 from xmargin.cli.options import Json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.text import Text
 
     from xmargin.cli.sheet import Cell
@@ -37,7 +39,11 @@ def backtest(  # noqa: PLR0917 - one argument an option, as Typer wants them
     exposure: Exposure = 1_000_000.0,
     json: Json = False,
 ) -> None:
-    """Backtest historical margin: each factor long and short, and all together."""
+    """Backtest historical margin: each factor long and short, and all together.
+
+    Exit 5 when a book could not be judged: the others are reported, and that one with its reason.
+    """
+    from xmargin.cli.exits import ExitCode
     from xmargin.cli.output import print_json, stdout_console
     from xmargin.errors import InvalidArgumentError
     from xmargin.params import load_parameters
@@ -53,8 +59,10 @@ def backtest(  # noqa: PLR0917 - one argument an option, as Typer wants them
     if json:
         print_json(report.document())
     else:
-        for sheet in sheets(report):
-            stdout_console().print(sheet)
+        for part in (*sheets(report), *_unjudged(report)):
+            stdout_console().print(part)
+    if report.unjudged:
+        raise typer.Exit(ExitCode.PARTIAL)
 
 
 def sheets(report: "BacktestReport") -> tuple[Any, ...]:
@@ -93,13 +101,13 @@ def _how_far(report: "BacktestReport") -> Any:
             f"{line.tests['largest_exception']:,.0f}",
             f"{line.tests['average_exception']:,.0f}",
             f"{line.requirement_exceptions:,}",
-            "-" if line.tests["z1"] is None else f"{line.tests['z1']:.3f}",
-            f"{line.tests['z2']:.3f}",
+            _statistic(line.tests["z1"]),
+            _statistic(line.tests["z2"]),
             _p_value(line.tests["z2_p_normal"]),
         ]
         for line in report.lines
     ]
-    note = "in USD beyond VaR; above margin: days beyond the whole requirement"
+    note = "in USD beyond VaR; above margin: days beyond the whole requirement; no Z if ES <= 0"
     return Sheet("how far?", headings, rows, note)
 
 
@@ -130,11 +138,26 @@ def _dates(line: "Line") -> list[str]:
     return [date_of(line.first_day).isoformat(), date_of(line.last_day).isoformat()]
 
 
-def _p_value(value: float) -> "Text":
+def _unjudged(report: "BacktestReport") -> "Iterator[Text]":
     from rich.text import Text
 
     from xmargin.cli import formats
 
+    for one in report.unjudged:
+        yield Text(f"! {one.book} {one.side} is not judged: {one.reason}", formats.UNSURE)
+
+
+def _statistic(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _p_value(value: float | None) -> "Text":
+    from rich.text import Text
+
+    from xmargin.cli import formats
+
+    if value is None:
+        return Text("-", formats.CALM)
     return Text(f"{value:.3f}", formats.BAD if value < 0.01 else "")
 
 

@@ -32,6 +32,17 @@ def vectors(model: Model, path: Files, json: Json = False) -> None:
                 "failed": report.failed,
                 "max_rel_error": report.max_rel_error,
                 "arbitrage": report.arbitrage,
+                "failures": [
+                    {
+                        "case": case.name,
+                        "figure": check.field,
+                        "expected": check.expected,
+                        "computed": check.actual,
+                        "rel_error": check.error(report.floor),
+                    }
+                    for case in report.cases
+                    for check in case.failed
+                ],
             }
         )
     else:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from xmargin.engine.record import record_batch
+from xmargin.errors import EngineError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -38,21 +41,28 @@ def scenario_matrix(marks: Sequence[float], pnl: Sequence[Sequence[float]]) -> "
     Raises:
         EngineError: a number is not finite or beyond 1e15, or a row has another length.
     """
-    import pyarrow as pa
-
     from xmargin import _core
-    from xmargin.errors import EngineError
 
     width = len(pnl[0]) if pnl else 0
-    ragged = next((row for row, moves in enumerate(pnl) if len(moves) != width), None)
-    if ragged is not None:
-        raise EngineError(f"matrix.pnl row {ragged}: has {len(pnl[ragged])} scenarios, not {width}")
-    flat = [value for row in pnl for value in row]
+    flat = _flat("matrix.pnl", pnl, width)
     return _core.ScenarioMatrix(
         width,
-        pa.record_batch({"mark": pa.array(marks, pa.float64())}),
-        pa.record_batch({"pnl": pa.array(flat, pa.float64())}),
+        record_batch("matrix", mark=(marks, "float64")),
+        record_batch("matrix", pnl=(flat, "float64")),
     )
+
+
+def _flat(column: str, rows: Sequence[Sequence[float]], width: int) -> list[float]:
+    """All values, row by row.
+
+    Raises:
+        EngineError: a row is of another width; two that miss by as much would fit together again,
+            each scenario beside another's value.
+    """
+    for row, values in enumerate(rows):
+        if len(values) != width:
+            raise EngineError(f"{column} row {row}: has {len(values)} scenarios, not {width}")
+    return [value for values in rows for value in values]
 
 
 class OptionGrid:
@@ -79,15 +89,13 @@ class OptionGrid:
         Raises:
             EngineError: a row is wrong; table, column and row are named.
         """
-        import pyarrow as pa
-
         from xmargin import _core
 
-        flat = [move for of_factor in moves for move in of_factor]
+        flat = _flat("grid.moves", moves, len(vol_factors))
         self._grid = _core.OptionGrid(
             factors=factors,
-            moves=pa.record_batch({"move": pa.array(flat, pa.float64())}),
-            scenarios=pa.record_batch({"vol_factor": pa.array(vol_factors, pa.float64())}),
+            moves=record_batch("scenarios", move=(flat, "float64")),
+            scenarios=record_batch("scenarios", vol_factor=(vol_factors, "float64")),
             chains=chains,
             options=options,
         )
@@ -102,7 +110,10 @@ class OptionGrid:
 
 
 class AccountBook:
-    """Accounts, netted to one quantity a row when they are loaded."""
+    """Accounts, netted to one quantity a row when they are loaded.
+
+    Threads may share a book: an append waits for evaluations, and they for it.
+    """
 
     def __init__(self, *, instruments: Any, rows: int, threads: int | None = None) -> None:
         """An empty book.

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from xmargin.errors import EngineError
+
 
 @dataclass(frozen=True, slots=True)
 class Leg:
@@ -63,6 +65,9 @@ def plan_legs(
     """
     from xmargin import _core
 
+    for row, leg in enumerate(legs):
+        if not 0 <= leg.lots < 1 << 64:
+            raise EngineError(f"legs.lots row {row}: {leg.lots} is no count; 0 is for no lots")
     kind, fractions, value, multipliers, bound = _core.plan_legs(
         equity=equity,
         loss_share_max=loss_share_max,

@@ -31,7 +31,8 @@ class ReturnSeries:
 class Forecasts:
     """What the model said of each day from the days before it, and what came.
 
-    ``var`` and ``es`` are filtered, ``requirement`` is the whole margin.
+    ``var`` and ``es`` are filtered, ``requirement`` is the whole margin. Without ``es`` it is not
+    tested.
     """
 
     day: tuple[int, ...]
@@ -89,13 +90,7 @@ def historical_margin(
     """
     from xmargin import _core
 
-    rows = [
-        (name, filtered, pnl)
-        for name, vectors in (revalued or {}).items()
-        for filtered, vector in zip((True, False), vectors, strict=True)
-        for pnl in vector
-    ]
-    names, filtered, pnl = zip(*rows, strict=True) if rows else ((), (), ())
+    names, filtered, pnl = _revalued(revalued or {})
     return _core.historical_margin(
         parameters=parameters.content,
         returns=_returns(series),
@@ -104,6 +99,22 @@ def historical_margin(
             "revalued", name=(names, "utf8"), filtered=(filtered, "bool_"), pnl=(pnl, "float64")
         ),
     )
+
+
+def _revalued(
+    vectors: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+) -> tuple[list[str], list[bool], list[float]]:
+    names: list[str] = []
+    is_filtered: list[bool] = []
+    pnl: list[float] = []
+    for name, (filtered, raw) in vectors.items():
+        if not filtered and not raw:
+            # Without a row the core would never hear of it, and the margin leave it out.
+            raise EngineError(f"revalued: {name!r} has no values; give one a scenario, or leave it")
+        names += [name] * (len(filtered) + len(raw))
+        is_filtered += [True] * len(filtered) + [False] * len(raw)
+        pnl += [*filtered, *raw]
+    return names, is_filtered, pnl
 
 
 def historical_forecasts(
@@ -144,16 +155,15 @@ def backtest(confidence: float, forecasts: Forecasts) -> dict[str, Any]:
     """
     from xmargin import _core
 
-    outcomes = record_batch(
-        "outcomes",
-        day=(forecasts.day, "int32"),
-        pnl=(forecasts.pnl, "float64"),
-        var=(forecasts.var, "float64"),
-        es=(forecasts.es, "float64"),
-    )
-    return _core.backtest(
-        confidence=confidence, outcomes=outcomes, with_es=bool(forecasts.es or not forecasts.day)
-    )
+    columns: dict[str, tuple[tuple[Any, ...], str]] = {
+        "day": (forecasts.day, "int32"),
+        "pnl": (forecasts.pnl, "float64"),
+        "var": (forecasts.var, "float64"),
+    }
+    if forecasts.es:
+        columns["es"] = (forecasts.es, "float64")
+    outcomes = record_batch("outcomes", **columns)
+    return _core.backtest(confidence=confidence, outcomes=outcomes, with_es=bool(forecasts.es))
 
 
 def parametric_margin(

@@ -73,9 +73,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """JSON lets a key stand twice, and the last one would win unseen."""
     tree = dict(pairs)
     if len(tree) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} is said twice in one object")
+        told: set[str] = set()
+        for key, _ in pairs:
+            if key in told:
+                raise ValueError(f"the key {key!r} is said twice in one object")
+            told.add(key)
     return tree
 
 

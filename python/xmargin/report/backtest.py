@@ -6,9 +6,10 @@ size is what the loss exceeds the value at risk by.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from xmargin.engine.statistical import (
@@ -18,7 +19,7 @@ from xmargin.engine.statistical import (
     check_historical_parameters,
     historical_forecasts,
 )
-from xmargin.errors import EngineError
+from xmargin.errors import EngineError, InvalidArgumentError
 from xmargin.model import RiskParameters
 from xmargin.params import parse_parameters
 from xmargin.params.return_rows import date_of
@@ -64,14 +65,24 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A book that could not be backtested, and why."""
+
+    book: str
+    side: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BacktestReport:
-    """All lines, with what they were made by."""
+    """All lines, with what they were made by, and the books that have none."""
 
     parameters: RiskParameters
     confidence: float
     lookback_days: int
     exposure_usd: float
     lines: tuple[Line, ...]
+    unjudged: tuple[Unjudged, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The report as JSON."""
@@ -85,6 +96,7 @@ class BacktestReport:
             "lookback_days": self.lookback_days,
             "exposure_usd": _figure(self.exposure_usd),
             "lines": [line.document() for line in self.lines],
+            "unjudged": [asdict(one) for one in self.unjudged],
         }
 
 
@@ -107,23 +119,29 @@ def backtest_report(
 ) -> BacktestReport:
     """Backtests ``exposure_usd`` in each series, and equally spread over all on common days.
 
+    A book that has too few days, or no day in common with another, does not end the report.
+
     Raises:
         ParameterError: the parameters are out of range.
-        InvalidArgumentError: the series have no days in common.
-        EngineError: a book has too few days, or nothing to lose; the book is named.
+        EngineError: no book could be judged; the first one is named.
     """
     check_historical_parameters(parameters)
     confidence = _confidence(parameters)
-    lines = []
+    lines: list[Line] = []
+    unjudged: list[Unjudged] = []
     for book, sample, deltas_usd in _books(series, exposure_usd):
         for side, sign in SIDES.items():
             held = {factor: sign * delta for factor, delta in deltas_usd.items()}
             try:
-                forecasts = historical_forecasts(parameters, sample, held, lookback_days)
+                forecasts = historical_forecasts(parameters, sample(), held, lookback_days)
                 lines.append(_line(book, side, confidence, forecasts))
-            except EngineError as fault:
-                raise EngineError(f"{book} {side}: {fault}") from fault
-    return BacktestReport(parameters, confidence, lookback_days, exposure_usd, tuple(lines))
+            except (EngineError, InvalidArgumentError) as fault:
+                unjudged.append(Unjudged(book, side, str(fault)))
+    if unjudged and not lines:
+        first = unjudged[0]
+        raise EngineError(f"{first.book} {first.side}: {first.reason}")
+    made_by = (parameters, confidence, lookback_days, exposure_usd)
+    return BacktestReport(*made_by, tuple(lines), tuple(unjudged))
 
 
 def _confidence(parameters: RiskParameters) -> float:
@@ -134,22 +152,24 @@ def _confidence(parameters: RiskParameters) -> float:
 
 def _books(
     series: Sequence[ReturnSeries], exposure_usd: float
-) -> Iterator[tuple[str, Sequence[ReturnSeries], Mapping[str, float]]]:
+) -> Iterator[tuple[str, Callable[[], Sequence[ReturnSeries]], Mapping[str, float]]]:
     for one in series:
-        yield one.factor, [one], {one.factor: exposure_usd}
+        yield one.factor, partial(list, (one,)), {one.factor: exposure_usd}
     if len(series) > 1:
         share = exposure_usd / len(series)
-        yield TOGETHER, joint(series), {one.factor: share for one in series}
+        yield TOGETHER, partial(joint, series), {one.factor: share for one in series}
 
 
 def _line(book: str, side: str, confidence: float, forecasts: Forecasts) -> Line:
     outcomes = zip(forecasts.pnl, forecasts.requirement, strict=True)
+    # Z1 and Z2 divide by the expected shortfall: a book that had nothing to lose has neither.
+    tested = forecasts if min(forecasts.es) > 0 else replace(forecasts, es=())
     return Line(
         book=book,
         side=side,
         first_day=forecasts.day[0],
         last_day=forecasts.day[-1],
-        tests=backtest(confidence, forecasts),
+        tests=backtest(confidence, tested),
         requirement_exceptions=sum(-pnl > requirement for pnl, requirement in outcomes),
     )
 

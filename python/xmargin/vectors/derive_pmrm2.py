@@ -170,7 +170,11 @@ def _holdings(state: Fields) -> tuple[GridMarket, GridPortfolio]:
     if cash_price <= 0:
         raise fault("Scenario.StablePrice", cash_price, "above zero: collateral is valued by it")
     feeds = state.list_of_fields("OptionFeeds")
-    expiry_rows = {feed.number("FeedExpiry"): row for row, feed in enumerate(feeds)}
+    expiry_rows: dict[float, int] = {}
+    for row, feed in enumerate(feeds):
+        if expiry_rows.setdefault(feed.number("FeedExpiry"), row) != row:
+            seconds = feed.number("FeedExpiry")
+            raise fault("Scenario.OptionFeeds", seconds, "an expiry said once")
     instruments: list[GridInstrument] = []
     positions: list[GridPosition] = []
 

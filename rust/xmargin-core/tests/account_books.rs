@@ -288,7 +288,7 @@ fn what_is_refused_is_named_and_changes_nothing() {
     );
     refused(
         |c| c.quantity[0] = 1e30,
-        "positions.quantity row 0: 1000000",
+        "positions.quantity row 0: 1e30",
         &mut book,
     );
     refused(

@@ -1,6 +1,6 @@
 //! Accounts by the million: columns are read where Arrow has them, results handed out where they are.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arrow_array::types::{Float64Type, UInt32Type, UInt64Type};
 use arrow_array::{
@@ -16,7 +16,7 @@ use xmargin_core::book::columnar::{
 };
 use xmargin_core::pricing::batch::InstructionSet;
 
-use crate::error::{table_error, to_python};
+use crate::error::{count, table_error, to_python};
 use crate::pricing::kinds;
 use crate::table::InputTable;
 
@@ -35,10 +35,11 @@ impl ScenarioMatrix {
     #[new]
     fn new(
         py: Python<'_>,
-        scenarios: usize,
+        scenarios: &Bound<'_, PyAny>,
         marks: &Bound<'_, PyAny>,
         pnl: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
+        let scenarios = count("matrix.scenarios", scenarios)?;
         let marks = InputTable::import("marks", marks)?;
         let pnl = InputTable::import("pnl", pnl)?;
         py.detach(|| {
@@ -78,12 +79,13 @@ impl OptionGrid {
     #[pyo3(signature = (*, factors, moves, scenarios, chains, options))]
     fn new(
         py: Python<'_>,
-        factors: usize,
+        factors: &Bound<'_, PyAny>,
         moves: &Bound<'_, PyAny>,
         scenarios: &Bound<'_, PyAny>,
         chains: &Bound<'_, PyAny>,
         options: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
+        let factors = count("grid.factors", factors)?;
         let moves = InputTable::import("moves", moves)?;
         let scenarios = InputTable::import("scenarios", scenarios)?;
         let chains = InputTable::import("chains", chains)?;
@@ -137,12 +139,30 @@ fn rows(options: &InputTable) -> Result<Vec<OptionRow>, Error> {
     Ok(rows.collect())
 }
 
-#[pyclass(module = "xmargin._core")]
+/// Locked inside, so that threads of Python wait for each other: `PyO3`'s own guard would raise.
+/// The locks are only waited for without the interpreter's.
+#[pyclass(frozen, module = "xmargin._core")]
 struct AccountBook {
-    book: columnar::AccountBook,
+    book: RwLock<columnar::AccountBook>,
     workers: Workers,
     /// What the last evaluation handed out: its memory serves the next, once nobody holds it.
-    last: Option<Columns>,
+    last: Mutex<Option<Columns>>,
+}
+
+impl AccountBook {
+    /// Reads the book. (No panic leaves it half changed: a refused append changes nothing.)
+    fn read<T: Send>(
+        &self,
+        py: Python<'_>,
+        read: impl FnOnce(&columnar::AccountBook) -> T + Send,
+    ) -> T {
+        py.detach(|| read(&self.book.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn replace_last(&self, last: Option<Columns>) -> Option<Columns> {
+        let mut kept = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut kept, last)
+    }
 }
 
 struct Columns {
@@ -156,7 +176,12 @@ struct Columns {
 impl AccountBook {
     #[new]
     #[pyo3(signature = (*, instruments, rows, threads))]
-    fn new(instruments: &Bound<'_, PyAny>, rows: usize, threads: usize) -> PyResult<Self> {
+    fn new(
+        instruments: &Bound<'_, PyAny>,
+        rows: &Bound<'_, PyAny>,
+        threads: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let (rows, threads) = (count("book.rows", rows)?, count("book.threads", threads)?);
         let instruments = InputTable::import("instruments", instruments)?;
         let listing = || {
             Listing::new(
@@ -166,23 +191,23 @@ impl AccountBook {
             )
         };
         Ok(Self {
-            book: columnar::AccountBook::new(listing().map_err(to_python)?),
+            book: columnar::AccountBook::new(listing().map_err(to_python)?).into(),
             workers: Workers::new(threads, InstructionSet::best()).map_err(to_python)?,
-            last: None,
+            last: None.into(),
         })
     }
 
-    fn __len__(&self) -> usize {
-        self.book.ids().len()
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.read(py, |book| book.ids().len())
     }
 
     #[getter]
-    fn netted_positions(&self) -> usize {
-        self.book.netted_positions()
+    fn netted_positions(&self, py: Python<'_>) -> usize {
+        self.read(py, columnar::AccountBook::netted_positions)
     }
 
     fn append(
-        &mut self,
+        &self,
         py: Python<'_>,
         accounts: &Bound<'_, PyAny>,
         positions: &Bound<'_, PyAny>,
@@ -190,7 +215,8 @@ impl AccountBook {
         let accounts = InputTable::import("accounts", accounts)?;
         let positions = InputTable::import("positions", positions)?;
         py.detach(|| {
-            self.book.append(&AccountColumns {
+            let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
+            book.append(&AccountColumns {
                 id: &accounts.slice::<UInt64Type>("id")?,
                 cash_usd: &accounts.slice::<Float64Type>("cash_usd")?,
                 positions_end: &accounts.slice::<UInt64Type>("positions_end")?,
@@ -202,29 +228,24 @@ impl AccountBook {
     }
 
     fn evaluate(
-        &mut self,
+        &self,
         py: Python<'_>,
         matrix: &ScenarioMatrix,
         loss_factor: f64,
         with_order: bool,
     ) -> PyResult<(PyRecordBatch, Option<PyRecordBatch>)> {
-        let mut results = self.last.take().map(Columns::reclaim).unwrap_or_default();
-        let order = py
-            .detach(|| {
-                evaluate_into(
-                    &self.book,
-                    &matrix.0,
-                    loss_factor,
-                    &self.workers,
-                    &mut results,
-                )?;
-                let order = || breaches(&self.book, &results, &self.workers);
+        let last = self.replace_last(None);
+        let mut results = last.map(Columns::reclaim).unwrap_or_default();
+        let order = self
+            .read(py, |book| {
+                evaluate_into(book, &matrix.0, loss_factor, &self.workers, &mut results)?;
+                let order = || breaches(book, &results, &self.workers);
                 with_order.then(order).transpose()
             })
             .map_err(to_python)?;
         let columns = Columns::from(results);
         let batch = columns.batch()?;
-        self.last = Some(columns);
+        self.replace_last(Some(columns));
         let order = order.map(|order| breach_batch(&order)).transpose()?;
         Ok((batch, order))
     }
@@ -235,24 +256,31 @@ impl AccountBook {
         matrix: &ScenarioMatrix,
         loss_factor: f64,
     ) -> PyResult<(PyRecordBatch, usize)> {
-        let found = py
-            .detach(|| screen(&self.book, &matrix.0, loss_factor, &self.workers))
+        let found = self
+            .read(py, |book| {
+                screen(book, &matrix.0, loss_factor, &self.workers)
+            })
             .map_err(to_python)?;
         Ok((breach_batch(&found.breaches)?, found.evaluated_in_f64))
     }
 
     fn account(
         &self,
+        py: Python<'_>,
         matrix: &ScenarioMatrix,
         loss_factor: f64,
-        account: usize,
+        account: &Bound<'_, PyAny>,
     ) -> PyResult<(u16, f64, f64, f64)> {
+        let account = count("accounts row", account)?;
         let AccountMargin {
             worst_scenario,
             worst_pnl,
             margin,
             excess,
-        } = evaluate_account(&self.book, &matrix.0, loss_factor, &self.workers, account)
+        } = self
+            .read(py, |book| {
+                evaluate_account(book, &matrix.0, loss_factor, &self.workers, account)
+            })
             .map_err(to_python)?;
         Ok((worst_scenario, worst_pnl, margin, excess))
     }

@@ -1,5 +1,6 @@
 //! The core's errors as the exception classes of `xmargin.errors`.
 
+use pyo3::prelude::*;
 use pyo3::{PyErr, import_exception};
 use xmargin_core::Error;
 
@@ -22,4 +23,15 @@ pub fn to_python(error: Error) -> PyErr {
 /// An input that is no table, or not one of those wanted.
 pub fn table_error(table: &str, problem: impl std::fmt::Display) -> PyErr {
     EngineError::new_err(format!("{table}: {problem}"))
+}
+
+/// A count that Python hands over; `PyO3`'s own refusal of one below zero or beyond 64 bits would be
+/// no error of ours, and would not say whose.
+pub fn count(field: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
+    value.extract().map_err(|_| {
+        table_error(
+            field,
+            format!("{value} is no count; give a whole number from 0 on"),
+        )
+    })
 }

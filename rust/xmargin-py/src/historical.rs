@@ -11,7 +11,7 @@ use xmargin_core::model::historical::{
     self, Binding, Component, Forecast, Holdings, ReturnRows, Returns, Revalued, Scenarios,
 };
 
-use crate::error::{table_error, to_python};
+use crate::error::{count, table_error, to_python};
 use crate::output::Columns;
 use crate::table::InputTable;
 
@@ -165,8 +165,9 @@ fn historical_forecasts(
     parameters: &str,
     returns: &Bound<'_, PyAny>,
     holdings: &Bound<'_, PyAny>,
-    lookback_days: usize,
+    lookback_days: &Bound<'_, PyAny>,
 ) -> PyResult<PyRecordBatch> {
+    let lookback_days = count("lookback_days", lookback_days)?;
     let returns = InputTable::import("returns", returns)?;
     let holdings = InputTable::import("holdings", holdings)?;
     let forecasts = py

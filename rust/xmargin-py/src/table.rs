@@ -77,7 +77,11 @@ impl InputTable {
             .map_err(|fault| {
                 table_error(name, format!("is no Arrow table: {}", PyErr::from(fault)))
             })?;
-        let (batches, _) = PyTable::into_inner(table);
+        let (mut batches, schema) = PyTable::into_inner(table);
+        if batches.is_empty() {
+            // Columns are looked for even where there is not one row.
+            batches.push(RecordBatch::new_empty(schema));
+        }
         Ok(Self { name, batches })
     }
 
@@ -129,8 +133,20 @@ impl InputTable {
         batch: &'a RecordBatch,
         column: &'static str,
     ) -> Result<&'a T::Column, Error> {
-        let Some(array) = batch.column_by_name(column) else {
-            return Err(self.fault(column, None, format!("is missing; it must be {}", T::TYPE)));
+        let schema = batch.schema_ref();
+        let mut found = (0..batch.num_columns()).filter(|&at| schema.field(at).name() == column);
+        let array = match (found.next(), found.next()) {
+            (Some(at), None) => batch.column(at),
+            (None, _) => {
+                return Err(self.fault(
+                    column,
+                    None,
+                    format!("is missing; it must be {}", T::TYPE),
+                ));
+            }
+            (Some(_), Some(_)) => {
+                return Err(self.fault(column, None, "is there twice; keep one".to_owned()));
+            }
         };
         let typed = array.as_any().downcast_ref::<T::Column>();
         typed.filter(|_| has_width(array)).ok_or_else(|| {

@@ -14,6 +14,8 @@ use crate::Error;
 use crate::model::confidence::Confidence;
 
 const USD_MAX: f64 = 1e100;
+/// A loss divided by less could be infinite.
+const ES_USD_MIN: f64 = 1e-100;
 /// The Basel Committee's year.
 const BASEL_DAYS: usize = 250;
 
@@ -145,12 +147,12 @@ fn check(outcomes: &Outcomes) -> Result<(), Error> {
         .es
         .iter()
         .zip(&outcomes.var)
-        .position(|(es, var)| es < var || *es <= 0.0);
+        .position(|(es, var)| es < var || *es < ES_USD_MIN);
     match unsound {
         None => Ok(()),
         Some(row) => {
             let (es, var) = (outcomes.es[row], outcomes.var[row]);
-            let problem = format!("{es}; it must be positive and at least the VaR {var}");
+            let problem = format!("{es:?}; it must be at least the VaR {var:?} and 1e-100");
             fault("es", Some(row), problem)
         }
     }

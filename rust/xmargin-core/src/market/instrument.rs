@@ -343,7 +343,7 @@ fn within(
         return Ok(());
     }
     let (low, high) = range.into_inner();
-    let problem = format!("{value} is out of range; it must be in [{low:e}, {high:e}]");
+    let problem = format!("{value:?} is out of range; it must be in [{low:?}, {high:?}]");
     Err(Error::row(table, column, row, problem))
 }
 

@@ -42,7 +42,8 @@ impl Smile {
         ] {
             if !range.contains(&value) {
                 let (low, high) = range.into_inner();
-                let problem = format!("{value} is out of range; it must be in [{low:e}, {high:e}]");
+                let problem =
+                    format!("{value:?} is out of range; it must be in [{low:?}, {high:?}]");
                 return Err(Error::row(TABLE, column, row, problem));
             }
         }

@@ -18,6 +18,7 @@ use super::svi::{SviParameters, SviSlice, WING_SLOPE_MAX};
 use crate::Error;
 use crate::pricing::black76::{VOL_RANGE, in_range};
 
+const TABLE: &str = "points";
 const SIGMA_RANGE: (f64, f64) = (1e-4, 10.0);
 const STEPS_MAX: usize = 400;
 /// Least fitted total variance, as a part of the largest quoted one: a slice is never crossed.
@@ -48,7 +49,7 @@ pub struct SviFit {
 /// # Errors
 /// [`Error::Input`] naming the row and field at fault.
 pub fn fit(points: &[SmilePoint], expiry_years: f64) -> Result<SviFit, Error> {
-    check_points(points, expiry_years)?;
+    check_points(points, expiry_years).map_err(of_points)?;
     let targets: Vec<Target> = points
         .iter()
         .map(|point| Target {
@@ -97,6 +98,24 @@ struct Target {
     weight: f64,
 }
 
+/// A fault of terms that options have too, as one of the quotes.
+fn of_points(error: Error) -> Error {
+    match error {
+        Error::Input {
+            column,
+            row,
+            problem,
+            ..
+        } => Error::Input {
+            table: TABLE,
+            column,
+            row,
+            problem,
+        },
+        other => other,
+    }
+}
+
 fn check_points(points: &[SmilePoint], expiry_years: f64) -> Result<(), Error> {
     in_range("expiry_years", None, expiry_years, &(1e-6..=1e3))?;
     for (row, point) in points.iter().enumerate() {
@@ -122,7 +141,7 @@ fn check_points(points: &[SmilePoint], expiry_years: f64) -> Result<(), Error> {
         .is_some_and(|(low, high)| high - low > 1e-6);
     if places.len() < 5 || !is_wide {
         return Err(Error::Input {
-            table: "options",
+            table: TABLE,
             column: "log_moneyness",
             row: None,
             problem: format!(

@@ -147,7 +147,7 @@ pub(crate) fn in_range(
         table: "options",
         column,
         row,
-        problem: format!("is {value:e}; it must be from {low:e} to {high:e}"),
+        problem: format!("is {value:?}; it must be from {low:?} to {high:?}"),
     })
 }
 

@@ -229,7 +229,7 @@ pub(super) fn moderate(
             table,
             column,
             row,
-            format!("{} is not a number within ±1e15", values[row]),
+            format!("{:?} is not a number within ±1e15", values[row]),
         )),
     }
 }

@@ -6,7 +6,7 @@ use super::accounts::{fault, moderate, same_length};
 use super::matrix::ScenarioMatrix;
 use crate::Error;
 use crate::pricing::OptionKind;
-use crate::pricing::batch::{Chain, InstructionSet, Stdevs};
+use crate::pricing::batch::{Chain, InstructionSet, STDEV_FACTOR_RANGE, Stdevs};
 
 /// What happens to the factors and to vols.
 pub struct GridScenarios {
@@ -319,7 +319,12 @@ fn check_scenarios(factors: usize, scenarios: &GridScenarios) -> Result<(), Erro
         let problem = format!("has {width} rows; there are 1 to {SCENARIOS_MAX} scenarios");
         return Err(fault("scenarios", "vol_factor", None, problem));
     }
-    moderate("scenarios", "vol_factor", &scenarios.vol_factor)?;
+    let refused = |factor: &f64| !STDEV_FACTOR_RANGE.contains(factor);
+    if let Some(row) = scenarios.vol_factor.iter().position(refused) {
+        let factor = scenarios.vol_factor[row];
+        let problem = format!("{factor:?} is out of range; it must be in [1e-6, 1e6]");
+        return Err(Error::row("scenarios", "vol_factor", row, problem));
+    }
     same_length(
         "scenarios",
         "move",

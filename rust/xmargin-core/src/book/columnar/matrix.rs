@@ -138,7 +138,7 @@ fn first_fault(scenarios: usize, pnl: &[f64]) -> Error {
         .position(|&pnl| !super::is_moderate(pnl))
         .unwrap_or_default();
     let problem = format!(
-        "{} in scenario {} is not a number within ±1e15",
+        "{:?} in scenario {} is not a number within ±1e15",
         pnl[at],
         at % scenarios
     );

@@ -4,6 +4,7 @@
 //! (Fiorentini, Calzolari & Panattoni 1996, whose analytic derivatives are used). Held to the
 //! published estimates for Bollerslev & Ghysels' DEM/GBP returns.
 
+use super::returns::LOG_RETURN_MAX;
 use crate::Error;
 
 /// As many parameters as the model has: μ, ω, α, β.
@@ -59,7 +60,8 @@ struct Point {
 /// so each step climbs, and halving it keeps the parameters inside their bounds.
 ///
 /// # Errors
-/// [`Error::Input`] when there are fewer than 100 days, the returns do not vary, or the likelihood
+/// [`Error::Input`] when a return is no number or beyond ±10 (its row is named), there are fewer than
+/// 100 days, the returns do not vary, or the likelihood
 /// has no maximum inside `ω > 0, α ≥ 0, β ≥ 0, α + β < 1`.
 pub fn fit(factor: &str, returns: &[f64]) -> Result<Garch, Error> {
     let fault = |problem: String| Error::Input {
@@ -68,6 +70,11 @@ pub fn fit(factor: &str, returns: &[f64]) -> Result<Garch, Error> {
         row: None,
         problem: format!("{factor}: {problem}; use the ewma filter"),
     };
+    let unsound = |value: &f64| value.is_nan() || value.abs() > LOG_RETURN_MAX;
+    if let Some(row) = returns.iter().position(unsound) {
+        let problem = format!("{:?} of {factor}; it must be in [-10, 10]", returns[row]);
+        return Err(Error::row("returns", "log_return", row, problem));
+    }
     if returns.len() < DAY_COUNT_MIN {
         let problem = format!(
             "{} days are too few for GARCH, at least 100 are needed",

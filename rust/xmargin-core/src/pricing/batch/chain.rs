@@ -8,7 +8,8 @@ use crate::pricing::OptionKind;
 use crate::pricing::black76::{DISCOUNT_RANGE, PRICE_RANGE, in_range};
 
 /// Factors on a column of stdevs that are accepted.
-const STDEV_FACTOR_RANGE: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
+/// What a scenario may multiply all stdevs by.
+pub const STDEV_FACTOR_RANGE: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 
 /// Options of one expiry, by strike, with what no scenario changes computed once.
 pub struct Chain {

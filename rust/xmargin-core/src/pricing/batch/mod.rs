@@ -19,7 +19,7 @@ mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use chain::{Chain, Stdevs};
+pub use chain::{Chain, STDEV_FACTOR_RANGE, Stdevs};
 
 use std::ops::RangeInclusive;
 
