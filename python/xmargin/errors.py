@@ -53,6 +53,13 @@ class PortfolioNotFoundError(XmarginError):
     grpc_code = "NOT_FOUND"
 
 
+class AccountNotFoundError(XmarginError):
+    """No portfolio has this account."""
+
+    reason = "ACCOUNT_NOT_FOUND"
+    grpc_code = "NOT_FOUND"
+
+
 class NotReadyError(XmarginError):
     """No snapshot exists yet: no chain has been read since the start."""
 

@@ -14,6 +14,7 @@ from xmargin.engine import Evaluation, PortfolioHead
 from xmargin.engine.components import components, money, optional_money, scenario_losses
 from xmargin.engine.faults import NOT_READ
 from xmargin.engine.history import missing_returns
+from xmargin.engine.venue_plans import VenuePlans
 from xmargin.errors import PortfolioNotFoundError
 from xmargin.model import (
     AccountHealth,
@@ -151,6 +152,11 @@ class View:
     def liquidations(self) -> tuple[LiquidationEntry, ...]:
         """Whom to liquidate, worst first."""
         return self._liquidations
+
+    @cached_property
+    def plans(self) -> VenuePlans:
+        """What venues would let be liquidated of single accounts."""
+        return VenuePlans(self._snapshot, self._evaluation)
 
     def changed_since(self, earlier: "View | None") -> tuple[PortfolioId, ...]:
         """The portfolios whose health differs from ``earlier``'s; all of them without one."""

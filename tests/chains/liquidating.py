@@ -1,6 +1,7 @@
 """An Aave account as its chain stores it, and what a real ``liquidationCall`` did to it."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from hexbytes import HexBytes
@@ -13,6 +14,15 @@ from xmargin.testbed.anvil import Transaction
 from xmargin.testbed.calldata import call_data
 from xmargin.testbed.evm_chain import EvmChain
 from xmargin.testbed.markets import TOKENS
+
+SYMBOLS = [token.symbol for token in TOKENS]
+FALL = {"ETH": Decimal(2310), "WSTETH": Decimal("2600.03"), "BTC": Decimal(55_500)}
+CRASH = {
+    "ETH": Decimal(1900),
+    "WSTETH": Decimal("2120.17"),
+    "BTC": Decimal("41000.01"),
+    "PYUSD": Decimal("1.034"),
+}
 
 _FEE_SHIFT = 152
 _SCALED = Function("scaledBalanceOf(address)", "uint256")
@@ -56,6 +66,21 @@ class Stored:
             as_collateral=position.as_collateral,
             borrowing=position.borrowing,
         )
+
+
+async def with_fees(chain: EvmChain) -> EvmChain:
+    """The market, its bonus shared with the treasury, its admin rich and ready to pay."""
+    fees = dict(zip(SYMBOLS, (1_000, 0, 1_234, 333, 10_000), strict=True))
+    admin, configurator = chain.node.admin, chain.aave.configurator
+    steps = []
+    for symbol, fee_bps in fees.items():
+        asset = chain.aave.tokens[symbol].address
+        data = call_data(configurator, "setLiquidationProtocolFee", [asset, fee_bps])
+        steps.append(Transaction(admin, configurator.address, data, f"fee of {symbol}"))
+        steps.append(chain.aave.mint(symbol, admin, Decimal(10_000_000), admin))
+        steps.append(chain.aave.approve(symbol, admin))
+    await chain.node.send(steps)
+    return chain
 
 
 async def asked(chain: EvmChain, address: str, what: Function, owner: str) -> int:

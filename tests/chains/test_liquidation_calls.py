@@ -2,11 +2,19 @@
 
 import dataclasses
 from collections import Counter
-from decimal import Decimal
 
 import pytest
 
-from tests.chains.liquidating import Done, Stored, liquidate, stored
+from tests.chains.liquidating import (
+    CRASH,
+    FALL,
+    SYMBOLS,
+    Done,
+    Stored,
+    liquidate,
+    stored,
+    with_fees,
+)
 from tests.liquidation.aave_accounts import sides
 from xmargin.engine.liquidation import (
     AaveV3Call,
@@ -15,40 +23,18 @@ from xmargin.engine.liquidation import (
     propose_liquidation,
 )
 from xmargin.reference import aave_v3_liquidation as reference
-from xmargin.testbed.anvil import Transaction
-from xmargin.testbed.calldata import call_data
 from xmargin.testbed.errors import TransactionError
 from xmargin.testbed.evm_chain import EvmChain
-from xmargin.testbed.markets import TOKENS
 from xmargin.testbed.portfolios import PORTFOLIOS
 from xmargin.testbed.world import Testbed
 
 _ALL = 2**256 - 1
-_SYMBOLS = [token.symbol for token in TOKENS]
-_FALL = {"ETH": Decimal(2310), "WSTETH": Decimal("2600.03"), "BTC": Decimal(55_500)}
-_CRASH = {
-    "ETH": Decimal(1900),
-    "WSTETH": Decimal("2120.17"),
-    "BTC": Decimal("41000.01"),
-    "PYUSD": Decimal("1.034"),
-}
 
 
 @pytest.fixture
 async def chain(testbed: Testbed) -> EvmChain:
-    """The core market, its bonus shared with the treasury, its admin rich and ready to pay."""
-    chain = testbed.evm["eip155:31337"]
-    fees = dict(zip(_SYMBOLS, (1_000, 0, 1_234, 333, 10_000), strict=True))
-    admin, configurator = chain.node.admin, chain.aave.configurator
-    steps = []
-    for symbol, fee_bps in fees.items():
-        asset = chain.aave.tokens[symbol].address
-        data = call_data(configurator, "setLiquidationProtocolFee", [asset, fee_bps])
-        steps.append(Transaction(admin, configurator.address, data, f"fee of {symbol}"))
-        steps.append(chain.aave.mint(symbol, admin, Decimal(10_000_000), admin))
-        steps.append(chain.aave.approve(symbol, admin))
-    await chain.node.send(steps)
-    return chain
+    """The core market, ready to be liquidated."""
+    return await with_fees(testbed.evm["eip155:31337"])
 
 
 def owners(chain: EvmChain) -> list[str]:
@@ -68,7 +54,7 @@ async def hold_to_contract(
 ) -> LiquidationProposal:
     """One real call in a block of its own, undone afterwards; ours must say the same of it."""
     snapshot = await chain.node.snapshot()
-    collateral, debt = (_SYMBOLS[n] for n in pair)
+    collateral, debt = (SYMBOLS[n] for n in pair)
     done: Done | None = None
     try:
         done = await liquidate(chain, owner, collateral, debt, cover)
@@ -102,7 +88,7 @@ async def test_every_call_on_every_account_moves_what_the_contract_moves(
     testbed: Testbed, chain: EvmChain
 ) -> None:
     verdicts: Counter[LiquidationVerdict] = Counter()
-    for prices in ({}, _FALL, _CRASH):
+    for prices in ({}, FALL, CRASH):
         await testbed.market.set_prices(prices)
         for owner in owners(chain):
             state = await stored(chain, owner)
@@ -120,7 +106,7 @@ async def test_amounts_at_every_edge_move_what_the_contract_moves(
     testbed: Testbed, chain: EvmChain
 ) -> None:
     owner = testbed.portfolio("p10-venue-liquidatable-rich-solana").evm_address
-    pair = _SYMBOLS.index("WETH"), _SYMBOLS.index("USDC")
+    pair = SYMBOLS.index("WETH"), SYMBOLS.index("USDC")
     state = await stored(chain, owner)
     debt = reference.debt("3.0", sides(state.as_of(state.reserves[pair[1]].updated_at_s))[pair[1]])
     for cover in (0, 1, 2, 7, debt // 2, debt // 2 + 1, debt - 1, debt, debt + 10**6, _ALL):

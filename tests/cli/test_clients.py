@@ -130,6 +130,60 @@ async def test_the_order_exits_4_while_anything_is_liquidatable(running: Running
     assert "nothing is liquidatable" in calm.out
 
 
+@pytest.mark.parametrize(("name", "code"), [("safe", 0), ("free", 0), ("broke", 4)])
+async def test_a_plan_exits_4_where_the_venue_would_liquidate(
+    running: Running, name: str, code: int
+) -> None:
+    await running.spine.ingest(observed(1))
+    outcome = await xmargin("plan", name, "--server", running.address, "--json")
+    assert (outcome.code, outcome.err) == (code, "")
+    document = json.loads(outcome.out)
+    (plan,) = document["plans"]
+    account = account_of(name, sorted(DEBTS_USD).index(name))
+    assert plan["account"] == account
+    assert document["metadata"]["asOf"][0]["block"]["height"] == "1"
+    of_account = await xmargin("plan", account, "--server", running.address, "--json")
+    assert (of_account.code, of_account.out) == (outcome.code, outcome.out)
+
+
+async def test_a_plan_as_a_table_says_what_is_moved_and_why_nothing_is(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    proposed = await xmargin("plan", "broke", "--server", running.address)
+    (row,) = (line for line in proposed.out.splitlines() if "aave_v3 3.0" in line)
+    assert row.split()[-10:] == [
+        *("proposed", "0.91", "no", "debt", "22,500", "USDC", "9.405", "WETH", "0.045", "WETH")
+    ]
+    await running.spine.ingest(observed(2, eth_usd=1_500))
+    toxic = await xmargin("plan", "broke", "--server", running.address)
+    assert toxic.code == 4
+    assert "is not proposed: every liquidation lowers the account's health" in toxic.out
+
+
+async def test_the_plan_of_an_account_that_was_not_read_exits_5(running: Running) -> None:
+    unread = AaveV3Account(account_of("safe", 3), 0, 0, (), "the pool does not answer")
+    batch = [replace(o, fact=unread) if is_account_of(o.fact, "safe") else o for o in observed(1)]
+    await running.spine.ingest(batch)
+    outcome = await xmargin("plan", "safe", "--server", running.address)
+    assert outcome.code == 5
+    assert "unknown" in outcome.out
+    assert "the pool does not answer" in outcome.out
+    other = await xmargin("plan", "free", "--server", running.address)
+    assert other.code == 0
+
+
+async def test_a_plan_of_what_is_unknown_is_an_error_and_of_what_is_malformed_a_usage_mistake(
+    running: Running,
+) -> None:
+    await running.spine.ingest(observed(1))
+    stranger = f"aave-v3@{CHAIN}/0x{'ee' * 20}"
+    unknown = await xmargin("plan", stranger, "--server", running.address)
+    assert (unknown.code, unknown.out) == (1, "")
+    assert unknown.err.startswith(f"error: no account '{stranger}'; `xmargin plan PORTFOLIO")
+    malformed = await xmargin("plan", f"aave-v3@{CHAIN}/0x12", "--server", running.address)
+    assert (malformed.code, malformed.out) == (2, "")
+    assert malformed.err.startswith("error: account_id: '0x12' is no EVM address")
+
+
 async def test_an_unknown_portfolio_is_an_error_and_a_malformed_one_a_usage_mistake(
     running: Running,
 ) -> None:
@@ -150,7 +204,7 @@ async def test_a_server_that_has_read_nothing_is_an_error(running: Running) -> N
 
 async def test_tables_fit_120_columns_and_name_what_they_rest_on(running: Running) -> None:
     await running.spine.ingest(observed(1))
-    for arguments in (("health",), ("health", "broke"), ("order",)):
+    for arguments in (("health",), ("health", "broke"), ("order",), ("plan", "broke")):
         outcome = await xmargin(*arguments, "--server", running.address)
         assert outcome.err == ""
         assert max(len(line) for line in outcome.out.splitlines()) <= 120
@@ -186,7 +240,8 @@ async def test_watching_into_a_pipe_prints_a_line_a_change(running: Running) -> 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("order",), ("order", "--json"), ("health",), ("health", "safe"), ("health", "--json"),
+    [("order",), ("order", "--json"), ("plan", "broke"), ("plan", "broke", "--json"),
+     ("health",), ("health", "safe"), ("health", "--json"),
      ("watch",), ("watch", "--json")],
     ids=" ".join,
 )  # fmt: skip

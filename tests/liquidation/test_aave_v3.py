@@ -16,13 +16,16 @@ from xmargin.engine.liquidation import (
     AaveV3Account,
     AaveV3Call,
     AaveV3EMode,
+    AaveV3Growth,
     AaveV3Reserve,
     LiquidationProposal,
     LiquidationVerdict,
     propose_liquidation,
 )
-from xmargin.errors import ParameterError
+from xmargin.errors import EngineError, ParameterError
+from xmargin.reference import aave_v3 as interest
 from xmargin.reference import aave_v3_liquidation as reference
+from xmargin.reference.book import AavePosition, Reserve
 
 GOLDEN = Path(__file__).parent / "golden" / "aave_v3_6.json"
 ALL = 2**256 - 1
@@ -214,6 +217,86 @@ def test_a_bonus_above_its_border_is_recognised_and_not_proposed() -> None:
     assert propose_liquidation(AaveV3Account("3.0", (mild, debt))).verdict is (
         LiquidationVerdict.PROPOSED
     )
+
+
+# aave-liquidation-5
+@given(accounts, st.integers(0, 3 * 10**8), st.integers(0, 10**27), st.integers(0, 10**27))
+@settings(max_examples=200, deadline=None)
+def test_what_the_pool_stored_grows_to_the_time_given(
+    account: AaveV3Account, seconds: int, supply_rate: int, debt_rate: int
+) -> None:
+    updated_at_s = 1_800_000_000
+    now_s = updated_at_s + seconds
+    growth = AaveV3Growth(supply_rate, debt_rate, updated_at_s, debt_rate // 2, updated_at_s)
+    stored = tuple(dataclasses.replace(row, growth=growth) for row in account.reserves)
+    grown = tuple(_grown(row, growth, now_s) for row in account.reserves)
+    ours = propose_liquidation(dataclasses.replace(account, reserves=stored, now_s=now_s))
+    assert ours == propose_liquidation(dataclasses.replace(account, reserves=grown))
+
+
+def _grown(row: AaveV3Reserve, growth: AaveV3Growth, now_s: int) -> AaveV3Reserve:
+    """The reserve as of now by the reference."""
+    kept = Reserve(
+        token="",
+        decimals=row.decimals,
+        ltv_bps=0,
+        liquidation_threshold_bps=0,
+        emode=0,
+        liquidity_index=row.supply_index,
+        variable_borrow_index=row.debt_index,
+        liquidity_rate=growth.supply_rate,
+        variable_borrow_rate=growth.debt_rate,
+        updated_at_s=growth.updated_at_s,
+        price_base=0,
+    )
+    stable = AavePosition(
+        reserve=0,
+        supply_scaled=0,
+        variable_debt_scaled=0,
+        stable_debt_principal=row.stable_debt,
+        stable_rate=growth.stable_rate,
+        stable_updated_at_s=growth.stable_updated_at_s,
+        as_collateral=False,
+        borrowing=False,
+    )
+    return dataclasses.replace(
+        row,
+        supply_index=interest.normalized_income(kept, now_s),
+        debt_index=interest.normalized_debt(kept, now_s),
+        stable_debt=interest.stable_debt_balance(stable, now_s),
+    )
+
+
+def test_growth_is_given_with_a_time_and_a_time_with_growth() -> None:
+    row = AaveV3Reserve(18, 10**8, 8000, 10500, 0)
+    grows = dataclasses.replace(row, growth=AaveV3Growth(0, 0, 5))
+    with pytest.raises(ParameterError, match=r"reserves\[0\]\.growth"):
+        propose_liquidation(AaveV3Account("3.0", (row,), now_s=5))
+    with pytest.raises(ParameterError, match=r"reserves\[0\]\.growth"):
+        propose_liquidation(AaveV3Account("3.0", (grows,)))
+    with pytest.raises(EngineError):
+        propose_liquidation(AaveV3Account("3.0", (grows,), now_s=4))
+
+
+def test_nothing_is_done_with_a_reserve_that_the_pool_has_halted() -> None:
+    held = AaveV3Reserve(18, 10**8, 8000, 10500, 0, supply_scaled=10**20, as_collateral=True)
+    owed = AaveV3Reserve(6, 10**8, 8000, 10500, 0, debt_scaled=85 * 10**6, borrowing=True)
+    for release in RELEASES:
+        for rows in (
+            (dataclasses.replace(held, halted=True), owed),
+            (held, dataclasses.replace(owed, halted=True)),
+        ):
+            proposal = propose_liquidation(AaveV3Account(release, rows))
+            assert proposal.verdict is LiquidationVerdict.REFUSED
+            assert "paused" in proposal.why
+        other = dataclasses.replace(held, halted=True), held, owed
+        assert propose_liquidation(AaveV3Account(release, other)).verdict is (
+            LiquidationVerdict.NOT_DUE
+        )
+        dearer = (*other[:2], dataclasses.replace(owed, debt_scaled=170 * 10**6))
+        legs = propose_liquidation(AaveV3Account(release, dearer)).legs
+        assert legs is not None
+        assert legs.takes == 1
 
 
 @pytest.mark.parametrize(

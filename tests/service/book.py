@@ -37,6 +37,9 @@ from xmargin.model import (
 DEBTS_USD = {"broke": 22_500, "called": 20_500, "free": 0, "safe": 5_000}
 WETH_AMOUNT = 10 * 10**18
 
+# Five percent of bonus, a tenth of it the protocol's; active.
+_TERMS = 10_500 << 32 | 1 << 56 | 1_000 << 152
+
 
 @dataclass
 class Clock:
@@ -77,8 +80,8 @@ def observed(
         feed_round(USDC_FEED, 10**8, where, "USDC / USD"),
         TokenState(WETH, 18, "WETH", ""),
         TokenState(USDC, 6, "USDC", ""),
-        _reserve(0, WETH, 8_000 | 8_250 << 16 | 18 << 48, eth_usd * 10**8),
-        _reserve(1, USDC, 7_700 | 8_000 << 16 | 6 << 48, 10**8),
+        _reserve(0, WETH, 8_000 | 8_250 << 16 | 18 << 48 | _TERMS, eth_usd * 10**8),
+        _reserve(1, USDC, 7_700 | 8_000 << 16 | 6 << 48 | _TERMS, 10**8),
     ]
     for index, portfolio in enumerate(sorted(debts_usd)):
         debt = debts_usd[portfolio] * 10**6

@@ -7,6 +7,7 @@ from xmargin.cli.demo import demo
 from xmargin.cli.doctor import doctor
 from xmargin.cli.health import health
 from xmargin.cli.order import order
+from xmargin.cli.plan import plan
 from xmargin.cli.record import record
 from xmargin.cli.replay import replay
 from xmargin.cli.serve import serve
@@ -28,5 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (demo, serve, health, order, watch, record, replay, vectors, backtest, doctor):
+for command in (
+    *(demo, serve, health, order, plan, watch),
+    *(record, replay, vectors, backtest, doctor),
+):
     app.command()(command)

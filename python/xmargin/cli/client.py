@@ -89,6 +89,14 @@ class HealthClient:
                 whole.total_size = page.total_size
                 return whole
 
+    async def plan(self, subject: str) -> liquidation_pb.PlanLiquidationResponse:
+        """The plans of one portfolio's accounts, or of one account: only its id has a slash."""
+        request = liquidation_pb.PlanLiquidationRequest(portfolio_id=subject)
+        if "/" in subject:
+            request = liquidation_pb.PlanLiquidationRequest(account_id=subject)
+        with self._typed_errors():
+            return await self._liquidation.PlanLiquidation(request, timeout=TIMEOUT_S)
+
     async def watch(
         self,
         portfolio_ids: Sequence[str] = (),
@@ -135,6 +143,9 @@ def _as_commands_say(
     if kind is errors.PortfolioNotFoundError:
         name = metadata.get("portfolio_id", "")
         message = f"no portfolio {name!r}; `xmargin health` lists those there are"
+    if kind is errors.AccountNotFoundError:
+        name = metadata.get("account_id", "")
+        message = f"no account {name!r}; `xmargin plan PORTFOLIO --json` names those of a portfolio"
     return kind(message, **metadata)
 
 

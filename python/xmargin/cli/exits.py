@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from xmargin.errors import InvalidArgumentError, XmarginError
+from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
 from xmargin.v1 import margin_report_pb2 as pb
 
 VIEW_AGE_MS_MAX = 15_000
@@ -48,6 +49,20 @@ def of_portfolio(health: pb.PortfolioHealth) -> ExitCode:
     if health.partial:
         codes.append(ExitCode.PARTIAL)
     return worst(codes)
+
+
+_OF_PLAN = {
+    liquidation_pb.PLAN_VERDICT_NOT_DUE: ExitCode.HEALTHY,
+    liquidation_pb.PLAN_VERDICT_PROPOSED: ExitCode.LIQUIDATABLE,
+    liquidation_pb.PLAN_VERDICT_TOXIC: ExitCode.LIQUIDATABLE,
+    liquidation_pb.PLAN_VERDICT_REFUSED: ExitCode.LIQUIDATABLE,
+}
+
+
+def of_plan(plan: liquidation_pb.LiquidationPlan) -> ExitCode:
+    """LIQUIDATABLE for an account that is due, whether or not anything should be done."""
+    code = _OF_PLAN.get(plan.verdict, ExitCode.PARTIAL)
+    return worst([code, ExitCode.PARTIAL]) if plan.flags else code
 
 
 def of_view_age(metadata: pb.ViewMetadata, now_ms: int) -> ExitCode:

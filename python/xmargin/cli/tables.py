@@ -208,7 +208,7 @@ def _accounts_table(health: pb.PortfolioHealth, chain_names: Mapping[str, str]) 
 def _account_row(account: pb.AccountHealth, chain_names: Mapping[str, str]) -> list[Cell]:
     unit = Decimal(10) ** account.base_decimals
     return [
-        _venue_name(account.account, chain_names),
+        venue_name(account.account, chain_names),
         formats.short_address(address_of(account.account)),
         formats.status(account.status),
         formats.money(Decimal(account.collateral_base) / unit),
@@ -236,7 +236,7 @@ def _position_row(position: pb.PositionHealth, chain_names: Mapping[str, str]) -
     counting = formats.words(pb.Counting.Name(position.counting), "COUNTING_")
     value = formats.decimal(position.value) if position.HasField("value") else None
     return [
-        _venue_name(position.account, chain_names),
+        venue_name(position.account, chain_names),
         position.symbol,
         Text(f"-{quantity}" if owed else quantity),
         formats.signed_money(value),
@@ -247,7 +247,8 @@ def _position_row(position: pb.PositionHealth, chain_names: Mapping[str, str]) -
     ]
 
 
-def _venue_name(account: str, chain_names: Mapping[str, str]) -> str:
+def venue_name(account: str, chain_names: Mapping[str, str]) -> str:
+    """An account's venue and chain, for people."""
     chain = chain_of(account)
     return f"{kind_of(account)} {chain_names.get(chain, chain)}"
 
@@ -275,7 +276,7 @@ def _order_row(entry: liquidation_pb.LiquidationEntry, names: Mapping[str, str])
     return [
         str(entry.rank),
         entry.portfolio,
-        _venue_name(entry.account, names) if entry.account else "the whole portfolio",
+        venue_name(entry.account, names) if entry.account else "the whole portfolio",
         formats.health_factor(formats.decimal(entry.health_factor) if has_factor else None),
         formats.money(formats.decimal(entry.shortfall)),
         formats.money(formats.decimal(entry.debt)),

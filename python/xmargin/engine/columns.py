@@ -202,7 +202,8 @@ def aave_pools(rows: Rows, as_of: Sequence[ChainAsOf]) -> "pa.RecordBatch":
     return _table(timestamp_s=_array([times[chain_of(v)] for v in rows.venues], "uint64"))
 
 
-def _bits(word: int, low: int, width: int) -> int:
+def bits(word: int, low: int, width: int) -> int:
+    """``width`` bits of a bitmap from bit ``low`` on."""
     return word >> low & ((1 << width) - 1)
 
 
@@ -218,10 +219,10 @@ def aave_reserves(rows: Rows, reserves: Sequence[AaveV3Reserve]) -> "pa.RecordBa
     return _table(
         pool=_array([rows.venues[r.venue] for r in reserves], "uint32"),
         token=_array([rows.tokens[r.token] for r in reserves], "uint32"),
-        ltv_bps=_array([_bits(word, 0, 16) for word in words], "uint16"),
-        liquidation_threshold_bps=_array([_bits(word, 16, 16) for word in words], "uint16"),
-        decimals=_array([_bits(word, 48, 8) for word in words], "uint8"),
-        emode=_array([_bits(word, 168, 8) for word in words], "uint8"),
+        ltv_bps=_array([bits(word, 0, 16) for word in words], "uint16"),
+        liquidation_threshold_bps=_array([bits(word, 16, 16) for word in words], "uint16"),
+        decimals=_array([bits(word, 48, 8) for word in words], "uint8"),
+        emode=_array([bits(word, 168, 8) for word in words], "uint8"),
         liquidity_index=u256(r.liquidity_index for r in reserves),
         variable_borrow_index=u256(r.variable_borrow_index for r in reserves),
         liquidity_rate=u256(r.liquidity_rate for r in reserves),
@@ -315,8 +316,8 @@ def aave_positions(
         stable_debt_principal=u256(p.stable_debt_principal for _, _, p, _ in held),
         stable_rate=u256(p.stable_rate for _, _, p, _ in held),
         stable_updated_at_s=_array([p.stable_updated_at_s for _, _, p, _ in held], "uint64"),
-        borrowing=_array([bool(_bits(w, 2 * p.reserve_id, 1)) for _, w, p, _ in held], "bool_"),
+        borrowing=_array([bool(bits(w, 2 * p.reserve_id, 1)) for _, w, p, _ in held], "bool_"),
         as_collateral=_array(
-            [bool(_bits(w, 2 * p.reserve_id + 1, 1)) for _, w, p, _ in held], "bool_"
+            [bool(bits(w, 2 * p.reserve_id + 1, 1)) for _, w, p, _ in held], "bool_"
         ),
     )

@@ -12,8 +12,22 @@ from typing import Any, ClassVar, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
+class AaveV3Growth:
+    """What a reserve earns and owes since the pool stored it; rates in ray a year."""
+
+    supply_rate: int
+    debt_rate: int
+    updated_at_s: int
+    stable_rate: int = 0
+    stable_updated_at_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AaveV3Reserve:
-    """One user's part in one Aave v3 reserve; indices in ray, as of now."""
+    """One user's part in one Aave v3 reserve; indices in ray.
+
+    Indices and stable debt are as of now; with ``growth``, as the pool stored them.
+    """
 
     decimals: int
     price_base: int
@@ -30,6 +44,10 @@ class AaveV3Reserve:
     emode: int = 0
     as_collateral: bool = False
     borrowing: bool = False
+    halted: bool = False
+    """Paused or inactive: the pool liquidates nothing of it, and nothing for it."""
+    growth: AaveV3Growth | None = None
+    """Given for every reserve if the account says ``now_s``, else for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,8 @@ class AaveV3Account:
     reserves: tuple[AaveV3Reserve, ...]
     emode: AaveV3EMode | None = None
     call: AaveV3Call | None = None
+    now_s: int | None = None
+    """The chain's clock that balances grow to."""
 
 
 @dataclass(frozen=True, slots=True)

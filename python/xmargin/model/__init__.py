@@ -46,6 +46,7 @@ from xmargin.model.judged import (
     JudgedPrice,
     JudgedQuote,
 )
+from xmargin.model.plans import LiquidationPlan, PlanLegs, PlanVerdict, TokenAmount
 from xmargin.model.registry import (
     ChainKind,
     ChainSpec,
@@ -119,8 +120,11 @@ __all__ = [
     "JudgedQuote",
     "LiquidationEntry",
     "LiquidationKind",
+    "LiquidationPlan",
     "MarginComponent",
     "Observation",
+    "PlanLegs",
+    "PlanVerdict",
     "PortfolioHealth",
     "PortfolioId",
     "PortfolioSpec",
@@ -128,6 +132,7 @@ __all__ = [
     "PositionSide",
     "Registry",
     "RiskParameters",
+    "TokenAmount",
     "TokenBalance",
     "TokenId",
     "TokenSpec",

@@ -1,14 +1,16 @@
-"""``xmargin.v1.LiquidationService``: whom to liquidate first."""
+"""``xmargin.v1.LiquidationService``: whom to liquidate first, and what of them."""
 
 from typing import Any
 
 import grpc
 
 from xmargin.errors import InvalidArgumentError
+from xmargin.model import LiquidationPlan, parse_account_id
 from xmargin.service.answers import Answers, Latest
 from xmargin.service.pages import page_size, read_token, write_token
 from xmargin.v1 import liquidation_service_pb2 as pb
 from xmargin.v1 import liquidation_service_pb2_grpc
+from xmargin.wire import to_message
 
 HELD_ORDERS_MAX = 16
 
@@ -38,6 +40,17 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
             total_size=len(order),
         )
 
+    async def PlanLiquidation(  # noqa: N802 - the proto's name
+        self, request: pb.PlanLiquidationRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.PlanLiquidationResponse:
+        """What its venue would let be liquidated of an account, or of each of a portfolio."""
+        answers = self._latest.answers()
+        plans = _plans(answers, request)
+        return pb.PlanLiquidationResponse(
+            metadata=answers.metadata,
+            plans=[to_message(plan, pb.LiquidationPlan) for plan in plans],
+        )
+
     def _continued(self, position: str | None) -> tuple[Answers, int]:
         """The order a page is cut from and where it begins."""
         if position is None:
@@ -60,3 +73,13 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         while len(self._held) > HELD_ORDERS_MAX:
             del self._held[next(iter(self._held))]
         return write_token(_QUESTION, f"{tape_hash} {rank}")
+
+
+def _plans(answers: Answers, request: pb.PlanLiquidationRequest) -> tuple[LiquidationPlan, ...]:
+    plans = answers.view.plans
+    match request.WhichOneof("subject"):
+        case "portfolio_id":
+            return plans.of_portfolio(answers.check_known(request.portfolio_id, "portfolio_id"))
+        case "account_id":
+            return (plans.of_account(parse_account_id(request.account_id, "account_id")),)
+    raise InvalidArgumentError("subject: give a portfolio_id or an account_id", field="subject")

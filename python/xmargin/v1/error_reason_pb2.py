@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dxmargin/v1/error_reason.proto\x12\nxmargin.v1*\xbb\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x01\x12$\n ERROR_REASON_PORTFOLIO_NOT_FOUND\x10\x02\x12\x1a\n\x16\x45RROR_REASON_NOT_READY\x10\x03\x12 \n\x1c\x45RROR_REASON_ENDPOINT_FAILED\x10\x04\x12\x1e\n\x1a\x45RROR_REASON_DECODE_FAILED\x10\x05\x12\x1d\n\x19\x45RROR_REASON_TAPE_CORRUPT\x10\x06\x12%\n!ERROR_REASON_OBSERVATION_REJECTED\x10\x07\x12\x1e\n\x1a\x45RROR_REASON_ENGINE_FAILED\x10\x08\x12!\n\x1d\x45RROR_REASON_SETUP_INCOMPLETE\x10\t\x12\x1f\n\x1b\x45RROR_REASON_CONFIG_INVALID\x10\n\x12\"\n\x1e\x45RROR_REASON_PARAMETER_INVALID\x10\x0b\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dxmargin/v1/error_reason.proto\x12\nxmargin.v1*\xdf\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x01\x12$\n ERROR_REASON_PORTFOLIO_NOT_FOUND\x10\x02\x12\x1a\n\x16\x45RROR_REASON_NOT_READY\x10\x03\x12 \n\x1c\x45RROR_REASON_ENDPOINT_FAILED\x10\x04\x12\x1e\n\x1a\x45RROR_REASON_DECODE_FAILED\x10\x05\x12\x1d\n\x19\x45RROR_REASON_TAPE_CORRUPT\x10\x06\x12%\n!ERROR_REASON_OBSERVATION_REJECTED\x10\x07\x12\x1e\n\x1a\x45RROR_REASON_ENGINE_FAILED\x10\x08\x12!\n\x1d\x45RROR_REASON_SETUP_INCOMPLETE\x10\t\x12\x1f\n\x1b\x45RROR_REASON_CONFIG_INVALID\x10\n\x12\"\n\x1e\x45RROR_REASON_PARAMETER_INVALID\x10\x0b\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0c\x12\"\n\x1e\x45RROR_REASON_ACCOUNT_NOT_FOUND\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xmargin.v1.error_reason_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=46
-  _globals['_ERRORREASON']._serialized_end=489
+  _globals['_ERRORREASON']._serialized_end=525
 # @@protoc_insertion_point(module_scope)

@@ -48,6 +48,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: a risk parameter is missing or out of its range."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 12
     """INTERNAL: anything else; a fault of ours, please report it."""
+    ERROR_REASON_ACCOUNT_NOT_FOUND: _ErrorReason.ValueType  # 13
+    """NOT_FOUND: no portfolio has the account in metadata "account_id"; GetHealth names a portfolio's."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason in google.rpc.ErrorInfo (domain "xmargin.dev"), without the prefix ERROR_REASON_.
@@ -83,4 +85,6 @@ ERROR_REASON_PARAMETER_INVALID: ErrorReason.ValueType  # 11
 """INVALID_ARGUMENT: a risk parameter is missing or out of its range."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 12
 """INTERNAL: anything else; a fault of ours, please report it."""
+ERROR_REASON_ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 13
+"""NOT_FOUND: no portfolio has the account in metadata "account_id"; GetHealth names a portfolio's."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -26,21 +26,33 @@ from google.type import decimal_pb2 as google_dot_type_dot_decimal__pb2
 from xmargin.v1 import margin_report_pb2 as xmargin_dot_v1_dot_margin__report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$xmargin/v1/liquidation_service.proto\x12\nxmargin.v1\x1a\x19google/type/decimal.proto\x1a\x1exmargin/v1/margin_report.proto\"\xf9\x01\n\x10LiquidationEntry\x12\x0c\n\x04rank\x18\x01 \x01(\r\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.xmargin.v1.LiquidationKind\x12\x11\n\tportfolio\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12+\n\rhealth_factor\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tshortfall\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12\"\n\x04\x64\x65\x62t\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12\x0e\n\x06reason\x18\x08 \x01(\t\"@\n\x17ListLiquidationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"\xa2\x01\n\x18ListLiquidationsResponse\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.xmargin.v1.ViewMetadata\x12-\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1c.xmargin.v1.LiquidationEntry\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x12\n\ntotal_size\x18\x04 \x01(\r*w\n\x0fLiquidationKind\x12 \n\x1cLIQUIDATION_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eLIQUIDATION_KIND_VENUE_ACCOUNT\x10\x01\x12\x1e\n\x1aLIQUIDATION_KIND_PORTFOLIO\x10\x02\x32s\n\x12LiquidationService\x12]\n\x10ListLiquidations\x12#.xmargin.v1.ListLiquidationsRequest\x1a$.xmargin.v1.ListLiquidationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$xmargin/v1/liquidation_service.proto\x12\nxmargin.v1\x1a\x19google/type/decimal.proto\x1a\x1exmargin/v1/margin_report.proto\"\xf9\x01\n\x10LiquidationEntry\x12\x0c\n\x04rank\x18\x01 \x01(\r\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.xmargin.v1.LiquidationKind\x12\x11\n\tportfolio\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12+\n\rhealth_factor\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tshortfall\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12\"\n\x04\x64\x65\x62t\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12\x0e\n\x06reason\x18\x08 \x01(\t\"@\n\x17ListLiquidationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"\xa2\x01\n\x18ListLiquidationsResponse\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.xmargin.v1.ViewMetadata\x12-\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1c.xmargin.v1.LiquidationEntry\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x12\n\ntotal_size\x18\x04 \x01(\r\"R\n\x0bTokenAmount\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12$\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\"\xcb\x01\n\x08PlanLegs\x12&\n\x05repay\x18\x01 \x01(\x0b\x32\x17.xmargin.v1.TokenAmount\x12&\n\x05seize\x18\x02 \x01(\x0b\x32\x17.xmargin.v1.TokenAmount\x12-\n\x0cprotocol_fee\x18\x03 \x01(\x0b\x32\x17.xmargin.v1.TokenAmount\x12)\n\x08\x64\x65\x66icits\x18\x04 \x03(\x0b\x32\x17.xmargin.v1.TokenAmount\x12\x15\n\rdebt_to_cover\x18\x05 \x01(\t\"\x97\x02\n\x0fLiquidationPlan\x12\x11\n\tportfolio\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0f\n\x07release\x18\x04 \x01(\t\x12(\n\x07verdict\x18\x05 \x01(\x0e\x32\x17.xmargin.v1.PlanVerdict\x12\x0b\n\x03why\x18\x06 \x01(\t\x12+\n\rhealth_before\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12*\n\x0chealth_after\x18\x08 \x01(\x0b\x32\x14.google.type.Decimal\x12\"\n\x04legs\x18\t \x01(\x0b\x32\x14.xmargin.v1.PlanLegs\x12\r\n\x05\x66lags\x18\n \x03(\t\"Q\n\x16PlanLiquidationRequest\x12\x16\n\x0cportfolio_id\x18\x01 \x01(\tH\x00\x12\x14\n\naccount_id\x18\x02 \x01(\tH\x00\x42\t\n\x07subject\"q\n\x17PlanLiquidationResponse\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.xmargin.v1.ViewMetadata\x12*\n\x05plans\x18\x02 \x03(\x0b\x32\x1b.xmargin.v1.LiquidationPlan*w\n\x0fLiquidationKind\x12 \n\x1cLIQUIDATION_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eLIQUIDATION_KIND_VENUE_ACCOUNT\x10\x01\x12\x1e\n\x1aLIQUIDATION_KIND_PORTFOLIO\x10\x02*\xac\x01\n\x0bPlanVerdict\x12\x1c\n\x18PLAN_VERDICT_UNSPECIFIED\x10\x00\x12\x18\n\x14PLAN_VERDICT_NOT_DUE\x10\x01\x12\x19\n\x15PLAN_VERDICT_PROPOSED\x10\x02\x12\x16\n\x12PLAN_VERDICT_TOXIC\x10\x03\x12\x18\n\x14PLAN_VERDICT_REFUSED\x10\x04\x12\x18\n\x14PLAN_VERDICT_UNKNOWN\x10\x05\x32\xcf\x01\n\x12LiquidationService\x12]\n\x10ListLiquidations\x12#.xmargin.v1.ListLiquidationsRequest\x1a$.xmargin.v1.ListLiquidationsResponse\x12Z\n\x0fPlanLiquidation\x12\".xmargin.v1.PlanLiquidationRequest\x1a#.xmargin.v1.PlanLiquidationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xmargin.v1.liquidation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LIQUIDATIONKIND']._serialized_start=594
-  _globals['_LIQUIDATIONKIND']._serialized_end=713
+  _globals['_LIQUIDATIONKIND']._serialized_start=1364
+  _globals['_LIQUIDATIONKIND']._serialized_end=1483
+  _globals['_PLANVERDICT']._serialized_start=1486
+  _globals['_PLANVERDICT']._serialized_end=1658
   _globals['_LIQUIDATIONENTRY']._serialized_start=112
   _globals['_LIQUIDATIONENTRY']._serialized_end=361
   _globals['_LISTLIQUIDATIONSREQUEST']._serialized_start=363
   _globals['_LISTLIQUIDATIONSREQUEST']._serialized_end=427
   _globals['_LISTLIQUIDATIONSRESPONSE']._serialized_start=430
   _globals['_LISTLIQUIDATIONSRESPONSE']._serialized_end=592
-  _globals['_LIQUIDATIONSERVICE']._serialized_start=715
-  _globals['_LIQUIDATIONSERVICE']._serialized_end=830
+  _globals['_TOKENAMOUNT']._serialized_start=594
+  _globals['_TOKENAMOUNT']._serialized_end=676
+  _globals['_PLANLEGS']._serialized_start=679
+  _globals['_PLANLEGS']._serialized_end=882
+  _globals['_LIQUIDATIONPLAN']._serialized_start=885
+  _globals['_LIQUIDATIONPLAN']._serialized_end=1164
+  _globals['_PLANLIQUIDATIONREQUEST']._serialized_start=1166
+  _globals['_PLANLIQUIDATIONREQUEST']._serialized_end=1247
+  _globals['_PLANLIQUIDATIONRESPONSE']._serialized_start=1249
+  _globals['_PLANLIQUIDATIONRESPONSE']._serialized_end=1362
+  _globals['_LIQUIDATIONSERVICE']._serialized_start=1661
+  _globals['_LIQUIDATIONSERVICE']._serialized_end=1868
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,42 @@ LIQUIDATION_KIND_PORTFOLIO: LiquidationKind.ValueType  # 2
 """The portfolio is below its maintenance margin."""
 Global___LiquidationKind: _TypeAlias = LiquidationKind  # noqa: Y015
 
+class _PlanVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PlanVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlanVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PLAN_VERDICT_UNSPECIFIED: _PlanVerdict.ValueType  # 0
+    """Not said."""
+    PLAN_VERDICT_NOT_DUE: _PlanVerdict.ValueType  # 1
+    """The venue does not liquidate the account."""
+    PLAN_VERDICT_PROPOSED: _PlanVerdict.ValueType  # 2
+    """It does, and the account is healthier afterwards."""
+    PLAN_VERDICT_TOXIC: _PlanVerdict.ValueType  # 3
+    """It does, but every liquidation lowers the account's health: told, and not proposed as it is."""
+    PLAN_VERDICT_REFUSED: _PlanVerdict.ValueType  # 4
+    """The account is due, but the venue lets nothing be done."""
+    PLAN_VERDICT_UNKNOWN: _PlanVerdict.ValueType  # 5
+    """The account was not read, or has no figures: it may be due."""
+
+class PlanVerdict(_PlanVerdict, metaclass=_PlanVerdictEnumTypeWrapper):
+    """Whether to liquidate an account."""
+
+PLAN_VERDICT_UNSPECIFIED: PlanVerdict.ValueType  # 0
+"""Not said."""
+PLAN_VERDICT_NOT_DUE: PlanVerdict.ValueType  # 1
+"""The venue does not liquidate the account."""
+PLAN_VERDICT_PROPOSED: PlanVerdict.ValueType  # 2
+"""It does, and the account is healthier afterwards."""
+PLAN_VERDICT_TOXIC: PlanVerdict.ValueType  # 3
+"""It does, but every liquidation lowers the account's health: told, and not proposed as it is."""
+PLAN_VERDICT_REFUSED: PlanVerdict.ValueType  # 4
+"""The account is due, but the venue lets nothing be done."""
+PLAN_VERDICT_UNKNOWN: PlanVerdict.ValueType  # 5
+"""The account was not read, or has no figures: it may be due."""
+Global___PlanVerdict: _TypeAlias = PlanVerdict  # noqa: Y015
+
 @_typing.final
 class LiquidationEntry(_message.Message):
     """One rank of the order."""
@@ -164,3 +200,209 @@ class ListLiquidationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListLiquidationsResponse: _TypeAlias = ListLiquidationsResponse  # noqa: Y015
+
+@_typing.final
+class TokenAmount(_message.Message):
+    """So much of a token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """CAIP-19 token id."""
+    symbol: _builtins.str
+    """Symbol for people."""
+    @_builtins.property
+    def amount(self) -> _decimal_pb2.Decimal:
+        """Token units, exact."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+        amount: _decimal_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "symbol", b"symbol", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenAmount: _TypeAlias = TokenAmount  # noqa: Y015
+
+@_typing.final
+class PlanLegs(_message.Message):
+    """What one liquidation moves, to the last unit if it is done in the block read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPAY_FIELD_NUMBER: _builtins.int
+    SEIZE_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FEE_FIELD_NUMBER: _builtins.int
+    DEFICITS_FIELD_NUMBER: _builtins.int
+    DEBT_TO_COVER_FIELD_NUMBER: _builtins.int
+    debt_to_cover: _builtins.str
+    """What to ask the venue for, in smallest units of the repaid token, so that just this is moved;
+    2^256 - 1 is all that is allowed.
+    """
+    @_builtins.property
+    def repay(self) -> Global___TokenAmount:
+        """Debt repaid by the liquidator."""
+
+    @_builtins.property
+    def seize(self) -> Global___TokenAmount:
+        """Collateral that the liquidator receives."""
+
+    @_builtins.property
+    def protocol_fee(self) -> Global___TokenAmount:
+        """Collateral that the venue keeps of the bonus."""
+
+    @_builtins.property
+    def deficits(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenAmount]:
+        """Debts that the venue writes off, since nothing is left to pay them."""
+
+    def __init__(
+        self,
+        *,
+        repay: Global___TokenAmount | None = ...,
+        seize: Global___TokenAmount | None = ...,
+        protocol_fee: Global___TokenAmount | None = ...,
+        deficits: _abc.Iterable[Global___TokenAmount] | None = ...,
+        debt_to_cover: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["protocol_fee", b"protocol_fee", "repay", b"repay", "seize", b"seize"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["debt_to_cover", b"debt_to_cover", "deficits", b"deficits", "protocol_fee", b"protocol_fee", "repay", b"repay", "seize", b"seize"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanLegs: _TypeAlias = PlanLegs  # noqa: Y015
+
+@_typing.final
+class LiquidationPlan(_message.Message):
+    """The liquidation of one venue account by its venue's own rule, prices being the venue's own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIO_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    HEALTH_BEFORE_FIELD_NUMBER: _builtins.int
+    HEALTH_AFTER_FIELD_NUMBER: _builtins.int
+    LEGS_FIELD_NUMBER: _builtins.int
+    FLAGS_FIELD_NUMBER: _builtins.int
+    portfolio: _builtins.str
+    """Portfolio id."""
+    account: _builtins.str
+    """Account id."""
+    rule: _builtins.str
+    """The venue's rule, as docs/liquidation.md names it: aave_v3."""
+    release: _builtins.str
+    """The first release that has the rule as it is applied: 3.0."""
+    verdict: Global___PlanVerdict.ValueType
+    """Whether to liquidate."""
+    why: _builtins.str
+    """Why."""
+    @_builtins.property
+    def health_before(self) -> _decimal_pb2.Decimal:
+        """The venue's health factor now; absent without debt, and when UNKNOWN."""
+
+    @_builtins.property
+    def health_after(self) -> _decimal_pb2.Decimal:
+        """The venue's health factor afterwards; absent when no debt is left, and when UNKNOWN. Without
+        legs as before.
+        """
+
+    @_builtins.property
+    def legs(self) -> Global___PlanLegs:
+        """What is moved; the least harmful when TOXIC. Absent for all other verdicts but PROPOSED."""
+
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What of the account is doubtful, and why: that it was not read, or is the last known."""
+
+    def __init__(
+        self,
+        *,
+        portfolio: _builtins.str = ...,
+        account: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        release: _builtins.str = ...,
+        verdict: Global___PlanVerdict.ValueType = ...,
+        why: _builtins.str = ...,
+        health_before: _decimal_pb2.Decimal | None = ...,
+        health_after: _decimal_pb2.Decimal | None = ...,
+        legs: Global___PlanLegs | None = ...,
+        flags: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["health_after", b"health_after", "health_before", b"health_before", "legs", b"legs"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "flags", b"flags", "health_after", b"health_after", "health_before", b"health_before", "legs", b"legs", "portfolio", b"portfolio", "release", b"release", "rule", b"rule", "verdict", b"verdict", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiquidationPlan: _TypeAlias = LiquidationPlan  # noqa: Y015
+
+@_typing.final
+class PlanLiquidationRequest(_message.Message):
+    """Asks for the plan of an account, or of all venue accounts of a portfolio."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    portfolio_id: _builtins.str
+    """All venue accounts of this portfolio."""
+    account_id: _builtins.str
+    """One account, at a venue that lends; hex in either case."""
+    def __init__(
+        self,
+        *,
+        portfolio_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "portfolio_id", b"portfolio_id", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "portfolio_id", b"portfolio_id", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["portfolio_id", "account_id"]  # noqa: Y015
+    _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
+
+Global___PlanLiquidationRequest: _TypeAlias = PlanLiquidationRequest  # noqa: Y015
+
+@_typing.final
+class PlanLiquidationResponse(_message.Message):
+    """The plans, each for itself: they are not meant to be done together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    PLANS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _margin_report_pb2.ViewMetadata:
+        """What they rest on."""
+
+    @_builtins.property
+    def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___LiquidationPlan]:
+        """One a venue account, in the portfolio's order, those that are not due too."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _margin_report_pb2.ViewMetadata | None = ...,
+        plans: _abc.Iterable[Global___LiquidationPlan] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "plans", b"plans"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanLiquidationResponse: _TypeAlias = PlanLiquidationResponse  # noqa: Y015

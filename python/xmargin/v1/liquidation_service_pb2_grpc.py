@@ -40,6 +40,11 @@ class LiquidationServiceStub(object):
                 request_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.ListLiquidationsRequest.SerializeToString,
                 response_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.ListLiquidationsResponse.FromString,
                 _registered_method=True)
+        self.PlanLiquidation = channel.unary_unary(
+                '/xmargin.v1.LiquidationService/PlanLiquidation',
+                request_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationRequest.SerializeToString,
+                response_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationResponse.FromString,
+                _registered_method=True)
 
 
 class LiquidationServiceServicer(object):
@@ -53,6 +58,13 @@ class LiquidationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlanLiquidation(self, request, context):
+        """What its venue would let be liquidated of an account, and whether it should be.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LiquidationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +72,11 @@ def add_LiquidationServiceServicer_to_server(servicer, server):
                     servicer.ListLiquidations,
                     request_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.ListLiquidationsRequest.FromString,
                     response_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.ListLiquidationsResponse.SerializeToString,
+            ),
+            'PlanLiquidation': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanLiquidation,
+                    request_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationRequest.FromString,
+                    response_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class LiquidationService(object):
             '/xmargin.v1.LiquidationService/ListLiquidations',
             xmargin_dot_v1_dot_liquidation__service__pb2.ListLiquidationsRequest.SerializeToString,
             xmargin_dot_v1_dot_liquidation__service__pb2.ListLiquidationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanLiquidation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xmargin.v1.LiquidationService/PlanLiquidation',
+            xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationRequest.SerializeToString,
+            xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationResponse.FromString,
             options,
             channel_credentials,
             insecure,

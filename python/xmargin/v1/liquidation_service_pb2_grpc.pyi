@@ -35,6 +35,8 @@ class LiquidationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> LiquidationServiceAsyncStub: ...
     ListLiquidations: _grpc.UnaryUnaryMultiCallable[_liquidation_service_pb2.ListLiquidationsRequest, _liquidation_service_pb2.ListLiquidationsResponse]
     """What is liquidatable now, worst first: a total order over portfolios and venue accounts."""
+    PlanLiquidation: _grpc.UnaryUnaryMultiCallable[_liquidation_service_pb2.PlanLiquidationRequest, _liquidation_service_pb2.PlanLiquidationResponse]
+    """What its venue would let be liquidated of an account, and whether it should be."""
 
 @_typing.type_check_only
 class LiquidationServiceAsyncStub(LiquidationServiceStub):
@@ -43,6 +45,8 @@ class LiquidationServiceAsyncStub(LiquidationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListLiquidations: _aio.UnaryUnaryMultiCallable[_liquidation_service_pb2.ListLiquidationsRequest, _liquidation_service_pb2.ListLiquidationsResponse]  # type: ignore[assignment]
     """What is liquidatable now, worst first: a total order over portfolios and venue accounts."""
+    PlanLiquidation: _aio.UnaryUnaryMultiCallable[_liquidation_service_pb2.PlanLiquidationRequest, _liquidation_service_pb2.PlanLiquidationResponse]  # type: ignore[assignment]
+    """What its venue would let be liquidated of an account, and whether it should be."""
 
 class LiquidationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Says whom to liquidate first."""
@@ -54,5 +58,13 @@ class LiquidationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_liquidation_service_pb2.ListLiquidationsResponse, _abc.Awaitable[_liquidation_service_pb2.ListLiquidationsResponse]]:
         """What is liquidatable now, worst first: a total order over portfolios and venue accounts."""
+
+    @_abc_1.abstractmethod
+    def PlanLiquidation(
+        self,
+        request: _liquidation_service_pb2.PlanLiquidationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_liquidation_service_pb2.PlanLiquidationResponse, _abc.Awaitable[_liquidation_service_pb2.PlanLiquidationResponse]]:
+        """What its venue would let be liquidated of an account, and whether it should be."""
 
 def add_LiquidationServiceServicer_to_server(servicer: LiquidationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -33,7 +33,7 @@ fn reserve() -> impl Strategy<Value = aave_v3::Reserve> {
         amounts::<6>(),
         any::<[u16; 4]>(),
         any::<[u8; 2]>(),
-        any::<[bool; 2]>(),
+        any::<[bool; 3]>(),
     )
         .prop_map(|(amounts, ratios, bytes, flags)| aave_v3::Reserve {
             risk: ReserveRisk {
@@ -52,6 +52,7 @@ fn reserve() -> impl Strategy<Value = aave_v3::Reserve> {
             stable_debt: amounts[5],
             as_collateral: flags[0],
             borrowing: flags[1],
+            halted: flags[2],
         })
 }
 

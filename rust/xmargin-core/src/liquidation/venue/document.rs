@@ -11,7 +11,7 @@ use crate::Error;
 use crate::liquidation::waterfall::{Loss, Position, absorb};
 use crate::model::document::Section;
 use crate::num::U256;
-use crate::venue::aave_v3::{EMode, ReserveRisk};
+use crate::venue::aave_v3::{EMode, ReserveRisk, normalized_debt, normalized_income, stable_debt};
 
 /// The most reserves, positions or bids of one document.
 pub(super) const ROWS_MAX: usize = 1_000;
@@ -135,13 +135,17 @@ fn written(proposal: &Proposal) -> Value {
 }
 
 fn of_aave_v3(mut document: Section) -> Result<Proposal, Error> {
+    let now_s = document
+        .has("now_s")
+        .then(|| document.small("now_s", 0..=u64::MAX))
+        .transpose()?;
     let account = aave_v3::Account {
         release: release(&mut document)?,
         emode: document.optional("emode")?.map(emode).transpose()?,
         reserves: document
             .sections("reserves", 0..=ROWS_MAX)?
             .into_iter()
-            .map(reserve)
+            .map(|section| reserve(section, now_s))
             .collect::<Result<_, _>>()?,
     };
     let call = document.optional("call")?;
@@ -176,9 +180,10 @@ fn emode(mut section: Section) -> Result<(EMode, u16), Error> {
     Ok((emode, bonus_bps))
 }
 
-fn reserve(mut section: Section) -> Result<aave_v3::Reserve, Error> {
+/// A reserve; with a time, what the pool stored grows to it.
+fn reserve(mut section: Section, now_s: Option<u64>) -> Result<aave_v3::Reserve, Error> {
     let s = &mut section;
-    let reserve = aave_v3::Reserve {
+    let mut reserve = aave_v3::Reserve {
         risk: ReserveRisk {
             ltv_bps: 0,
             liquidation_threshold_bps: small(s, "liquidation_threshold_bps", 0..=10_000)?,
@@ -195,9 +200,32 @@ fn reserve(mut section: Section) -> Result<aave_v3::Reserve, Error> {
         stable_debt: s.natural("stable_debt")?,
         as_collateral: s.flag("as_collateral")?,
         borrowing: s.flag("borrowing")?,
+        halted: s.flag("halted")?,
     };
+    if let Some(now_s) = now_s {
+        grow(&mut reserve, section.section("growth")?, now_s)?;
+    }
     section.finish()?;
     Ok(reserve)
+}
+
+/// Brings indices and stable debt to `now_s`, as the pool does before it liquidates.
+fn grow(reserve: &mut aave_v3::Reserve, mut section: Section, now_s: u64) -> Result<(), Error> {
+    let s = &mut section;
+    let (supply_rate, debt_rate) = (s.natural("supply_rate")?, s.natural("debt_rate")?);
+    let updated_at_s = s.small("updated_at_s", 0..=u64::MAX)?;
+    let stable_rate = s.natural("stable_rate")?;
+    let stable_updated_at_s = s.small("stable_updated_at_s", 0..=u64::MAX)?;
+    section.finish()?;
+    let (supply, debt, stable) = (
+        reserve.supply_index,
+        reserve.debt_index,
+        reserve.stable_debt,
+    );
+    reserve.supply_index = normalized_income(supply, supply_rate, updated_at_s, now_s)?;
+    reserve.debt_index = normalized_debt(debt, debt_rate, updated_at_s, now_s)?;
+    reserve.stable_debt = stable_debt(stable, stable_rate, stable_updated_at_s, now_s)?;
+    Ok(())
 }
 
 fn aave_v3_call(mut section: Section, reserves: usize) -> Result<aave_v3::Call, Error> {

@@ -40,6 +40,8 @@ pub struct Reserve {
     pub as_collateral: bool,
     /// The user's borrowing flag.
     pub borrowing: bool,
+    /// Paused or inactive: the pool liquidates nothing of it, and nothing for it.
+    pub halted: bool,
 }
 
 /// All reserves of one user.

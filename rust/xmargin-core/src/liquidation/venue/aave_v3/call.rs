@@ -58,6 +58,8 @@ pub enum Refused {
     NotBorrowed,
     /// Debt or collateral worth less than 1,000 USD would be left.
     LeavesDust,
+    /// The pool has paused or deactivated one of the reserves.
+    Halted,
     /// It would move nothing.
     Nothing,
     /// The account has no reserve of that number, or the contract's arithmetic reverts.
@@ -100,6 +102,9 @@ impl<'a> Sides<'a> {
         let owed = debt.debt(account.release)?;
         if owed.is_zero() {
             return Err(Refused::NotBorrowed);
+        }
+        if collateral.halted || debt.halted {
+            return Err(Refused::Halted);
         }
         let supplied = collateral.supply(account.release)?;
         Ok(Self {

@@ -1,0 +1,74 @@
+"""The table of liquidation plans."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from xmargin.cli import formats
+from xmargin.cli.sheet import Cell, Sheet
+from xmargin.cli.tables import flags_text, venue_name
+from xmargin.model import address_of
+from xmargin.v1 import liquidation_service_pb2 as pb
+
+_STYLES = {
+    pb.PLAN_VERDICT_NOT_DUE: formats.GOOD,
+    pb.PLAN_VERDICT_PROPOSED: formats.WATCH,
+    pb.PLAN_VERDICT_TOXIC: formats.BAD,
+    pb.PLAN_VERDICT_REFUSED: formats.BAD,
+}
+
+
+def plans_table(plans: Sequence[pb.LiquidationPlan], names: Mapping[str, str]) -> RenderableType:
+    """One row a venue account; below it what is not as it should be."""
+    if not plans:
+        return Text("nothing of it is at a venue that lends", formats.CALM)
+    headings = (
+        *("venue~", "account", "rule", "verdict", "health>", "after>"),
+        *("repays>", "seizes>", "fee>"),
+    )
+    rows = [_row(plan, names) for plan in plans]
+    flags = [flag for plan in plans for flag in plan.flags]
+    title = f"{plans[0].portfolio}, liquidations by the venues' own rules"
+    sheet = Sheet(title, headings, rows)
+    return Group(sheet, *map(_remarks, plans), flags_text(flags))
+
+
+def _row(plan: pb.LiquidationPlan, names: Mapping[str, str]) -> list[Cell]:
+    verdict = formats.words(pb.PlanVerdict.Name(plan.verdict), "PLAN_VERDICT_")
+    legs = plan.legs
+    moved = (legs.repay, legs.seize, legs.protocol_fee) if plan.HasField("legs") else ()
+    return [
+        venue_name(plan.account, names),
+        formats.short_address(address_of(plan.account)),
+        f"{plan.rule} {plan.release}",
+        Text(verdict, _STYLES.get(plan.verdict, formats.UNSURE)),
+        _factor(plan, "health_before"),
+        _after(plan),
+        *([_quantity(one) for one in moved] or ["-"] * 3),
+    ]
+
+
+def _factor(plan: pb.LiquidationPlan, field: str) -> Text:
+    known = plan.HasField(field)  # type: ignore[arg-type]
+    return formats.health_factor(formats.decimal(getattr(plan, field)) if known else None)
+
+
+def _after(plan: pb.LiquidationPlan) -> Text:
+    if plan.HasField("legs") and not plan.HasField("health_after"):
+        return Text("no debt", formats.GOOD)
+    return _factor(plan, "health_after")
+
+
+def _quantity(amount: pb.TokenAmount) -> str:
+    quantity = formats.amount(formats.decimal(amount.amount))
+    return f"{quantity} {formats.short_address(amount.symbol)}"
+
+
+def _remarks(plan: pb.LiquidationPlan) -> RenderableType:
+    """Why a due account is not proposed, and what is written off. The unread have their flags."""
+    name = formats.short_address(address_of(plan.account))
+    lines = [f"{name} writes off {_quantity(lost)}" for lost in plan.legs.deficits]
+    if plan.verdict in (pb.PLAN_VERDICT_TOXIC, pb.PLAN_VERDICT_REFUSED):
+        lines.insert(0, f"{name} is not proposed: {plan.why}")
+    return Group(*(Text(line, formats.BAD) for line in lines))
