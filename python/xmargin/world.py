@@ -93,8 +93,11 @@ class _Shelf:
     """The facts of one kind; what is made of all of them is made again only after a change."""
 
     def __init__(self) -> None:
+        # Both by key in the same order, which is that of the keys unless ``_is_sorted`` says not:
+        # a block changes few of many facts, and hardly ever which there are.
         self._facts: dict[Key, ChainFact] = {}
         self._digests: dict[Key, bytes] = {}
+        self._is_sorted = True
         self._cut: Mapping[Key, ChainFact] | None = None
         self._digest = b""
 
@@ -107,22 +110,32 @@ class _Shelf:
             self._facts.pop(key, None)
             self._digests.pop(key, None)
         else:
+            self._is_sorted = self._is_sorted and key in self._facts
             self._facts[key] = fact
             self._digests[key] = hashlib.sha256(canonical_json([key, fact])).digest()
         self._cut, self._digest = None, b""
 
     def cut(self) -> Mapping[Key, ChainFact]:
         """All facts in key order; the same object until one changes."""
+        self._sort()
         if self._cut is None:
-            self._cut = MappingProxyType({key: self._facts[key] for key in sorted(self._facts)})
+            self._cut = MappingProxyType(self._facts.copy())
         return self._cut
 
     def digest(self) -> bytes:
         """SHA-256 over the facts' digests in key order; empty when there is no fact."""
         if not self._digest and self._facts:
-            in_order = (self._digests[key] for key in self.cut())
-            self._digest = hashlib.sha256(b"".join(in_order)).digest()
+            self._sort()
+            self._digest = hashlib.sha256(b"".join(self._digests.values())).digest()
         return self._digest
+
+    def _sort(self) -> None:
+        if self._is_sorted:
+            return
+        in_order = sorted(self._facts)
+        self._facts = {key: self._facts[key] for key in in_order}
+        self._digests = {key: self._digests[key] for key in in_order}
+        self._is_sorted = True
 
 
 class World:

@@ -4,7 +4,9 @@ Each builder is a pure function of parts of a snapshot that rarely change (a kin
 registry), so that the engine builds a table anew only when its parts did.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xmargin.model import (
@@ -13,6 +15,7 @@ from xmargin.model import (
     AaveV3Reserve,
     AccountId,
     ChainAsOf,
+    ChainId,
     Claim,
     JudgedPrice,
     PortfolioId,
@@ -27,6 +30,7 @@ from xmargin.model import (
     kind_of,
     venue_of,
 )
+from xmargin.world import Key
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,10 +107,28 @@ class Rows:
         self._venue_kinds = {venue.id: venue.kind for venue in registry.venues}
         self.venues: dict[VenueId, int] = {v.id: row for row, v in enumerate(registry.venues)}
 
+    @cached_property
+    def balance_keys(self) -> tuple[Key, ...]:
+        """The keys of all that wallets may hold: each every token of its chain."""
+        of_chain: dict[ChainId, list[TokenId]] = defaultdict(list)
+        for token in self.token_specs:
+            of_chain[chain_of(token)].append(token)
+        wallets = filter(is_wallet, self.account_ids)
+        return tuple(
+            ("balance", account, token)
+            for account in wallets
+            for token in of_chain[chain_of(account)]
+        )
+
     def kind_of(self, account: AccountId) -> str:
         """The kind of an account's venue: of a fork, its protocol's."""
         venue = venue_of(account)
         return self._venue_kinds.get(venue, kind_of(venue))
+
+
+def is_wallet(account: AccountId) -> bool:
+    """Whether an account holds bare tokens, at no venue of its own."""
+    return kind_of(venue_of(account)) == "wallet"
 
 
 def chains(as_of: Sequence[ChainAsOf]) -> "pa.RecordBatch":
@@ -166,22 +188,25 @@ def balances(rows: Rows, facts: Iterable[TokenBalance]) -> "pa.RecordBatch":
         if fact.amount and not fact.fault
         if fact.account in rows.accounts and fact.token in rows.token_specs
     ]
+    claimed = {token: _claimed_venue(rows, token) for token in {fact.token for fact in read}}
     return _table(
         account=_array([rows.accounts[fact.account] for fact in read], "uint32"),
         token=_array([rows.tokens[fact.token] for fact in read], "uint32"),
         amount=u256(fact.amount for fact in read),
-        looked_through=_array([_looked_through(rows, fact) for fact in read], "bool_"),
+        looked_through=_array(
+            [_looked_through(rows, fact, claimed[fact.token]) for fact in read], "bool_"
+        ),
     )
 
 
-def _looked_through(rows: Rows, fact: TokenBalance) -> bool:
+def _looked_through(rows: Rows, fact: TokenBalance, claimed: VenueId | None) -> bool:
     """Whether a claim's venue account is watched too, and so counts the same leaf there.
 
     A token of debt is never owned, and counts at its venue only.
     """
-    venue = _claimed_venue(rows, fact.token)
-    watched = f"{venue}/{address_of(fact.account)}" in rows.accounts
-    return watched or fact.token in rows.debt_tokens
+    if fact.token in rows.debt_tokens:
+        return True
+    return claimed is not None and f"{claimed}/{address_of(fact.account)}" in rows.accounts
 
 
 def _claimed_venue(rows: Rows, token: TokenId) -> VenueId | None:

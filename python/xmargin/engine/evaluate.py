@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from xmargin.engine import columns
 from xmargin.engine.changes import changed_rows, owners
-from xmargin.engine.faults import account_faults, read_faults
+from xmargin.engine.faults import account_faults, read_faults, unread_balances
 from xmargin.engine.history import Histories, HistoryUse
 from xmargin.errors import EngineError
 from xmargin.model import (
@@ -127,6 +127,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._tables: dict[str, tuple[tuple[object, ...], Any]] = {}
+        self._known: Mapping[Key, ChainFact] = {}
         self._reserve_list: tuple[columns.ListedReserve, ...] = ()
         self._histories = Histories()
         self._read: tuple[str, FactorHistory | None, dict[str, pa.RecordBatch]] = ("", None, {})
@@ -235,7 +236,7 @@ class Engine:
             "accounts": self._once("accounts", lambda: columns.accounts(rows), rows),
             "balances": self._once(
                 "balances",
-                lambda: columns.balances(rows, _of(facts["balance"], TokenBalance)),
+                lambda: columns.balances(rows, self._balances(snapshot)),
                 rows,
                 facts["balance"],
             ),
@@ -270,20 +271,32 @@ class Engine:
             facts["aave-v3-account"],
             facts["aave-v3-emode"],
         )
+        known = self._balances_known(facts["balance"])
+        unread = self._once("unread", lambda: unread_balances(rows, known), rows, known)
         every = self._once(
             "read_faults",
             lambda: read_faults(
                 accounts,
-                rows,
+                unread,
                 _of(facts["token"], TokenState),
-                _of(facts["balance"], TokenBalance),
+                self._balances(snapshot),
             ),
             accounts,
-            rows,
+            unread,
             facts["token"],
             facts["balance"],
         )
         return accounts, every
+
+    def _balances(self, snapshot: Snapshot) -> list[TokenBalance]:
+        facts = snapshot.facts["balance"]
+        return self._once("balance_facts", lambda: _of(facts, TokenBalance), facts)
+
+    def _balances_known(self, facts: Mapping[Key, ChainFact]) -> Mapping[Key, ChainFact]:
+        """The same object while the same balances are known, whatever their amounts."""
+        if self._known.keys() != facts.keys():
+            self._known = facts
+        return self._known
 
     def _once(self, name: str, build: Callable[[], T], *parts: object) -> T:
         """``build()``, or what it gave before while every part is the very same object."""
