@@ -30,17 +30,19 @@ MINING_S = 0.1
 async def mining(bed: "Testbed") -> AsyncIterator[None]:
     """Blocks come on both EVM chains while the block lasts."""
 
+    enough = asyncio.Event()
+
     async def mine() -> None:
-        while True:
+        while not enough.is_set():
             await bed.mine()
             await asyncio.sleep(MINING_S)
 
-    task = asyncio.create_task(mine())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(mine())
+        try:
+            yield
+        finally:
+            enough.set()
 
 
 def write_config(bed: "Testbed", folder: Path) -> tuple[Path, Path]:

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias
 from eth_utils.address import to_checksum_address
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.contract import AsyncContract
-from web3.types import RPCEndpoint
+from web3.types import RPCEndpoint, RPCResponse
 
 from xmargin.testbed import packages
 from xmargin.testbed.errors import TransactionError
@@ -47,6 +47,24 @@ class Transaction:
     value_wei: int = 0
 
 
+class _UncancelledProvider(AsyncHTTPProvider):
+    """web3's HTTP provider; a request once begun goes on though its caller is cancelled.
+
+    web3 takes its sessions' lock in a thread. Cancelled there, it leaves the lock taken, and every
+    later request of the provider waits for ever.
+    """
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """One JSON-RPC request."""
+        return await asyncio.shield(super().make_request(method, params))
+
+    async def make_batch_request(
+        self, batch_requests: list[tuple[RPCEndpoint, Any]]
+    ) -> list[RPCResponse] | RPCResponse:
+        """Several JSON-RPC requests in one HTTP request."""
+        return await asyncio.shield(super().make_batch_request(batch_requests))
+
+
 class Anvil:
     """A running anvil on a free loopback port, every sender unlocked, gas free of charge."""
 
@@ -62,7 +80,7 @@ class Anvil:
         self.chain_id = chain_id
         self.http_url = f"http://127.0.0.1:{port}"
         self.ws_url = f"ws://127.0.0.1:{port}"
-        self.w3 = AsyncWeb3(AsyncHTTPProvider(self.http_url))
+        self.w3 = AsyncWeb3(_UncancelledProvider(self.http_url))
         self.admin = ""
         self._interval_s: float | None = None
 
