@@ -1,5 +1,6 @@
 """The health index against full revaluations and the exact reference (ids H1-H7)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from random import Random
 from typing import Any
@@ -222,3 +223,25 @@ def test_a_removed_account_is_seen_no_more_until_it_is_told_again() -> None:
     assert index.tick(now_ms=1, prices_usd={0: 1.0}).reevaluated == 0
     assert index.update(5, -1.0, {}).crossings.to_pylist()[0]["after"] == 0b011
     assert len(THRESHOLDS) == 3
+
+
+def test_threads_that_share_an_index_wait_for_each_other() -> None:
+    index = loaded(True, 2_000, seed=5)
+    moves = [market.moves(True) for market in walk(40, seed=5, crash_every=10)]
+
+    def ask(turn: int) -> int:
+        if turn % 4 == 0:
+            return len(index.audit())
+        return len(statuses(index)) - 2_000
+
+    with ThreadPoolExecutor(4) as threads:
+        ticking = threads.submit(lambda: [index.tick(**move) for move in moves])
+        assert set(threads.map(ask, range(80))) == {0}
+        assert len(ticking.result()) == 40
+    assert index.audit() == []
+
+
+@pytest.mark.parametrize("number", [-1, 10**30, 1.5])
+def test_threads_that_are_no_count_are_refused_by_name(number: Any) -> None:
+    with pytest.raises(EngineError, match=r"index\.threads: .* is no count"):
+        make_index(False, threads=number)

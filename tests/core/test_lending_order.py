@@ -1,5 +1,6 @@
 """Lending accounts through the door, against the contract's arithmetic in plain Python (L1, L2)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -123,3 +124,15 @@ def test_what_cannot_be_is_refused_and_changes_nothing() -> None:
     assert order.status(1) == status_at(account, PRICES)
     assert order.remove(1)
     assert not order.remove(1)
+
+
+def test_threads_that_share_an_order_wait_for_each_other() -> None:
+    random = Random(3)
+    order = LendingOrder(PRICES)
+    order.set({number: borrower(random) for number in range(500)})
+    falls = [PRICES[0] * (1_000 - step) // 1_000 for step in range(200)]
+    with ThreadPoolExecutor(4) as threads:
+        ticking = threads.submit(lambda: [order.tick({0: price}) for price in falls])
+        assert list(threads.map(lambda _: order.audit(), range(40))) == [[]] * 40
+        assert len(ticking.result()) == 200
+    assert order.audit() == []

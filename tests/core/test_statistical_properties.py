@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.core.statistical_examples import (
@@ -96,13 +96,19 @@ def test_h5_input_order_never_matters_to_the_bit(
 
 @properties
 @given(SEEDS, st.floats(0.3, 1.5))
+@example(4326381, 1.5)  # the worst window is another one after the change
 def test_h6_value_at_risk_grows_with_volatility(seed: int, scale: float) -> None:
-    """H6: returns times c multiply the log loss of one long factor by c, exactly."""
+    """H6: returns times c multiply the log loss of one long factor by c, day by day.
+
+    The worst window is worst by its mean loss, which is not linear in the log loss, so another
+    window may be the worst of the larger returns; only the same window keeps the proportion.
+    """
     parameters = changed("filter.volatility_min", "0.000001")
     returns = log_returns(seed)["BTC"]
     calm = historical({"BTC": returns}, {"BTC": 1.0}, parameters)
     wild = historical({"BTC": [scale * r for r in returns]}, {"BTC": 1.0}, parameters)
-    for part in COMPONENTS:
+    same_window = calm["stressed"]["first_day"] == wild["stressed"]["first_day"]
+    for part in COMPONENTS if same_window else ("filtered", "whole"):
         expected = scale * math.log1p(-calm[part]["var"])
         assert math.log1p(-wild[part]["var"]) == pytest.approx(expected, rel=1e-9)
 

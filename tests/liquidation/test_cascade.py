@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from random import Random
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -200,6 +201,12 @@ def test_an_empty_book_moves_nothing() -> None:
     assert bracket.kind is BracketKind.FIXED_POINTS
     nothing = LendingBook({}, [LendingAccount({}, 3.0)]).cascade({}, {})
     assert nothing.bad_debt_most == 3.0
+
+
+@pytest.mark.parametrize("number", [-1, 10**30, 1.5])
+def test_threads_that_are_no_count_are_refused_by_name(number: Any) -> None:
+    with pytest.raises(EngineError, match=r"book\.threads: .* is no count"):
+        LendingBook(ETH, [], threads=number)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import math
 from fractions import Fraction
 from random import Random
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -155,6 +156,17 @@ def test_ids_that_repeat_and_empty_blocks_are_refused() -> None:
         order_fleet(twice, {})
     with pytest.raises(ParameterError, match="block_accounts_max: 0 is not at least 1"):
         order_fleet([], {}, block_accounts_max=0)
+
+
+@pytest.mark.parametrize("number", [-1, 10**30, 1.5])
+def test_what_is_no_count_is_refused_by_name(number: Any) -> None:
+    floats, ids = pa.array([], pa.float64()), pa.array([], pa.uint64())
+    accounts = {"id": ids, "bad_debt_expected": floats, "cost": floats, "uses_end": ids}
+    uses = {"asset": pa.array([], pa.uint32()), "amount": floats}
+    with pytest.raises(EngineError, match=r"fleet\.threads: .* is no count"):
+        order_columns(pa.record_batch(accounts), pa.record_batch(uses), [], threads=number)
+    with pytest.raises(EngineError, match=r"fleet\.block_accounts_max: .* is no count"):
+        order_fleet([], {}, block_accounts_max=number)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 //! Accounts by the million: columns are read where Arrow has them, results handed out where they are.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::types::{Float64Type, UInt32Type, UInt64Type};
 use arrow_array::{
@@ -18,6 +18,7 @@ use xmargin_core::pricing::batch::InstructionSet;
 
 use crate::error::{count, table_error, to_python};
 use crate::pricing::kinds;
+use crate::shared::Shared;
 use crate::table::InputTable;
 
 /// Adds the classes to the module.
@@ -96,7 +97,13 @@ impl OptionGrid {
                 vol_factor: scenarios.column("vol_factor")?,
             };
             let set = InstructionSet::best();
-            columnar::OptionGrid::new(factors, scenarios, &terms(&chains)?, &rows(&options)?, set)
+            columnar::OptionGrid::new(
+                factors,
+                scenarios,
+                &terms(&chains)?,
+                &option_rows(&options, "stdev")?,
+                set,
+            )
         })
         .map(Self)
         .map_err(to_python)
@@ -113,7 +120,38 @@ impl OptionGrid {
     }
 }
 
-fn terms(chains: &InputTable) -> Result<Vec<ChainTerms>, Error> {
+/// Accounts and their positions, as they came in.
+pub struct AccountTables {
+    accounts: InputTable,
+    positions: InputTable,
+}
+
+impl AccountTables {
+    /// Imports both.
+    pub fn import(accounts: &Bound<'_, PyAny>, positions: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self {
+            accounts: InputTable::import("accounts", accounts)?,
+            positions: InputTable::import("positions", positions)?,
+        })
+    }
+
+    /// Hands the columns to `take`.
+    pub fn read<T>(
+        &self,
+        take: impl FnOnce(&AccountColumns<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        take(&AccountColumns {
+            id: &self.accounts.slice::<UInt64Type>("id")?,
+            cash_usd: &self.accounts.slice::<Float64Type>("cash_usd")?,
+            positions_end: &self.accounts.slice::<UInt64Type>("positions_end")?,
+            instrument: &self.positions.slice::<UInt32Type>("instrument")?,
+            quantity: &self.positions.slice::<Float64Type>("quantity")?,
+        })
+    }
+}
+
+/// The terms that a chain has whatever its expiry.
+pub fn terms(chains: &InputTable) -> Result<Vec<ChainTerms>, Error> {
     let factor: Vec<u32> = chains.column("factor")?;
     let forward_ratio: Vec<f64> = chains.column("forward_ratio")?;
     let discount: Vec<f64> = chains.column("discount")?;
@@ -125,11 +163,12 @@ fn terms(chains: &InputTable) -> Result<Vec<ChainTerms>, Error> {
     Ok(terms.collect())
 }
 
-fn rows(options: &InputTable) -> Result<Vec<OptionRow>, Error> {
+/// Options; `stdev` names the column of their stdevs.
+pub fn option_rows(options: &InputTable, stdev: &'static str) -> Result<Vec<OptionRow>, Error> {
     let chain: Vec<u32> = options.column("chain")?;
     let kind = kinds(options)?;
     let strike: Vec<f64> = options.column("strike")?;
-    let stdev: Vec<f64> = options.column("stdev")?;
+    let stdev: Vec<f64> = options.column(stdev)?;
     let rows = (0..chain.len()).map(|row| OptionRow {
         chain: chain[row],
         kind: kind[row],
@@ -139,26 +178,15 @@ fn rows(options: &InputTable) -> Result<Vec<OptionRow>, Error> {
     Ok(rows.collect())
 }
 
-/// Locked inside, so that threads of Python wait for each other: `PyO3`'s own guard would raise.
-/// The locks are only waited for without the interpreter's.
 #[pyclass(frozen, module = "xmargin._core")]
 struct AccountBook {
-    book: RwLock<columnar::AccountBook>,
+    book: Shared<columnar::AccountBook>,
     workers: Workers,
     /// What the last evaluation handed out: its memory serves the next, once nobody holds it.
     last: Mutex<Option<Columns>>,
 }
 
 impl AccountBook {
-    /// Reads the book. (No panic leaves it half changed: a refused append changes nothing.)
-    fn read<T: Send>(
-        &self,
-        py: Python<'_>,
-        read: impl FnOnce(&columnar::AccountBook) -> T + Send,
-    ) -> T {
-        py.detach(|| read(&self.book.read().unwrap_or_else(PoisonError::into_inner)))
-    }
-
     fn replace_last(&self, last: Option<Columns>) -> Option<Columns> {
         let mut kept = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut kept, last)
@@ -198,12 +226,12 @@ impl AccountBook {
     }
 
     fn __len__(&self, py: Python<'_>) -> usize {
-        self.read(py, |book| book.ids().len())
+        self.book.read(py, |book| book.ids().len())
     }
 
     #[getter]
     fn netted_positions(&self, py: Python<'_>) -> usize {
-        self.read(py, columnar::AccountBook::netted_positions)
+        self.book.read(py, columnar::AccountBook::netted_positions)
     }
 
     fn append(
@@ -212,19 +240,10 @@ impl AccountBook {
         accounts: &Bound<'_, PyAny>,
         positions: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let accounts = InputTable::import("accounts", accounts)?;
-        let positions = InputTable::import("positions", positions)?;
-        py.detach(|| {
-            let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
-            book.append(&AccountColumns {
-                id: &accounts.slice::<UInt64Type>("id")?,
-                cash_usd: &accounts.slice::<Float64Type>("cash_usd")?,
-                positions_end: &accounts.slice::<UInt64Type>("positions_end")?,
-                instrument: &positions.slice::<UInt32Type>("instrument")?,
-                quantity: &positions.slice::<Float64Type>("quantity")?,
-            })
-        })
-        .map_err(to_python)
+        let told = AccountTables::import(accounts, positions)?;
+        self.book
+            .write(py, |book| told.read(|columns| book.append(columns)))
+            .map_err(to_python)
     }
 
     fn evaluate(
@@ -237,6 +256,7 @@ impl AccountBook {
         let last = self.replace_last(None);
         let mut results = last.map(Columns::reclaim).unwrap_or_default();
         let order = self
+            .book
             .read(py, |book| {
                 evaluate_into(book, &matrix.0, loss_factor, &self.workers, &mut results)?;
                 let order = || breaches(book, &results, &self.workers);
@@ -257,6 +277,7 @@ impl AccountBook {
         loss_factor: f64,
     ) -> PyResult<(PyRecordBatch, usize)> {
         let found = self
+            .book
             .read(py, |book| {
                 screen(book, &matrix.0, loss_factor, &self.workers)
             })
@@ -278,6 +299,7 @@ impl AccountBook {
             margin,
             excess,
         } = self
+            .book
             .read(py, |book| {
                 evaluate_account(book, &matrix.0, loss_factor, &self.workers, account)
             })

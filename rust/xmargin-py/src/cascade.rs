@@ -12,7 +12,7 @@ use xmargin_core::liquidation::cascade::{
 };
 use xmargin_core::pricing::batch::InstructionSet;
 
-use crate::error::{table_error, to_python};
+use crate::error::{count, table_error, to_python};
 use crate::table::InputTable;
 
 /// Adds the classes to the module.
@@ -45,8 +45,9 @@ impl LendingBook {
         accounts: &Bound<'_, PyAny>,
         positions: &Bound<'_, PyAny>,
         assets: &Bound<'_, PyAny>,
-        threads: usize,
+        threads: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
+        let threads = count("book.threads", threads)?;
         let accounts = InputTable::import("accounts", accounts)?;
         let positions = InputTable::import("positions", positions)?;
         let assets = InputTable::import("assets", assets)?;

@@ -11,7 +11,7 @@ use xmargin_core::book::columnar::Workers;
 use xmargin_core::liquidation::fleet::{self, Fleet, FleetOrder, PlanRules, Rank};
 use xmargin_core::pricing::batch::InstructionSet;
 
-use crate::error::{table_error, to_python};
+use crate::error::{count, table_error, to_python};
 use crate::table::InputTable;
 
 /// Adds the functions to the module.
@@ -34,15 +34,16 @@ fn order_fleet(
     uses: &Bound<'_, PyAny>,
     depth: Vec<f64>,
     parts: bool,
-    block_accounts_max: usize,
-    threads: usize,
+    block_accounts_max: &Bound<'_, PyAny>,
+    threads: &Bound<'_, PyAny>,
 ) -> PyResult<Answer> {
     let accounts = InputTable::import("accounts", accounts)?;
     let uses = InputTable::import("uses", uses)?;
     let rules = PlanRules {
         parts,
-        block_accounts_max,
+        block_accounts_max: count("fleet.block_accounts_max", block_accounts_max)?,
     };
+    let threads = count("fleet.threads", threads)?;
     let (ids, order) = py
         .detach(|| {
             let id = accounts.slice::<UInt64Type>("id")?;

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::{Float64Type, UInt32Type, UInt64Type};
 use arrow_array::{
     ArrayRef, Float64Array, RecordBatch, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use pyo3::prelude::*;
 use pyo3_arrow::PyRecordBatch;
 use xmargin_core::Error;
-use xmargin_core::book::columnar::{AccountColumns, ChainTerms, GridScenarios, OptionRow, Results};
+use xmargin_core::book::columnar::{AccountColumns, GridScenarios, Results};
 use xmargin_core::index::{
     self, Crossing, ExpiryTerms, FactorTerms, MarketTerms, Moves, Threshold,
 };
 
-use crate::error::{table_error, to_python};
-use crate::pricing::kinds;
+use crate::book::{AccountTables, option_rows, terms};
+use crate::error::{count, table_error, to_python};
+use crate::shared::Shared;
 use crate::table::InputTable;
 
 /// Adds the classes to the module.
@@ -24,8 +24,10 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Ticked>()
 }
 
-#[pyclass(module = "xmargin._core")]
-struct HealthIndex {
+#[pyclass(frozen, module = "xmargin._core")]
+struct HealthIndex(Shared<Kept>);
+
+struct Kept {
     index: index::HealthIndex,
     /// Memory of the audits.
     results: Results,
@@ -123,8 +125,9 @@ impl HealthIndex {
         instruments: &Bound<'_, PyAny>,
         thresholds: Vec<(f64, f64)>,
         now_ms: i64,
-        threads: usize,
+        threads: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
+        let threads = count("index.threads", threads)?;
         let factors = InputTable::import("factors", factors)?;
         let moves = InputTable::import("moves", moves)?;
         let scenarios = InputTable::import("scenarios", scenarios)?;
@@ -132,14 +135,15 @@ impl HealthIndex {
         let options = InputTable::import("options", options)?;
         let instruments = InputTable::import("instruments", instruments)?;
         let made = py.detach(|| {
-            let terms = MarketTerms {
+            let market = MarketTerms {
                 factors: factor_terms(&factors)?,
                 scenarios: GridScenarios {
                     moves: moves.column("move")?,
                     vol_factor: scenarios.column("vol_factor")?,
                 },
                 chains: expiry_terms(&chains)?,
-                options: option_rows(&options)?,
+                // By vol per √year, which the chains' scales turn into stdevs.
+                options: option_rows(&options, "vol")?,
                 now_ms,
             };
             let thresholds = thresholds.into_iter();
@@ -148,37 +152,30 @@ impl HealthIndex {
                 excess_usd,
             };
             index::HealthIndex::new(
-                terms,
+                market,
                 instruments.column("row")?,
                 instruments.column("multiple")?,
                 thresholds.map(threshold).collect(),
                 threads,
             )
         });
-        Ok(Self {
+        let kept = Kept {
             index: made.map_err(to_python)?,
             results: Results::default(),
-        })
+        };
+        Ok(Self(kept.into()))
     }
 
     fn append(
-        &mut self,
+        &self,
         py: Python<'_>,
         accounts: &Bound<'_, PyAny>,
         positions: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let accounts = InputTable::import("accounts", accounts)?;
-        let positions = InputTable::import("positions", positions)?;
-        py.detach(|| {
-            self.index.append(&AccountColumns {
-                id: &accounts.slice::<UInt64Type>("id")?,
-                cash_usd: &accounts.slice::<Float64Type>("cash_usd")?,
-                positions_end: &accounts.slice::<UInt64Type>("positions_end")?,
-                instrument: &positions.slice::<UInt32Type>("instrument")?,
-                quantity: &positions.slice::<Float64Type>("quantity")?,
-            })
-        })
-        .map_err(to_python)
+        let told = AccountTables::import(accounts, positions)?;
+        self.0
+            .write(py, |kept| told.read(|columns| kept.index.append(columns)))
+            .map_err(to_python)
     }
 
     #[expect(
@@ -186,27 +183,31 @@ impl HealthIndex {
         reason = "PyO3 extracts a list only by value"
     )]
     fn update(
-        &mut self,
+        &self,
+        py: Python<'_>,
         account_id: u64,
         cash_usd: f64,
         instrument: Vec<u32>,
         quantity: Vec<f64>,
     ) -> PyResult<Ticked> {
-        let crossing = self.index.update(&AccountColumns {
+        let told = AccountColumns {
             id: &[account_id],
             cash_usd: &[cash_usd],
             positions_end: &[instrument.len() as u64],
             instrument: &instrument,
             quantity: &quantity,
-        });
+        };
+        let crossing = self.0.write(py, |kept| kept.index.update(&told));
         Ok(Ticked(index::Ticked {
             crossings: crossing.map_err(to_python)?.into_iter().collect(),
             reevaluated: 1,
         }))
     }
 
-    fn remove(&mut self, account_id: u64) -> PyResult<()> {
-        self.index.remove(account_id).map_err(to_python)
+    fn remove(&self, py: Python<'_>, account_id: u64) -> PyResult<()> {
+        self.0
+            .write(py, |kept| kept.index.remove(account_id))
+            .map_err(to_python)
     }
 
     #[expect(
@@ -214,7 +215,7 @@ impl HealthIndex {
         reason = "PyO3 extracts a list only by value"
     )]
     fn tick(
-        &mut self,
+        &self,
         py: Python<'_>,
         factor: Vec<u32>,
         price_usd: Vec<f64>,
@@ -229,20 +230,26 @@ impl HealthIndex {
             vol_level: &vol_level,
             now_ms,
         };
-        py.detach(|| self.index.tick(&moves))
+        self.0
+            .write(py, |kept| kept.index.tick(&moves))
             .map(Ticked)
             .map_err(to_python)
     }
 
-    fn statuses(&self) -> PyResult<PyRecordBatch> {
-        let id = UInt64Array::from_iter_values(self.index.ids().iter().copied());
-        let status = UInt8Array::from_iter_values(self.index.statuses().iter().copied());
+    fn statuses(&self, py: Python<'_>) -> PyResult<PyRecordBatch> {
+        let (id, status) = self.0.read(py, |Kept { index, .. }| {
+            (
+                UInt64Array::from_iter_values(index.ids().iter().copied()),
+                UInt8Array::from_iter_values(index.statuses().iter().copied()),
+            )
+        });
         batch([("id", Arc::new(id)), ("status", Arc::new(status))])
     }
 
-    fn audit(&mut self, py: Python<'_>) -> PyResult<Vec<(u64, u8, u8)>> {
-        let differing = py
-            .detach(|| self.index.audit(&mut self.results))
+    fn audit(&self, py: Python<'_>) -> PyResult<Vec<(u64, u8, u8)>> {
+        let differing = self
+            .0
+            .write(py, |Kept { index, results }| index.audit(results))
             .map_err(to_python)?;
         let of_one = |one: index::Difference| (one.id, one.held, one.found);
         Ok(differing.into_iter().map(of_one).collect())
@@ -262,36 +269,18 @@ fn factor_terms(factors: &InputTable) -> Result<Vec<FactorTerms>, Error> {
 }
 
 fn expiry_terms(chains: &InputTable) -> Result<Vec<ExpiryTerms>, Error> {
-    let factor: Vec<u32> = chains.column("factor")?;
-    let forward_ratio: Vec<f64> = chains.column("forward_ratio")?;
-    let discount: Vec<f64> = chains.column("discount")?;
+    let of_chain = terms(chains)?;
     let expiry_ms: Vec<i64> = chains.column("expiry_ms")?;
     let vol_level: Vec<f64> = chains.column("vol_level")?;
     let typical_move: Vec<f64> = chains.column("typical_move")?;
-    let rows = (0..factor.len()).map(|row| ExpiryTerms {
-        chain: ChainTerms {
-            factor: factor[row],
-            forward_ratio: forward_ratio[row],
-            discount: discount[row],
-        },
-        expiry_ms: expiry_ms[row],
-        vol_level: vol_level[row],
-        typical_move: typical_move[row],
-    });
-    Ok(rows.collect())
-}
-
-/// Options by their vol per √year, which the chains' scales turn into stdevs.
-fn option_rows(options: &InputTable) -> Result<Vec<OptionRow>, Error> {
-    let chain: Vec<u32> = options.column("chain")?;
-    let kind = kinds(options)?;
-    let strike: Vec<f64> = options.column("strike")?;
-    let vol: Vec<f64> = options.column("vol")?;
-    let rows = (0..chain.len()).map(|row| OptionRow {
-        chain: chain[row],
-        kind: kind[row],
-        strike: strike[row],
-        stdev: vol[row],
-    });
+    let rows = of_chain
+        .into_iter()
+        .enumerate()
+        .map(|(row, chain)| ExpiryTerms {
+            chain,
+            expiry_ms: expiry_ms[row],
+            vol_level: vol_level[row],
+            typical_move: typical_move[row],
+        });
     Ok(rows.collect())
 }

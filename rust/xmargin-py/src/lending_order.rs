@@ -7,6 +7,7 @@ use xmargin_core::num::U256;
 use xmargin_core::venue::aave_v3::{EMode, ReservePosition, ReserveRisk};
 
 use crate::error::{table_error, to_python};
+use crate::shared::Shared;
 use crate::table::InputTable;
 
 /// Adds the class to the module.
@@ -14,8 +15,8 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<LendingOrder>()
 }
 
-#[pyclass(module = "xmargin._core")]
-struct LendingOrder(lending::LendingOrder);
+#[pyclass(frozen, module = "xmargin._core")]
+struct LendingOrder(Shared<lending::LendingOrder>);
 
 /// Id, status before and after, health factor.
 type Crossed = (u64, &'static str, &'static str, Option<[u8; 32]>);
@@ -32,33 +33,33 @@ impl LendingOrder {
     fn new(prices: Vec<[u8; 32]>) -> PyResult<Self> {
         let prices = prices.iter().map(|price| U256::from_be_bytes(*price));
         lending::LendingOrder::new(prices.collect())
-            .map(Self)
+            .map(|order| Self(order.into()))
             .map_err(to_python)
     }
 
     fn set(
-        &mut self,
+        &self,
         py: Python<'_>,
         accounts: &Bound<'_, PyAny>,
         positions: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let accounts = InputTable::import("accounts", accounts)?;
         let positions = InputTable::import("positions", positions)?;
-        py.detach(|| {
+        let set = |order: &mut lending::LendingOrder| {
             let told = read(&accounts, &positions)?;
             // All or none: what is refused is refused before anything is set.
             told.iter()
-                .try_for_each(|(_, positions, _)| self.0.check(positions))?;
+                .try_for_each(|(_, positions, _)| order.check(positions))?;
             for (id, positions, emode) in told {
-                self.0.set(id, positions, emode)?;
+                order.set(id, positions, emode)?;
             }
             Ok(())
-        })
-        .map_err(to_python)
+        };
+        self.0.write(py, set).map_err(to_python)
     }
 
-    fn remove(&mut self, account_id: u64) -> bool {
-        self.0.remove(account_id)
+    fn remove(&self, py: Python<'_>, account_id: u64) -> bool {
+        self.0.write(py, |order| order.remove(account_id))
     }
 
     #[expect(
@@ -66,7 +67,7 @@ impl LendingOrder {
         reason = "PyO3 extracts a list only by value"
     )]
     fn tick(
-        &mut self,
+        &self,
         py: Python<'_>,
         number: Vec<u32>,
         price: Vec<[u8; 32]>,
@@ -76,7 +77,8 @@ impl LendingOrder {
         }
         let prices = price.iter().map(|price| U256::from_be_bytes(*price));
         let moves: Vec<(u32, U256)> = number.into_iter().zip(prices).collect();
-        let ticked = py.detach(|| self.0.tick(&moves)).map_err(to_python)?;
+        let ticked = self.0.write(py, |order| order.tick(&moves));
+        let ticked = ticked.map_err(to_python)?;
         let crossed = ticked.crossings.into_iter().map(|one| {
             let health = one.health_factor_wad.map(|health| health.to_be_bytes());
             (one.id, name(one.before), name(one.after), health)
@@ -84,8 +86,8 @@ impl LendingOrder {
         Ok((crossed.collect(), ticked.reevaluated))
     }
 
-    fn status(&self, account_id: u64) -> Option<&'static str> {
-        self.0.status(account_id).map(name)
+    fn status(&self, py: Python<'_>, account_id: u64) -> Option<&'static str> {
+        self.0.read(py, |order| order.status(account_id)).map(name)
     }
 
     fn changes(
@@ -94,14 +96,15 @@ impl LendingOrder {
         account_id: u64,
         number: u32,
     ) -> PyResult<(Changed, Changed)> {
-        let [below, above] = py
-            .detach(|| self.0.changes(account_id, number))
+        let [below, above] = self
+            .0
+            .read(py, |order| order.changes(account_id, number))
             .map_err(to_python)?;
         Ok((changed(below), changed(above)))
     }
 
     fn audit(&self, py: Python<'_>) -> Vec<u64> {
-        py.detach(|| self.0.audit())
+        self.0.read(py, lending::LendingOrder::audit)
     }
 }
 

@@ -17,6 +17,7 @@ mod output;
 mod parametric;
 mod plan;
 mod pricing;
+mod shared;
 mod summary;
 mod table;
 
