@@ -11,7 +11,13 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from xmargin.engine import Evaluation, PortfolioHead
-from xmargin.engine.components import components, money, optional_money, scenario_losses
+from xmargin.engine.components import (
+    components,
+    money,
+    optional_money,
+    scaled,
+    scenario_losses,
+)
 from xmargin.engine.faults import NOT_READ
 from xmargin.engine.history import missing_returns
 from xmargin.engine.venue_plans import VenuePlans
@@ -35,7 +41,7 @@ from xmargin.model import (
     Verdict,
     ViewMetadata,
     chain_of,
-    kind_of,
+    is_wallet,
     venue_of,
     worst,
 )
@@ -50,11 +56,6 @@ _WAD_DECIMALS = 18
 # On the wire the members are numbered from one, in order; zero is unspecified.
 _STATUS_NUMBER = {member: number for number, member in enumerate(HealthStatus, 1)}
 _VERDICT_NUMBER = {member: number for number, member in enumerate(Verdict, 1)}
-
-
-def _scaled(amount: int, decimals: int) -> Decimal:
-    """``amount`` × 10^-``decimals``, exact whatever the decimal context."""
-    return Decimal(f"{amount}E-{decimals}")
 
 
 class _CoreStanding(NamedTuple):
@@ -305,7 +306,7 @@ class View:
         decimals = self._decimals.get(token)
         if decimals is None:
             return None
-        return _scaled(int.from_bytes(smallest_units, "big"), decimals)
+        return scaled(int.from_bytes(smallest_units, "big"), decimals)
 
     @cached_property
     def _decimals(self) -> dict[TokenId, int]:
@@ -320,7 +321,7 @@ class View:
         return {ids[row["account"]]: row for row in self._evaluation.venue_accounts}
 
     def _account_healths(self, accounts: Sequence[AccountId]) -> tuple[AccountHealth, ...]:
-        lending = (a for a in accounts if kind_of(venue_of(a)) != "wallet")
+        lending = (a for a in accounts if not is_wallet(a))
         return tuple(self._account_health(account) for account in lending)
 
     def _account_health(self, account: AccountId) -> AccountHealth:
@@ -448,15 +449,15 @@ class View:
         health = self._account_health(rows.account_ids[account_row])
         wad = health.health_factor_wad or 0
         missing = health.debt_base * (10**_WAD_DECIMALS - wad) // 10**_WAD_DECIMALS
-        factor = _scaled(wad, _WAD_DECIMALS)
+        factor = scaled(wad, _WAD_DECIMALS)
         return LiquidationEntry(
             rank=rank,
             kind=LiquidationKind.VENUE_ACCOUNT,
             portfolio=rows.portfolio_ids[rows.account_portfolios[account_row]],
             account=health.account,
             health_factor=factor,
-            shortfall=_scaled(missing, AAVE_BASE_DECIMALS),
-            debt=_scaled(health.debt_base, AAVE_BASE_DECIMALS),
+            shortfall=scaled(missing, AAVE_BASE_DECIMALS),
+            debt=scaled(health.debt_base, AAVE_BASE_DECIMALS),
             reason=f"venue health factor {factor:.4f} < 1{self._last_known(health.account)}",
         )
 

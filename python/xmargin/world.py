@@ -34,7 +34,7 @@ from xmargin.model import (
     TokenState,
     chain_of,
     check_factor_returns,
-    kind_of,
+    is_wallet,
     venue_of,
 )
 from xmargin.wire import canonical_json
@@ -363,7 +363,7 @@ def _check_registry(registry: Registry) -> None:
         if not known:
             raise ObservationError(f"Registry: the chain of {one} is not among its chains")
     for account in accounts:
-        if kind_of(account) != "wallet" and venue_of(account) not in venues:
+        if not is_wallet(account) and venue_of(account) not in venues:
             raise ObservationError(f"Registry: the venue of {account} is not among its venues")
 
 

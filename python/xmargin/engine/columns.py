@@ -27,6 +27,7 @@ from xmargin.model import (
     Verdict,
     address_of,
     chain_of,
+    is_wallet,
     kind_of,
     venue_of,
 )
@@ -124,11 +125,6 @@ class Rows:
         """The kind of an account's venue: of a fork, its protocol's."""
         venue = venue_of(account)
         return self._venue_kinds.get(venue, kind_of(venue))
-
-
-def is_wallet(account: AccountId) -> bool:
-    """Whether an account holds bare tokens, at no venue of its own."""
-    return kind_of(venue_of(account)) == "wallet"
 
 
 def chains(as_of: Sequence[ChainAsOf]) -> "pa.RecordBatch":

@@ -27,6 +27,11 @@ def optional_money(value: float | None) -> Decimal | None:
     return None if value is None else money(value)
 
 
+def scaled(amount: int, decimals: int) -> Decimal:
+    """``amount`` × 10^-``decimals``, exact whatever the decimal context."""
+    return Decimal(f"{amount}E-{decimals}")
+
+
 def components(numbers: Mapping[str, Any]) -> tuple[MarginComponent, ...]:
     """What makes the requirements; nothing where nothing is required or served."""
     if numbers["refused"] or not numbers["owes"]:

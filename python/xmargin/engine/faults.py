@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from xmargin.engine.columns import Rows, is_wallet, why_unread
+from xmargin.engine.columns import Rows, why_unread
 from xmargin.model import (
     AaveV3Account,
     AccountId,
@@ -10,6 +10,7 @@ from xmargin.model import (
     TokenId,
     TokenState,
     VenueId,
+    is_wallet,
 )
 from xmargin.world import Key
 

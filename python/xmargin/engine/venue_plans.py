@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from xmargin.engine import liquidation
 from xmargin.engine.columns import bits
+from xmargin.engine.components import scaled
 from xmargin.engine.evaluate import Evaluation
 from xmargin.engine.faults import NOT_READ
 from xmargin.errors import AccountNotFoundError, EngineError, InvalidArgumentError, ParameterError
@@ -23,6 +24,7 @@ from xmargin.model import (
     PortfolioId,
     TokenAmount,
     chain_of,
+    is_wallet,
     venue_of,
 )
 from xmargin.snapshot import Snapshot
@@ -34,7 +36,6 @@ RELEASE = "3.0"
 """Discovery refuses every pool of 3.1 or later, so what is on a tape is of 3.0."""
 
 _WAD_DECIMALS = 18
-_WALLET = "wallet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class VenuePlans:
 
     def of_portfolio(self, portfolio_id: PortfolioId) -> tuple[LiquidationPlan, ...]:
         """The plans of a known portfolio's accounts, wallets left out."""
-        accounts, kind_of = self._accounts[portfolio_id], self._evaluation.rows.kind_of
-        return tuple(self.of_account(a) for a in accounts if kind_of(a) != _WALLET)
+        accounts = self._accounts[portfolio_id]
+        return tuple(self.of_account(a) for a in accounts if not is_wallet(a))
 
     @cached_property
     def _accounts(self) -> dict[PortfolioId, tuple[AccountId, ...]]:
@@ -74,7 +75,7 @@ class VenuePlans:
             raise AccountNotFoundError(
                 f"no account {account!r}; GetHealth names those of a portfolio", account_id=account
             )
-        if rows.kind_of(account) == _WALLET:
+        if is_wallet(account):
             raise InvalidArgumentError(
                 f"account_id: {account!r} is a wallet, which nobody liquidates; name an account "
                 "at a venue that lends",
@@ -199,8 +200,7 @@ class VenuePlans:
         """By the decimals that the venue itself counts with."""
         spec = self._evaluation.rows.token_specs.get(reserve.token)
         symbol = reserve.token if spec is None else spec.symbol
-        amount = Decimal(f"{smallest_units}E-{_decimals(reserve)}")
-        return TokenAmount(reserve.token, symbol, amount)
+        return TokenAmount(reserve.token, symbol, scaled(smallest_units, _decimals(reserve)))
 
 
 def _reserve(held: _Held, user_bits: int) -> liquidation.AaveV3Reserve:
@@ -246,4 +246,4 @@ def _is_halted(word: int) -> bool:
 
 
 def _factor(wad: int | None) -> Decimal | None:
-    return None if wad is None else Decimal(f"{wad}E-{_WAD_DECIMALS}")
+    return None if wad is None else scaled(wad, _WAD_DECIMALS)

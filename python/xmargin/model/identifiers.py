@@ -48,6 +48,11 @@ def kind_of(venue_or_feed: str) -> str:
     return venue_or_feed.split("@", 1)[0]
 
 
+def is_wallet(account: AccountId) -> bool:
+    """Whether an account holds bare tokens, at no venue of its own."""
+    return kind_of(venue_of(account)) == "wallet"
+
+
 def _shown(text: str) -> str:
     """What of a wrong text a message repeats: enough to know it by."""
     return repr(text if len(text) <= _SHOWN_CHARACTERS_MAX else f"{text[:_SHOWN_CHARACTERS_MAX]}…")
