@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from xmargin.errors import NotReadyError
@@ -15,6 +15,7 @@ from xmargin.model import (
     FeedRound,
     Finality,
     JudgedPrice,
+    LiquidationTerms,
     Registry,
     RiskParameters,
     chain_of,
@@ -29,7 +30,8 @@ class Snapshot:
     """All that the engine may know. ``facts`` maps a kind to its committed facts in key order.
 
     ``hash`` is SHA-256 over the clock, the chains' as-of, the judged prices, the registry, the
-    risk parameters, the factor returns if there are any, and every fact: equal hashes mean equal
+    risk parameters, the factor returns if there are any, the liquidation terms if they are not the
+    usual ones, and every fact: equal hashes mean equal
     snapshots.
     """
 
@@ -42,6 +44,7 @@ class Snapshot:
     facts: Mapping[str, Mapping[Key, ChainFact]]
     returns: FactorReturns | None = None
     returns_sha256: str = ""
+    terms: LiquidationTerms = field(default_factory=LiquidationTerms)
 
 
 FACT_KINDS = (
@@ -75,6 +78,8 @@ def cut(world: World) -> Snapshot:
     }
     if world.returns is not None:  # tapes without them keep their hashes
         content["returns"] = world.returns_sha256
+    if world.terms != LiquidationTerms():
+        content["terms"] = world.terms
     return Snapshot(
         hash=hashlib.sha256(canonical_json(content)).hexdigest(),
         now_ms=world.now_ms,
@@ -85,6 +90,7 @@ def cut(world: World) -> Snapshot:
         facts={kind: world.facts(kind) for kind in FACT_KINDS},
         returns=world.returns,
         returns_sha256=world.returns_sha256,
+        terms=world.terms,
     )
 
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from xmargin.crossings import CrossingLog
 from xmargin.engine import Engine
 from xmargin.errors import TapeError, XmarginError
-from xmargin.model import FactorReturns, Observation, Registry, RiskParameters
+from xmargin.model import FactorReturns, LiquidationTerms, Observation, Registry, RiskParameters
 from xmargin.snapshot import cut
 from xmargin.tape import TapePosition, TapeWriter, read_observations, read_tape
 from xmargin.view import View
@@ -32,6 +33,7 @@ class Spine:
         self._engine = Engine()
         self._view: View | None = None
         self._fault: XmarginError | None = None
+        self.crossings = CrossingLog()
         self._turn = asyncio.Lock()
         self._news = asyncio.Condition()
 
@@ -42,11 +44,13 @@ class Spine:
         registry: Registry,
         parameters: RiskParameters,
         clock_ms: Callable[[], int],
+        *,
         returns: FactorReturns = FactorReturns(),  # noqa: B008 - immutable
+        terms: LiquidationTerms = LiquidationTerms(),  # noqa: B008 - immutable
     ) -> "Spine":
         """Go on from the tape at ``tape_path`` (a new one if there is none).
 
-        Factor returns on the tape hold no longer than they are handed in.
+        Factor returns and liquidation terms on the tape hold no longer than they are handed in.
 
         Raises:
             TapeError: the tape is damaged, from the future, or another process writes it.
@@ -59,7 +63,7 @@ class Spine:
             now_ms = clock_ms()
             _require_our_time(tape_path, world, now_ms)
             spine = cls(tape, world)
-            opening = (registry, parameters, returns)
+            opening = (registry, parameters, returns, terms)
             await spine.ingest([Observation(fact, now_ms) for fact in opening])
         except BaseException:
             tape.close()
@@ -126,7 +130,9 @@ class Spine:
             self._fault = error
         else:
             self._fault = None
-            self._view = view or self._view
+            if view is not None:
+                self._view = view
+                self.crossings.follow(view)
 
     async def next_view(self, after_sequence: int) -> View:
         """The newest view as soon as there is one whose tape sequence is above ``after_sequence``.

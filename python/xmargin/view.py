@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from xmargin.engine import Evaluation, PortfolioHead
 from xmargin.engine.components import (
@@ -51,6 +51,9 @@ from xmargin.wire import canonical_json
 AAVE_BASE_DECIMALS = 8
 """Aave v3 markets keep their base currency, USD, with 8 decimals; the reader checks it."""
 
+Subject: TypeAlias = tuple[PortfolioId, AccountId]
+"""Whose status: a venue account of a portfolio, or with no account the portfolio itself."""
+
 _COUNTING = tuple(Counting)  # the core's numbers, in order
 _WAD_DECIMALS = 18
 # On the wire the members are numbered from one, in order; zero is unspecified.
@@ -67,6 +70,7 @@ class _CoreStanding(NamedTuple):
     partial: bool
     initial_excess: float  # null when refused, as the next
     maintenance_excess: float
+    health_factor: float | None
     worst_scenario: int | None
     bound_by_tail: bool
     tail_day: int | None
@@ -149,6 +153,43 @@ class View:
                 portfolio_id=portfolio_id,
             )
         return self._rows[portfolio_id]
+
+    def has(self, portfolio_id: PortfolioId) -> bool:
+        """Whether there is such a portfolio."""
+        return portfolio_id in self._rows
+
+    @cached_property
+    def statuses(self) -> Mapping[Subject, HealthStatus]:
+        """Where every portfolio (under no account) and every venue account stands."""
+        found = {
+            (portfolio, ""): self._status(row) for row, portfolio in enumerate(self.portfolio_ids)
+        }
+        rows = self._evaluation.rows
+        owners = [self.portfolio_ids[row] for row in rows.account_portfolios]
+        columns = self._evaluation.venue_account_columns("account", "health_factor_wad", "overflow")
+        for row, wad, overflows in zip(*columns, strict=True):
+            status = HealthStatus.REFUSED if overflows else _venue_status(_integer(wad))
+            found[owners[row], rows.account_ids[row]] = status
+        for account in self._evaluation.account_faults:
+            found[owners[rows.accounts[account]], account] = HealthStatus.REFUSED
+        return found
+
+    def health_factor(self, subject: Subject) -> Decimal | None:
+        """The unified one of a known portfolio, the venue's of a known account; absent without."""
+        portfolio, account = subject
+        if not account:
+            return optional_money(self._core_standings[self._row(portfolio)].health_factor)
+        wad = self._account_health(account).health_factor_wad
+        return None if wad is None else scaled(wad, _WAD_DECIMALS)
+
+    def chains_of(self, portfolio_id: PortfolioId) -> frozenset[ChainId]:
+        """The chains that a known portfolio has accounts on."""
+        accounts = self._snapshot.registry.portfolios[self._row(portfolio_id)].accounts
+        return frozenset(map(chain_of, accounts))
+
+    def bases_of(self, portfolio_id: PortfolioId) -> tuple[str, ...]:
+        """The bases that price a known portfolio's positions, by name."""
+        return tuple(self._bases_of(self._row(portfolio_id)))
 
     def liquidations(self) -> tuple[LiquidationEntry, ...]:
         """Whom to liquidate, worst first."""
@@ -240,12 +281,16 @@ class View:
         core = self._core_standings[row]
         flags = self._flags(row)
         return _Standing(
-            status=_status(core, unread=row in self._portfolios_with_unread_accounts),
+            status=self._status(row),
             verdict=self._verdict(row, flagged=bool(flags), refused=core.refused),
             partial=core.partial or self._unread(row),
             flags=flags,
             worst_scenario=self._worst_scenario(core),
         )
+
+    def _status(self, row: int) -> HealthStatus:
+        is_unread = row in self._portfolios_with_unread_accounts
+        return _status(self._core_standings[row], unread=is_unread)
 
     @cached_property
     def _core_standings(self) -> list["_CoreStanding"]:

@@ -27,6 +27,8 @@ from xmargin.model import (
     FactorReturns,
     FactorReturnsError,
     FeedRound,
+    LiquidationTerms,
+    LiquidationTermsError,
     Observation,
     Registry,
     RiskParameters,
@@ -34,6 +36,7 @@ from xmargin.model import (
     TokenState,
     chain_of,
     check_factor_returns,
+    check_liquidation_terms,
     is_wallet,
     venue_of,
 )
@@ -147,6 +150,7 @@ class World:
         self.parameters: RiskParameters | None = None
         self.returns: FactorReturns | None = None
         self.returns_sha256 = ""
+        self.terms = LiquidationTerms()
         self.now_ms = 0
         self.chains: dict[ChainId, ChainState] = {}
         self._shelves: dict[str, _Shelf] = {}
@@ -196,10 +200,8 @@ class World:
     def _is_news(self, observation: Observation) -> bool:
         fact = observation.fact
         match fact:
-            case Registry():
-                return fact != self.registry
-            case RiskParameters():
-                return fact != self.parameters
+            case Registry() | RiskParameters() | LiquidationTerms():
+                return fact not in (self.registry, self.parameters, self.terms)
             case FactorReturns():
                 return (fact if fact.days else None) != self.returns
             case ChainStatus():
@@ -217,7 +219,7 @@ class World:
 
         Raises:
             ObservationError: an observation lacks its chain or block, or names an unknown chain;
-                a registry or factor returns contradict themselves.
+                a registry, factor returns or liquidation terms contradict themselves.
         """
         registry = self.registry
         for observation in batch:
@@ -229,6 +231,11 @@ class World:
                         check_factor_returns(returns)
                     except FactorReturnsError as fault:
                         raise ObservationError(f"FactorReturns: {fault}") from None
+                case LiquidationTerms() as terms:
+                    try:
+                        check_liquidation_terms(terms)
+                    except LiquidationTermsError as fault:
+                        raise ObservationError(f"LiquidationTerms: {fault}") from None
                 case RiskParameters() | ClockTick():
                     pass
                 case _:
@@ -253,6 +260,8 @@ class World:
                 self.returns = fact if fact.days else None
                 content = canonical_json(fact) if fact.days else b""
                 self.returns_sha256 = hashlib.sha256(content).hexdigest() if content else ""
+            case LiquidationTerms():
+                self.terms = fact
             case ClockTick():
                 pass
             case ChainStatus():

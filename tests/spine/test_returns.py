@@ -52,9 +52,11 @@ def returns(
 
 
 async def view_with(
-    tape: Path, *given: FactorReturns, parameters: RiskParameters = PARAMETERS
+    tape: Path,
+    returns: FactorReturns = FactorReturns(),  # noqa: B008 - immutable
+    parameters: RiskParameters = PARAMETERS,
 ) -> View:
-    spine = await Spine.open(tape, REGISTRY, parameters, lambda: START_S * 1000, *given)
+    spine = await Spine.open(tape, REGISTRY, parameters, lambda: START_S * 1000, returns=returns)
     try:
         await spine.ingest(committed(block_facts(7, debt=DEBT), block(7)))
         view = spine.view
@@ -152,7 +154,7 @@ async def test_returns_grow_old_as_the_clock_moves(tmp_path: Path) -> None:
         REGISTRY,
         PARAMETERS,
         lambda: START_S * 1000,
-        returns("ETH", "USDC", last_day=TODAY - 7),
+        returns=returns("ETH", "USDC", last_day=TODAY - 7),
     )
     try:
         await spine.ingest(committed(block_facts(7, debt=DEBT), block(7)))

@@ -3,6 +3,7 @@
 import typer
 
 from xmargin.cli.backtest import backtest
+from xmargin.cli.crossings import crossings
 from xmargin.cli.demo import demo
 from xmargin.cli.doctor import doctor
 from xmargin.cli.health import health
@@ -30,7 +31,7 @@ app = typer.Typer(
 )
 
 for command in (
-    *(demo, serve, health, order, plan, watch),
+    *(demo, serve, health, watch, crossings, order, plan),
     *(record, replay, vectors, backtest, doctor),
 ):
     app.command()(command)

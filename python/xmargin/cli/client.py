@@ -89,6 +89,17 @@ class HealthClient:
                 whole.total_size = page.total_size
                 return whole
 
+    async def crossings(
+        self, portfolio_ids: Sequence[str] = (), *, with_plans: bool = False
+    ) -> AsyncIterator[liquidation_pb.WatchLiquidationsResponse]:
+        """First who of ``portfolio_ids`` (empty: of all) is at risk, then each change, for ever."""
+        request = liquidation_pb.WatchLiquidationsRequest(
+            portfolio_ids=portfolio_ids, with_plans=with_plans
+        )
+        with self._typed_errors():
+            async for answer in self._liquidation.WatchLiquidations(request):
+                yield answer
+
     async def plan(self, subject: str) -> liquidation_pb.PlanLiquidationResponse:
         """The plans of one portfolio's accounts, or of one account: only its id has a slash."""
         request = liquidation_pb.PlanLiquidationRequest(portfolio_id=subject)

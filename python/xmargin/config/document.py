@@ -12,6 +12,7 @@ from xmargin.config.sections import (
     WALLET,
     ChainConfig,
     FeedConfig,
+    LiquidationConfig,
     PortfolioConfig,
     RiskConfig,
     ServiceConfig,
@@ -29,6 +30,7 @@ class Config(BaseSettings):
 
     service: ServiceConfig = ServiceConfig()
     risk: RiskConfig = RiskConfig()
+    liquidation: LiquidationConfig = LiquidationConfig()
     chains: tuple[ChainConfig, ...] = Field(min_length=1)
     tokens: tuple[TokenConfig, ...] = ()
     feeds: tuple[FeedConfig, ...] = ()

@@ -198,3 +198,35 @@ class RiskConfig(_Section):
     returns: Path | None = None
     disagreement_bps_max: int = Field(default=200, ge=0, le=10_000)
     future_s_max: int = Field(default=15, ge=0)
+
+
+class LiquidationConfig(_Section):
+    """What ordering liquidations rests on; see :class:`xmargin.model.LiquidationTerms`.
+
+    ``depth`` gives assets a curve of their own, as [units sold, price multiple] pairs.
+    """
+
+    horizon_s: int = 3_600
+    correlation: ExactDecimal = Decimal("0.8")
+    impact_bps_max: int = 500
+    block_accounts_max: int = 50
+    depth: dict[Name, tuple[tuple[ExactDecimal, ExactDecimal], ...]] = {}
+
+    @model_validator(mode="after")
+    def _is_in_range(self) -> Self:
+        model.check_liquidation_terms(self.terms())
+        return self
+
+    def terms(self) -> model.LiquidationTerms:
+        """The section as a fact for the tape."""
+        curves = (
+            model.AssetDepth(asset, tuple(model.DepthKnot(*pair) for pair in self.depth[asset]))
+            for asset in sorted(self.depth)
+        )
+        return model.LiquidationTerms(
+            self.horizon_s,
+            self.correlation,
+            self.impact_bps_max,
+            self.block_accounts_max,
+            tuple(curves),
+        )

@@ -3,6 +3,7 @@
 Nothing here reads, computes margin or knows a wire format.
 """
 
+from xmargin.model.crossings import Crossing
 from xmargin.model.facts import (
     REORG_DEPTH_MAX,
     AaveV3Account,
@@ -46,6 +47,13 @@ from xmargin.model.judged import (
     ChainAsOf,
     JudgedPrice,
     JudgedQuote,
+)
+from xmargin.model.liquidation_terms import (
+    AssetDepth,
+    DepthKnot,
+    LiquidationTerms,
+    LiquidationTermsError,
+    check_liquidation_terms,
 )
 from xmargin.model.plans import LiquidationPlan, PlanLegs, PlanVerdict, TokenAmount
 from xmargin.model.registry import (
@@ -96,6 +104,7 @@ __all__ = [
     "AaveV3Reserve",
     "AccountHealth",
     "AccountId",
+    "AssetDepth",
     "AssetReturns",
     "BlockRef",
     "ChainAsOf",
@@ -109,6 +118,8 @@ __all__ = [
     "ClockTick",
     "Condition",
     "Counting",
+    "Crossing",
+    "DepthKnot",
     "Fact",
     "FactorReturns",
     "FactorReturnsError",
@@ -122,6 +133,8 @@ __all__ = [
     "LiquidationEntry",
     "LiquidationKind",
     "LiquidationPlan",
+    "LiquidationTerms",
+    "LiquidationTermsError",
     "MarginComponent",
     "Observation",
     "PlanLegs",
@@ -145,6 +158,7 @@ __all__ = [
     "address_of",
     "chain_of",
     "check_factor_returns",
+    "check_liquidation_terms",
     "is_native",
     "is_wallet",
     "kind_of",

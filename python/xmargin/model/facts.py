@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from xmargin.model.identifiers import AccountId, ChainId, FeedId, TokenId, VenueId
+from xmargin.model.liquidation_terms import LiquidationTerms
 from xmargin.model.registry import Registry, RiskParameters
 from xmargin.model.returns import FactorReturns
 from xmargin.model.verdicts import Condition
@@ -159,6 +160,7 @@ Fact: TypeAlias = (
     Registry
     | RiskParameters
     | FactorReturns
+    | LiquidationTerms
     | ChainHead
     | ChainReorg
     | ChainStatus

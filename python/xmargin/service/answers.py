@@ -45,6 +45,13 @@ class Answers:
             )
         return portfolio_id
 
+    def check_all_known(self, portfolio_ids: Sequence[str]) -> list[PortfolioId]:
+        """All of the request's ``portfolio_ids``; as :meth:`check_known`."""
+        return [
+            self.check_known(one, f"portfolio_ids[{index}]")
+            for index, one in enumerate(portfolio_ids)
+        ]
+
     def health(self, portfolio_id: PortfolioId, *, full: bool) -> report_pb.PortfolioHealth:
         """The portfolio's health; without components, accounts and positions when not ``full``."""
         return self.healths([portfolio_id], full=full)[0]

@@ -1,11 +1,14 @@
-"""``xmargin.v1.LiquidationService``: whom to liquidate first, and what of them."""
+"""``xmargin.v1.LiquidationService``: who is at risk, whom to liquidate first, and how."""
 
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import grpc
 
+from xmargin.crossings import CrossingLog, at_risk
+from xmargin.engine.venue_plans import VenuePlans
 from xmargin.errors import InvalidArgumentError
-from xmargin.model import LiquidationPlan, parse_account_id
+from xmargin.model import Crossing, HealthStatus, LiquidationPlan, parse_account_id
 from xmargin.service.answers import Answers, Latest
 from xmargin.service.pages import page_size, read_token, write_token
 from xmargin.v1 import liquidation_service_pb2 as pb
@@ -20,8 +23,9 @@ _QUESTION = "liquidations"
 class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer):
     """Lists the order. Its pages are cut from one view, for ranks of two views do not join."""
 
-    def __init__(self, latest: Latest) -> None:
+    def __init__(self, latest: Latest, crossings: CrossingLog) -> None:
         self._latest = latest
+        self._crossings = crossings
         self._held: dict[str, Answers] = {}
 
     async def ListLiquidations(  # noqa: N802 - the proto's name
@@ -39,6 +43,33 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
             next_page_token=self._token(answers, end) if more else "",
             total_size=len(order),
         )
+
+    async def WatchLiquidations(  # noqa: N802 - the proto's name
+        self, request: pb.WatchLiquidationsRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[pb.WatchLiquidationsResponse]:
+        """First everyone who is at risk, then every change of status; none is left out."""
+        answers = await self._latest.after(-1)
+        watched = frozenset(answers.check_all_known(request.portfolio_ids))
+
+        def told(crossings: Iterable[Crossing], *, restarted: bool) -> pb.WatchLiquidationsResponse:
+            of_watched = [c for c in crossings if not watched or c.portfolio in watched]
+            plans = answers.view.plans if request.with_plans else None
+            return pb.WatchLiquidationsResponse(
+                metadata=answers.metadata,
+                crossings=[_crossing(crossing, plans) for crossing in of_watched],
+                restarted=restarted,
+            )
+
+        # The newest view and the newest number change together, between two awaits.
+        number = self._crossings.newest
+        yield told(at_risk(answers.view), restarted=True)
+        while True:
+            answers = await self._latest.after(answers.sequence)
+            news, number = self._crossings.after(number), self._crossings.newest
+            if news is None:
+                yield told(at_risk(answers.view), restarted=True)
+            elif (message := told(news, restarted=False)).crossings:
+                yield message
 
     async def PlanLiquidation(  # noqa: N802 - the proto's name
         self, request: pb.PlanLiquidationRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -73,6 +104,15 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         while len(self._held) > HELD_ORDERS_MAX:
             del self._held[next(iter(self._held))]
         return write_token(_QUESTION, f"{tape_hash} {rank}")
+
+
+def _crossing(crossing: Crossing, plans: VenuePlans | None) -> pb.Crossing:
+    message = to_message(crossing, pb.Crossing)
+    is_due = crossing.account and crossing.after is HealthStatus.LIQUIDATABLE
+    if is_due and plans is not None:
+        plan = plans.of_account(crossing.account)
+        message.plan.CopyFrom(to_message(plan, pb.LiquidationPlan))
+    return message
 
 
 def _plans(answers: Answers, request: pb.PlanLiquidationRequest) -> tuple[LiquidationPlan, ...]:

@@ -1,13 +1,13 @@
 """``xmargin.v1.MarginService``: health asked for, listed and watched."""
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 
 from xmargin.errors import InvalidArgumentError
-from xmargin.service.answers import Answers, Latest, wants_full
+from xmargin.service.answers import Latest, wants_full
 from xmargin.service.pages import page_size, read_token, write_token
 from xmargin.v1 import margin_service_pb2 as pb
 from xmargin.v1 import margin_service_pb2_grpc
@@ -49,7 +49,7 @@ class MarginService(margin_service_pb2_grpc.MarginServiceServicer):
         answers = self._latest.answers()
         return pb.BatchGetHealthResponse(
             metadata=answers.metadata,
-            healths=answers.healths(_checked(answers, asked), full=full),
+            healths=answers.healths(answers.check_all_known(asked), full=full),
         )
 
     async def ListPortfolios(  # noqa: N802 - the proto's name
@@ -78,16 +78,9 @@ class MarginService(margin_service_pb2_grpc.MarginServiceServicer):
         """First all watched portfolios, then what changed, view by view."""
         full = wants_full(request.detail, unsaid=False)
         answers = await self._latest.after(-1)
-        watched = frozenset(_checked(answers, request.portfolio_ids))
+        watched = frozenset(answers.check_all_known(request.portfolio_ids))
         told: View | None = None
         while True:
             yield answers.changes(told, watched, full=full)
             told = answers.view
             answers = await self._latest.after(answers.sequence)
-
-
-def _checked(answers: Answers, portfolio_ids: Sequence[str]) -> list[str]:
-    return [
-        answers.check_known(one, f"portfolio_ids[{index}]")
-        for index, one in enumerate(portfolio_ids)
-    ]

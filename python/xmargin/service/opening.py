@@ -24,7 +24,10 @@ async def open_spine(config: Config, tape: Path, clock_ms: ClockMs) -> AsyncIter
     """
     parameters = checked_parameters(config)
     returns = checked_returns(config, parameters)
-    spine = await Spine.open(tape, config.registry(), parameters, clock_ms, returns)
+    terms = config.liquidation.terms()
+    spine = await Spine.open(
+        tape, config.registry(), parameters, clock_ms, returns=returns, terms=terms
+    )
     try:
         yield spine
     finally:

@@ -12,6 +12,7 @@ _FACT_FIELDS: dict[type, str] = {
     model.Registry: "registry",
     model.RiskParameters: "risk_parameters",
     model.FactorReturns: "factor_returns",
+    model.LiquidationTerms: "liquidation_terms",
     model.ClockTick: "clock_tick",
     model.ChainHead: "chain_head",
     model.ChainReorg: "chain_reorg",

@@ -26,33 +26,69 @@ from google.type import decimal_pb2 as google_dot_type_dot_decimal__pb2
 from xmargin.v1 import margin_report_pb2 as xmargin_dot_v1_dot_margin__report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$xmargin/v1/liquidation_service.proto\x12\nxmargin.v1\x1a\x19google/type/decimal.proto\x1a\x1exmargin/v1/margin_report.proto\"\xf9\x01\n\x10LiquidationEntry\x12\x0c\n\x04rank\x18\x01 \x01(\r\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.xmargin.v1.LiquidationKind\x12\x11\n\tportfolio\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12+\n\rhealth_factor\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tshortfall\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12\"\n\x04\x64\x65\x62t\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12\x0e\n\x06reason\x18\x08 \x01(\t\"@\n\x17ListLiquidationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"\xa2\x01\n\x18ListLiquidationsResponse\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.xmargin.v1.ViewMetadata\x12-\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1c.xmargin.v1.LiquidationEntry\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x12\n\ntotal_size\x18\x04 \x01(\r\"R\n\x0bTokenAmount\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12$\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\"\xcb\x01\n\x08PlanLegs\x12&\n\x05repay\x18\x01 \x01(\x0b\x32\x17.xmargin.v1.TokenAmount\x12&\n\x05seize\x18\x02 \x01(\x0b\x32\x17.xmargin.v1.TokenAmount\x12-\n\x0cprotocol_fee\x18\x03 \x01(\x0b\x32\x17.xmargin.v1.TokenAmount\x12)\n\x08\x64\x65\x66icits\x18\x04 \x03(\x0b\x32\x17.xmargin.v1.TokenAmount\x12\x15\n\rdebt_to_cover\x18\x05 \x01(\t\"\x97\x02\n\x0fLiquidationPlan\x12\x11\n\tportfolio\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0f\n\x07release\x18\x04 \x01(\t\x12(\n\x07verdict\x18\x05 \x01(\x0e\x32\x17.xmargin.v1.PlanVerdict\x12\x0b\n\x03why\x18\x06 \x01(\t\x12+\n\rhealth_before\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12*\n\x0chealth_after\x18\x08 \x01(\x0b\x32\x14.google.type.Decimal\x12\"\n\x04legs\x18\t \x01(\x0b\x32\x14.xmargin.v1.PlanLegs\x12\r\n\x05\x66lags\x18\n \x03(\t\"Q\n\x16PlanLiquidationRequest\x12\x16\n\x0cportfolio_id\x18\x01 \x01(\tH\x00\x12\x14\n\naccount_id\x18\x02 \x01(\tH\x00\x42\t\n\x07subject\"q\n\x17PlanLiquidationResponse\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.xmargin.v1.ViewMetadata\x12*\n\x05plans\x18\x02 \x03(\x0b\x32\x1b.xmargin.v1.LiquidationPlan*w\n\x0fLiquidationKind\x12 \n\x1cLIQUIDATION_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eLIQUIDATION_KIND_VENUE_ACCOUNT\x10\x01\x12\x1e\n\x1aLIQUIDATION_KIND_PORTFOLIO\x10\x02*\xac\x01\n\x0bPlanVerdict\x12\x1c\n\x18PLAN_VERDICT_UNSPECIFIED\x10\x00\x12\x18\n\x14PLAN_VERDICT_NOT_DUE\x10\x01\x12\x19\n\x15PLAN_VERDICT_PROPOSED\x10\x02\x12\x16\n\x12PLAN_VERDICT_TOXIC\x10\x03\x12\x18\n\x14PLAN_VERDICT_REFUSED\x10\x04\x12\x18\n\x14PLAN_VERDICT_UNKNOWN\x10\x05\x32\xcf\x01\n\x12LiquidationService\x12]\n\x10ListLiquidations\x12#.xmargin.v1.ListLiquidationsRequest\x1a$.xmargin.v1.ListLiquidationsResponse\x12Z\n\x0fPlanLiquidation\x12\".xmargin.v1.PlanLiquidationRequest\x1a#.xmargin.v1.PlanLiquidationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$xmargin/v1/liquidation_service.proto\x12\nxmargin.v1\x1a\x19google/type/decimal.proto\x1a\x1exmargin/v1/margin_report.proto\"\xfb\x02\n\x10LiquidationEntry\x12\x0c\n\x04rank\x18\x01 \x01(\r\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.xmargin.v1.LiquidationKind\x12\x11\n\tportfolio\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12+\n\rhealth_factor\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tshortfall\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12\"\n\x04\x64\x65\x62t\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12(\n\x07verdict\x18\t \x01(\x0e\x32\x17.xmargin.v1.PlanVerdict\x12+\n\x0brank_reason\x18\n \x01(\x0b\x32\x16.xmargin.v1.RankReason\x12)\n\x04plan\x18\x0b \x01(\x0b\x32\x1b.xmargin.v1.LiquidationPlan\"\xa6\x03\n\nRankReason\x12/\n\x11\x62\x61\x64_debt_expected\x18\x01 \x01(\x0b\x32\x14.google.type.Decimal\x12\"\n\x04\x63ost\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal\x12.\n\x10\x62\x61\x64_debt_avoided\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\x12\x39\n\ndepth_used\x18\x04 \x03(\x0b\x32%.xmargin.v1.RankReason.DepthUsedEntry\x12*\n\x0cpriced_depth\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12!\n\x03key\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12#\n\x05share\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12\x12\n\x05\x62\x61tch\x18\x08 \x01(\rH\x00\x88\x01\x01\x1a\x46\n\x0e\x44\x65pthUsedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal:\x02\x38\x01\x42\x08\n\x06_batch\"\x98\x03\n\x10\x46leetCertificate\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.xmargin.v1.LiquidationKind\x12%\n\x07\x61voided\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal\x12#\n\x05\x62ound\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\x12\x46\n\x0eprice_of_depth\x18\x04 \x03(\x0b\x32..xmargin.v1.FleetCertificate.PriceOfDepthEntry\x12\x36\n\x05\x64\x65pth\x18\x05 \x03(\x0b\x32\'.xmargin.v1.FleetCertificate.DepthEntry\x1aI\n\x11PriceOfDepthEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal:\x02\x38\x01\x1a\x42\n\nDepthEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal:\x02\x38\x01\"T\n\x17ListLiquidationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\nwith_plans\x18\x03 \x01(\x08\"\xd6\x01\n\x18ListLiquidationsResponse\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.xmargin.v1.ViewMetadata\x12-\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1c.xmargin.v1.LiquidationEntry\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x12\n\ntotal_size\x18\x04 \x01(\r\x12\x32\n\x0c\x63\x65rtificates\x18\x05 \x03(\x0b\x32\x1c.xmargin.v1.FleetCertificate\"E\n\x18WatchLiquidationsRequest\x12\x15\n\rportfolio_ids\x18\x01 \x03(\t\x12\x12\n\nwith_plans\x18\x02 \x01(\x08\"\xca\x02\n\x08\x43rossing\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.xmargin.v1.LiquidationKind\x12\x11\n\tportfolio\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12(\n\x06\x62\x65\x66ore\x18\x05 \x01(\x0e\x32\x18.xmargin.v1.HealthStatus\x12\'\n\x05\x61\x66ter\x18\x06 \x01(\x0e\x32\x18.xmargin.v1.HealthStatus\x12+\n\rhealth_factor\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12\r\n\x05\x63\x61use\x18\x08 \x01(\t\x12\x15\n\rtape_sequence\x18\t \x01(\x04\x12\x0e\n\x06now_ms\x18\n \x01(\x04\x12)\n\x04plan\x18\x0b \x01(\x0b\x32\x1b.xmargin.v1.LiquidationPlan\"\x83\x01\n\x19WatchLiquidationsResponse\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.xmargin.v1.ViewMetadata\x12\'\n\tcrossings\x18\x02 \x03(\x0b\x32\x14.xmargin.v1.Crossing\x12\x11\n\trestarted\x18\x03 \x01(\x08\"R\n\x0bTokenAmount\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12$\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\"\xcb\x01\n\x08PlanLegs\x12&\n\x05repay\x18\x01 \x01(\x0b\x32\x17.xmargin.v1.TokenAmount\x12&\n\x05seize\x18\x02 \x01(\x0b\x32\x17.xmargin.v1.TokenAmount\x12-\n\x0cprotocol_fee\x18\x03 \x01(\x0b\x32\x17.xmargin.v1.TokenAmount\x12)\n\x08\x64\x65\x66icits\x18\x04 \x03(\x0b\x32\x17.xmargin.v1.TokenAmount\x12\x15\n\rdebt_to_cover\x18\x05 \x01(\t\"\x97\x02\n\x0fLiquidationPlan\x12\x11\n\tportfolio\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0f\n\x07release\x18\x04 \x01(\t\x12(\n\x07verdict\x18\x05 \x01(\x0e\x32\x17.xmargin.v1.PlanVerdict\x12\x0b\n\x03why\x18\x06 \x01(\t\x12+\n\rhealth_before\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12*\n\x0chealth_after\x18\x08 \x01(\x0b\x32\x14.google.type.Decimal\x12\"\n\x04legs\x18\t \x01(\x0b\x32\x14.xmargin.v1.PlanLegs\x12\r\n\x05\x66lags\x18\n \x03(\t\"Q\n\x16PlanLiquidationRequest\x12\x16\n\x0cportfolio_id\x18\x01 \x01(\tH\x00\x12\x14\n\naccount_id\x18\x02 \x01(\tH\x00\x42\t\n\x07subject\"q\n\x17PlanLiquidationResponse\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.xmargin.v1.ViewMetadata\x12*\n\x05plans\x18\x02 \x03(\x0b\x32\x1b.xmargin.v1.LiquidationPlan\"\xc7\x01\n\x16SimulateCascadeRequest\x12>\n\x06shocks\x18\x01 \x03(\x0b\x32..xmargin.v1.SimulateCascadeRequest.ShocksEntry\x12\x12\n\npasses_max\x18\x02 \x01(\r\x12\x14\n\x0c\x61\x63\x63ounts_max\x18\x03 \x01(\r\x1a\x43\n\x0bShocksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal:\x02\x38\x01\"\x95\x02\n\x0c\x43\x61scadeAsset\x12\r\n\x05\x61sset\x18\x01 \x01(\t\x12#\n\x05price\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal\x12+\n\rprice_shocked\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tprice_low\x18\x04 \x01(\x0b\x32\x14.google.type.Decimal\x12(\n\nprice_high\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12(\n\nsold_least\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tsold_most\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\"\x87\x01\n\x0e\x43\x61scadeAccount\x12\x11\n\tportfolio\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12(\n\npart_least\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tpart_most\x18\x04 \x01(\x0b\x32\x14.google.type.Decimal\"\xe3\x02\n\x17SimulateCascadeResponse\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.xmargin.v1.ViewMetadata\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.xmargin.v1.CascadeKind\x12(\n\x06\x61ssets\x18\x03 \x03(\x0b\x32\x18.xmargin.v1.CascadeAsset\x12,\n\x08\x61\x63\x63ounts\x18\x04 \x03(\x0b\x32\x1a.xmargin.v1.CascadeAccount\x12\x11\n\tdue_least\x18\x05 \x01(\r\x12\x10\n\x08\x64ue_most\x18\x06 \x01(\r\x12,\n\x0e\x62\x61\x64_debt_least\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12+\n\rbad_debt_most\x18\x08 \x01(\x0b\x32\x14.google.type.Decimal\x12\x0e\n\x06passes\x18\t \x01(\r\x12\r\n\x05\x66lags\x18\n \x03(\t*w\n\x0fLiquidationKind\x12 \n\x1cLIQUIDATION_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eLIQUIDATION_KIND_VENUE_ACCOUNT\x10\x01\x12\x1e\n\x1aLIQUIDATION_KIND_PORTFOLIO\x10\x02*\xac\x01\n\x0bPlanVerdict\x12\x1c\n\x18PLAN_VERDICT_UNSPECIFIED\x10\x00\x12\x18\n\x14PLAN_VERDICT_NOT_DUE\x10\x01\x12\x19\n\x15PLAN_VERDICT_PROPOSED\x10\x02\x12\x16\n\x12PLAN_VERDICT_TOXIC\x10\x03\x12\x18\n\x14PLAN_VERDICT_REFUSED\x10\x04\x12\x18\n\x14PLAN_VERDICT_UNKNOWN\x10\x05*\x83\x01\n\x0b\x43\x61scadeKind\x12\x1c\n\x18\x43\x41SCADE_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43\x41SCADE_KIND_FIXED_POINTS\x10\x01\x12\x1a\n\x16\x43\x41SCADE_KIND_ENCLOSURE\x10\x02\x12\x1b\n\x17\x43\x41SCADE_KIND_UNFINISHED\x10\x03\x32\x8f\x03\n\x12LiquidationService\x12]\n\x10ListLiquidations\x12#.xmargin.v1.ListLiquidationsRequest\x1a$.xmargin.v1.ListLiquidationsResponse\x12\x62\n\x11WatchLiquidations\x12$.xmargin.v1.WatchLiquidationsRequest\x1a%.xmargin.v1.WatchLiquidationsResponse0\x01\x12Z\n\x0fPlanLiquidation\x12\".xmargin.v1.PlanLiquidationRequest\x1a#.xmargin.v1.PlanLiquidationResponse\x12Z\n\x0fSimulateCascade\x12\".xmargin.v1.SimulateCascadeRequest\x1a#.xmargin.v1.SimulateCascadeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xmargin.v1.liquidation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LIQUIDATIONKIND']._serialized_start=1364
-  _globals['_LIQUIDATIONKIND']._serialized_end=1483
-  _globals['_PLANVERDICT']._serialized_start=1486
-  _globals['_PLANVERDICT']._serialized_end=1658
+  _globals['_RANKREASON_DEPTHUSEDENTRY']._loaded_options = None
+  _globals['_RANKREASON_DEPTHUSEDENTRY']._serialized_options = b'8\001'
+  _globals['_FLEETCERTIFICATE_PRICEOFDEPTHENTRY']._loaded_options = None
+  _globals['_FLEETCERTIFICATE_PRICEOFDEPTHENTRY']._serialized_options = b'8\001'
+  _globals['_FLEETCERTIFICATE_DEPTHENTRY']._loaded_options = None
+  _globals['_FLEETCERTIFICATE_DEPTHENTRY']._serialized_options = b'8\001'
+  _globals['_SIMULATECASCADEREQUEST_SHOCKSENTRY']._loaded_options = None
+  _globals['_SIMULATECASCADEREQUEST_SHOCKSENTRY']._serialized_options = b'8\001'
+  _globals['_LIQUIDATIONKIND']._serialized_start=3918
+  _globals['_LIQUIDATIONKIND']._serialized_end=4037
+  _globals['_PLANVERDICT']._serialized_start=4040
+  _globals['_PLANVERDICT']._serialized_end=4212
+  _globals['_CASCADEKIND']._serialized_start=4215
+  _globals['_CASCADEKIND']._serialized_end=4346
   _globals['_LIQUIDATIONENTRY']._serialized_start=112
-  _globals['_LIQUIDATIONENTRY']._serialized_end=361
-  _globals['_LISTLIQUIDATIONSREQUEST']._serialized_start=363
-  _globals['_LISTLIQUIDATIONSREQUEST']._serialized_end=427
-  _globals['_LISTLIQUIDATIONSRESPONSE']._serialized_start=430
-  _globals['_LISTLIQUIDATIONSRESPONSE']._serialized_end=592
-  _globals['_TOKENAMOUNT']._serialized_start=594
-  _globals['_TOKENAMOUNT']._serialized_end=676
-  _globals['_PLANLEGS']._serialized_start=679
-  _globals['_PLANLEGS']._serialized_end=882
-  _globals['_LIQUIDATIONPLAN']._serialized_start=885
-  _globals['_LIQUIDATIONPLAN']._serialized_end=1164
-  _globals['_PLANLIQUIDATIONREQUEST']._serialized_start=1166
-  _globals['_PLANLIQUIDATIONREQUEST']._serialized_end=1247
-  _globals['_PLANLIQUIDATIONRESPONSE']._serialized_start=1249
-  _globals['_PLANLIQUIDATIONRESPONSE']._serialized_end=1362
-  _globals['_LIQUIDATIONSERVICE']._serialized_start=1661
-  _globals['_LIQUIDATIONSERVICE']._serialized_end=1868
+  _globals['_LIQUIDATIONENTRY']._serialized_end=491
+  _globals['_RANKREASON']._serialized_start=494
+  _globals['_RANKREASON']._serialized_end=916
+  _globals['_RANKREASON_DEPTHUSEDENTRY']._serialized_start=836
+  _globals['_RANKREASON_DEPTHUSEDENTRY']._serialized_end=906
+  _globals['_FLEETCERTIFICATE']._serialized_start=919
+  _globals['_FLEETCERTIFICATE']._serialized_end=1327
+  _globals['_FLEETCERTIFICATE_PRICEOFDEPTHENTRY']._serialized_start=1186
+  _globals['_FLEETCERTIFICATE_PRICEOFDEPTHENTRY']._serialized_end=1259
+  _globals['_FLEETCERTIFICATE_DEPTHENTRY']._serialized_start=1261
+  _globals['_FLEETCERTIFICATE_DEPTHENTRY']._serialized_end=1327
+  _globals['_LISTLIQUIDATIONSREQUEST']._serialized_start=1329
+  _globals['_LISTLIQUIDATIONSREQUEST']._serialized_end=1413
+  _globals['_LISTLIQUIDATIONSRESPONSE']._serialized_start=1416
+  _globals['_LISTLIQUIDATIONSRESPONSE']._serialized_end=1630
+  _globals['_WATCHLIQUIDATIONSREQUEST']._serialized_start=1632
+  _globals['_WATCHLIQUIDATIONSREQUEST']._serialized_end=1701
+  _globals['_CROSSING']._serialized_start=1704
+  _globals['_CROSSING']._serialized_end=2034
+  _globals['_WATCHLIQUIDATIONSRESPONSE']._serialized_start=2037
+  _globals['_WATCHLIQUIDATIONSRESPONSE']._serialized_end=2168
+  _globals['_TOKENAMOUNT']._serialized_start=2170
+  _globals['_TOKENAMOUNT']._serialized_end=2252
+  _globals['_PLANLEGS']._serialized_start=2255
+  _globals['_PLANLEGS']._serialized_end=2458
+  _globals['_LIQUIDATIONPLAN']._serialized_start=2461
+  _globals['_LIQUIDATIONPLAN']._serialized_end=2740
+  _globals['_PLANLIQUIDATIONREQUEST']._serialized_start=2742
+  _globals['_PLANLIQUIDATIONREQUEST']._serialized_end=2823
+  _globals['_PLANLIQUIDATIONRESPONSE']._serialized_start=2825
+  _globals['_PLANLIQUIDATIONRESPONSE']._serialized_end=2938
+  _globals['_SIMULATECASCADEREQUEST']._serialized_start=2941
+  _globals['_SIMULATECASCADEREQUEST']._serialized_end=3140
+  _globals['_SIMULATECASCADEREQUEST_SHOCKSENTRY']._serialized_start=3073
+  _globals['_SIMULATECASCADEREQUEST_SHOCKSENTRY']._serialized_end=3140
+  _globals['_CASCADEASSET']._serialized_start=3143
+  _globals['_CASCADEASSET']._serialized_end=3420
+  _globals['_CASCADEACCOUNT']._serialized_start=3423
+  _globals['_CASCADEACCOUNT']._serialized_end=3558
+  _globals['_SIMULATECASCADERESPONSE']._serialized_start=3561
+  _globals['_SIMULATECASCADERESPONSE']._serialized_end=3916
+  _globals['_LIQUIDATIONSERVICE']._serialized_start=4349
+  _globals['_LIQUIDATIONSERVICE']._serialized_end=4748
 # @@protoc_insertion_point(module_scope)

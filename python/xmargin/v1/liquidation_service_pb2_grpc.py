@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LiquidationServiceStub(object):
-    """Says whom to liquidate first.
+    """Says who is at risk, whom to liquidate first, how, and what that does to prices.
     """
 
     def __init__(self, channel):
@@ -40,19 +40,37 @@ class LiquidationServiceStub(object):
                 request_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.ListLiquidationsRequest.SerializeToString,
                 response_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.ListLiquidationsResponse.FromString,
                 _registered_method=True)
+        self.WatchLiquidations = channel.unary_stream(
+                '/xmargin.v1.LiquidationService/WatchLiquidations',
+                request_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.WatchLiquidationsRequest.SerializeToString,
+                response_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.WatchLiquidationsResponse.FromString,
+                _registered_method=True)
         self.PlanLiquidation = channel.unary_unary(
                 '/xmargin.v1.LiquidationService/PlanLiquidation',
                 request_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationRequest.SerializeToString,
                 response_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationResponse.FromString,
                 _registered_method=True)
+        self.SimulateCascade = channel.unary_unary(
+                '/xmargin.v1.LiquidationService/SimulateCascade',
+                request_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.SimulateCascadeRequest.SerializeToString,
+                response_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.SimulateCascadeResponse.FromString,
+                _registered_method=True)
 
 
 class LiquidationServiceServicer(object):
-    """Says whom to liquidate first.
+    """Says who is at risk, whom to liquidate first, how, and what that does to prices.
     """
 
     def ListLiquidations(self, request, context):
-        """What is liquidatable now, worst first: a total order over portfolios and venue accounts.
+        """What is liquidatable now: a total order over venue accounts, then portfolios, each rank
+        explained.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchLiquidations(self, request, context):
+        """First everyone who is at risk, then every change of status as it happens; none is left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -60,6 +78,13 @@ class LiquidationServiceServicer(object):
 
     def PlanLiquidation(self, request, context):
         """What its venue would let be liquidated of an account, and whether it should be.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SimulateCascade(self, request, context):
+        """Where prices come to rest when liquidations sell into the market: a bracket.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,10 +98,20 @@ def add_LiquidationServiceServicer_to_server(servicer, server):
                     request_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.ListLiquidationsRequest.FromString,
                     response_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.ListLiquidationsResponse.SerializeToString,
             ),
+            'WatchLiquidations': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchLiquidations,
+                    request_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.WatchLiquidationsRequest.FromString,
+                    response_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.WatchLiquidationsResponse.SerializeToString,
+            ),
             'PlanLiquidation': grpc.unary_unary_rpc_method_handler(
                     servicer.PlanLiquidation,
                     request_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationRequest.FromString,
                     response_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationResponse.SerializeToString,
+            ),
+            'SimulateCascade': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimulateCascade,
+                    request_deserializer=xmargin_dot_v1_dot_liquidation__service__pb2.SimulateCascadeRequest.FromString,
+                    response_serializer=xmargin_dot_v1_dot_liquidation__service__pb2.SimulateCascadeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,7 +122,7 @@ def add_LiquidationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LiquidationService(object):
-    """Says whom to liquidate first.
+    """Says who is at risk, whom to liquidate first, how, and what that does to prices.
     """
 
     @staticmethod
@@ -118,6 +153,33 @@ class LiquidationService(object):
             _registered_method=True)
 
     @staticmethod
+    def WatchLiquidations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/xmargin.v1.LiquidationService/WatchLiquidations',
+            xmargin_dot_v1_dot_liquidation__service__pb2.WatchLiquidationsRequest.SerializeToString,
+            xmargin_dot_v1_dot_liquidation__service__pb2.WatchLiquidationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PlanLiquidation(request,
             target,
             options=(),
@@ -134,6 +196,33 @@ class LiquidationService(object):
             '/xmargin.v1.LiquidationService/PlanLiquidation',
             xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationRequest.SerializeToString,
             xmargin_dot_v1_dot_liquidation__service__pb2.PlanLiquidationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimulateCascade(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xmargin.v1.LiquidationService/SimulateCascade',
+            xmargin_dot_v1_dot_liquidation__service__pb2.SimulateCascadeRequest.SerializeToString,
+            xmargin_dot_v1_dot_liquidation__service__pb2.SimulateCascadeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -150,6 +150,7 @@ class Observation(_message.Message):
     REGISTRY_FIELD_NUMBER: _builtins.int
     RISK_PARAMETERS_FIELD_NUMBER: _builtins.int
     FACTOR_RETURNS_FIELD_NUMBER: _builtins.int
+    LIQUIDATION_TERMS_FIELD_NUMBER: _builtins.int
     CLOCK_TICK_FIELD_NUMBER: _builtins.int
     CHAIN_HEAD_FIELD_NUMBER: _builtins.int
     CHAIN_REORG_FIELD_NUMBER: _builtins.int
@@ -181,6 +182,10 @@ class Observation(_message.Message):
     @_builtins.property
     def factor_returns(self) -> Global___FactorReturns:
         """Daily returns of what scenarios move."""
+
+    @_builtins.property
+    def liquidation_terms(self) -> Global___LiquidationTerms:
+        """By what liquidations are ordered."""
 
     @_builtins.property
     def clock_tick(self) -> Global___ClockTick:
@@ -232,6 +237,7 @@ class Observation(_message.Message):
         registry: Global___Registry | None = ...,
         risk_parameters: Global___RiskParameters | None = ...,
         factor_returns: Global___FactorReturns | None = ...,
+        liquidation_terms: Global___LiquidationTerms | None = ...,
         clock_tick: Global___ClockTick | None = ...,
         chain_head: Global___ChainHead | None = ...,
         chain_reorg: Global___ChainReorg | None = ...,
@@ -243,11 +249,11 @@ class Observation(_message.Message):
         aave_v3_e_mode: Global___AaveV3EMode | None = ...,
         aave_v3_account: Global___AaveV3Account | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "registry", b"registry", "risk_parameters", b"risk_parameters", "token_balance", b"token_balance", "token_state", b"token_state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "registry", b"registry", "risk_parameters", b"risk_parameters", "token_balance", b"token_balance", "token_state", b"token_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain", b"chain", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "observed_at_ms", b"observed_at_ms", "registry", b"registry", "risk_parameters", b"risk_parameters", "source", b"source", "token_balance", b"token_balance", "token_state", b"token_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain", b"chain", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "observed_at_ms", b"observed_at_ms", "registry", b"registry", "risk_parameters", b"risk_parameters", "source", b"source", "token_balance", b"token_balance", "token_state", b"token_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["registry", "risk_parameters", "factor_returns", "clock_tick", "chain_head", "chain_reorg", "chain_status", "feed_round", "token_state", "token_balance", "aave_v3_reserve", "aave_v3_e_mode", "aave_v3_account"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["registry", "risk_parameters", "factor_returns", "liquidation_terms", "clock_tick", "chain_head", "chain_reorg", "chain_status", "feed_round", "token_state", "token_balance", "aave_v3_reserve", "aave_v3_e_mode", "aave_v3_account"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -807,6 +813,100 @@ class AssetReturns(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AssetReturns: _TypeAlias = AssetReturns  # noqa: Y015
+
+@_typing.final
+class LiquidationTerms(_message.Message):
+    """What ordering liquidations rests on beside the risk parameters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HORIZON_S_FIELD_NUMBER: _builtins.int
+    CORRELATION_FIELD_NUMBER: _builtins.int
+    IMPACT_BPS_MAX_FIELD_NUMBER: _builtins.int
+    BLOCK_ACCOUNTS_MAX_FIELD_NUMBER: _builtins.int
+    DEPTH_FIELD_NUMBER: _builtins.int
+    horizon_s: _builtins.int
+    """Bad debt is expected over so many seconds."""
+    correlation: _builtins.str
+    """Of the moves of different assets, a decimal in [0, 1]."""
+    impact_bps_max: _builtins.int
+    """Depth is what can be sold until the price has fallen by this, in basis points."""
+    block_accounts_max: _builtins.int
+    """Liquidations in one block."""
+    @_builtins.property
+    def depth(self) -> _containers.RepeatedCompositeFieldContainer[Global___AssetDepth]:
+        """Assets with a curve of their own, by name; the others have that of the risk parameters."""
+
+    def __init__(
+        self,
+        *,
+        horizon_s: _builtins.int = ...,
+        correlation: _builtins.str = ...,
+        impact_bps_max: _builtins.int = ...,
+        block_accounts_max: _builtins.int = ...,
+        depth: _abc.Iterable[Global___AssetDepth] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_accounts_max", b"block_accounts_max", "correlation", b"correlation", "depth", b"depth", "horizon_s", b"horizon_s", "impact_bps_max", b"impact_bps_max"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiquidationTerms: _TypeAlias = LiquidationTerms  # noqa: Y015
+
+@_typing.final
+class AssetDepth(_message.Message):
+    """Depth of one asset's market: straight between knots, flat beyond the last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_FIELD_NUMBER: _builtins.int
+    KNOTS_FIELD_NUMBER: _builtins.int
+    asset: _builtins.str
+    """The asset, as tokens name it."""
+    @_builtins.property
+    def knots(self) -> _containers.RepeatedCompositeFieldContainer[Global___DepthKnot]:
+        """The first is (0, 1); amounts do not descend, multiples do not ascend."""
+
+    def __init__(
+        self,
+        *,
+        asset: _builtins.str = ...,
+        knots: _abc.Iterable[Global___DepthKnot] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "knots", b"knots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssetDepth: _TypeAlias = AssetDepth  # noqa: Y015
+
+@_typing.final
+class DepthKnot(_message.Message):
+    """One point of a depth curve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOLD_FIELD_NUMBER: _builtins.int
+    MULTIPLE_FIELD_NUMBER: _builtins.int
+    sold: _builtins.str
+    """Units of the asset sold, net; a decimal."""
+    multiple: _builtins.str
+    """What the price then is of what it was, a decimal in [0, 1]."""
+    def __init__(
+        self,
+        *,
+        sold: _builtins.str = ...,
+        multiple: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["multiple", b"multiple", "sold", b"sold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DepthKnot: _TypeAlias = DepthKnot  # noqa: Y015
 
 @_typing.final
 class Registry(_message.Message):

@@ -1,0 +1,76 @@
+"""``xmargin crossings``: who comes to be at risk, as it happens."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import typer
+
+from xmargin.cli.health import PortfolioIds
+from xmargin.cli.options import SERVER_DEFAULT, Json, Server
+
+if TYPE_CHECKING:
+    from xmargin.cli.client import HealthClient
+    from xmargin.v1 import liquidation_service_pb2 as pb
+    from xmargin.v1 import margin_report_pb2 as report_pb
+
+
+def crossings(
+    portfolios: PortfolioIds = None, server: Server = SERVER_DEFAULT, json: Json = False
+) -> None:
+    """Show who is at risk, then every change of status until Ctrl-C; none is left out.
+
+    One line a change, with what moved; --json one answer a line, with plans.
+    """
+    raise typer.Exit(asyncio.run(_crossings(portfolios or [], server, json)))
+
+
+async def _crossings(portfolio_ids: list[str], server: str, json: bool) -> int:
+    from xmargin.cli import exits
+    from xmargin.cli.client import HealthClient
+    from xmargin.service.running import stop_on_signals, until_first, wall_clock_ms
+
+    newest: list[report_pb.ViewMetadata] = []
+    with stop_on_signals() as stop:
+        async with HealthClient(server) as client:
+            await until_first(stop.wait(), _show(client, portfolio_ids, newest, json=json))
+    return exits.of_view_age(newest[0], wall_clock_ms()) if newest else exits.ExitCode.PARTIAL
+
+
+async def _show(
+    client: "HealthClient",
+    portfolio_ids: list[str],
+    newest: "list[report_pb.ViewMetadata]",
+    *,
+    json: bool,
+) -> None:
+    from xmargin.cli.output import as_json, print_json, print_line
+
+    async for answer in client.crossings(portfolio_ids, with_plans=json):
+        newest[:] = [answer.metadata]
+        if json:
+            print_json(as_json(answer))
+            continue
+        if answer.restarted:
+            print_line(f"{len(answer.crossings)} at risk:")
+        for crossing in answer.crossings:
+            print_line(line_of(crossing))
+
+
+def line_of(crossing: "pb.Crossing") -> str:
+    """When, who, from what to what, and why."""
+    from datetime import UTC, datetime
+
+    from xmargin.cli import formats
+    from xmargin.model import venue_of
+    from xmargin.v1 import margin_report_pb2 as report_pb
+
+    at = datetime.fromtimestamp(crossing.now_ms / 1_000, UTC).isoformat("T", "milliseconds")
+    known = crossing.HasField("health_factor")
+    factor = formats.health_factor(formats.decimal(crossing.health_factor) if known else None)
+    was = ""
+    if crossing.before != report_pb.HEALTH_STATUS_UNSPECIFIED:
+        was = f"{formats.status(crossing.before)} -> "
+    who = crossing.portfolio
+    if crossing.account:
+        who += f" at {venue_of(crossing.account)}"
+    return f"{at}  {who}  {was}{formats.status(crossing.after)}  health {factor}  {crossing.cause}"

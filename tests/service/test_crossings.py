@@ -1,0 +1,168 @@
+"""WatchLiquidations against a real spine: who is at risk, then every change of it."""
+
+import asyncio
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import grpc
+
+from tests.service.book import DEBTS_USD, account_of, observed
+from tests.service.conftest import Running
+from tests.service.test_margin import refused
+from tests.spine.examples import CHAIN
+from xmargin.crossings import CrossingLog
+from xmargin.model import ChainStatus, Condition, Observation
+from xmargin.v1 import liquidation_service_pb2 as pb
+from xmargin.v1 import margin_report_pb2 as report_pb
+
+ACCOUNTS = {name: account_of(name, row) for row, name in enumerate(sorted(DEBTS_USD))}
+SAFE_ACCOUNT_USD = 5_000 / 0.825 / 10
+"""Below this price of ETH the venue liquidates the account that owes 5,000 USD."""
+
+
+def told(crossings: Iterable[pb.Crossing]) -> list[tuple[str, str, str]]:
+    """(whose, before, after) of each, without the prefix."""
+    words = [
+        [
+            report_pb.HealthStatus.Name(one).removeprefix("HEALTH_STATUS_")
+            for one in (c.before, c.after)
+        ]
+        for c in crossings
+    ]
+    names = [f"{c.portfolio} account" if c.account else c.portfolio for c in crossings]
+    return [(name, *pair) for name, pair in zip(names, words, strict=True)]  # type: ignore[misc]
+
+
+def watch(running: Running, **fields: Any) -> Any:
+    return running.liquidation.WatchLiquidations(pb.WatchLiquidationsRequest(**fields))
+
+
+async def test_a_watcher_hears_first_of_everyone_who_is_at_risk(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    call = watch(running)
+    first = await call.read()
+    assert first.restarted
+    assert told(first.crossings) == [
+        ("broke", "UNSPECIFIED", "LIQUIDATABLE"),
+        ("broke account", "UNSPECIFIED", "LIQUIDATABLE"),
+        ("called", "UNSPECIFIED", "MARGIN_CALL"),
+    ]
+    assert {one.number for one in first.crossings} == {0}
+    assert first.metadata.as_of[0].block.height == 1
+    call.cancel()
+
+
+async def test_each_change_of_status_is_told_once_with_its_cause(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    call = watch(running)
+    await call.read()
+    await running.spine.ingest(observed(2, eth_usd=2_450))
+    await running.spine.ingest(observed(3, eth_usd=2_600))
+    fall, rise = await call.read(), await call.read()
+    assert told(fall.crossings) == [("called account", "HEALTHY", "LIQUIDATABLE")]
+    assert "ETH 2500" in fall.crossings[0].cause
+    assert "2450" in fall.crossings[0].cause
+    assert Decimal(fall.crossings[0].health_factor.value) < 1
+    assert told(rise.crossings) == [
+        ("called", "MARGIN_CALL", "HEALTHY"),
+        ("called account", "LIQUIDATABLE", "HEALTHY"),
+    ]
+    numbers = [one.number for answer in (fall, rise) for one in answer.crossings]
+    assert numbers == [1, 2, 3]
+    call.cancel()
+
+
+async def test_a_view_in_which_nobody_crosses_is_not_told(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    call = watch(running)
+    await call.read()
+    await running.spine.ingest(observed(2, eth_usd=2_501))
+    reading = asyncio.ensure_future(call.read())
+    await asyncio.sleep(0.1)
+    assert not reading.done()
+    await running.spine.ingest(observed(3, eth_usd=2_450))
+    answer = await asyncio.wait_for(reading, 5)
+    assert answer.metadata.as_of[0].block.height == 3
+    call.cancel()
+
+
+async def test_who_was_liquidatable_between_two_answers_is_still_told(running: Running) -> None:
+    """A watcher that reads nothing for a while hears of a dip that is over."""
+    await running.spine.ingest(observed(1))
+    call = watch(running, portfolio_ids=["safe"])
+    assert not (await call.read()).crossings
+    deep = int(SAFE_ACCOUNT_USD) - 1
+    for height, eth_usd in enumerate([deep, 2_500, deep, 2_500], start=2):
+        await running.spine.ingest(observed(height, eth_usd=eth_usd))
+    heard: list[tuple[str, str, str]] = []
+    while len(heard) < 8:
+        heard += told((await asyncio.wait_for(call.read(), 5)).crossings)
+    of_account = [pair for name, *pair in heard if name == "safe account"]
+    assert of_account == [["HEALTHY", "LIQUIDATABLE"], ["LIQUIDATABLE", "HEALTHY"]] * 2
+    call.cancel()
+
+
+async def test_a_watcher_of_some_hears_only_of_those(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    call = watch(running, portfolio_ids=["called", "safe"])
+    assert told((await call.read()).crossings) == [("called", "UNSPECIFIED", "MARGIN_CALL")]
+    await running.spine.ingest(observed(2, eth_usd=500))
+    names = {name for name, *_ in told((await call.read()).crossings)}
+    assert names == {"called", "called account", "safe", "safe account"}
+    call.cancel()
+
+
+async def test_a_plan_comes_with_an_account_that_becomes_liquidatable(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    call = watch(running, with_plans=True)
+    first = await call.read()
+    plans = {one.account: one.HasField("plan") for one in first.crossings}
+    assert plans == {"": False, ACCOUNTS["broke"]: True}
+    await running.spine.ingest(observed(2, eth_usd=2_450))
+    (crossing,) = (await call.read()).crossings
+    assert crossing.plan.verdict == pb.PLAN_VERDICT_PROPOSED
+    assert crossing.plan.account == ACCOUNTS["called"]
+    asked = await running.liquidation.PlanLiquidation(
+        pb.PlanLiquidationRequest(account_id=ACCOUNTS["called"])
+    )
+    assert crossing.plan == asked.plans[0]
+    call.cancel()
+
+
+async def test_a_chain_that_stops_is_a_cause(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    call = watch(running, portfolio_ids=["safe"])
+    await call.read()
+    status = ChainStatus(Condition.UNREACHABLE, "no answer", "mine")
+    now_ms = running.clock.milliseconds
+    await running.spine.ingest([Observation(status, now_ms, CHAIN, source="test")])
+    answer = await asyncio.wait_for(call.read(), 5)
+    assert [one.portfolio for one in answer.crossings] == ["safe"]
+    assert "is UNREACHABLE" in answer.crossings[0].cause
+    call.cancel()
+
+
+async def test_watching_an_unknown_portfolio_is_not_found(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    failed = await refused(watch(running, portfolio_ids=["safe", "nobody"]).read())
+    assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "PORTFOLIO_NOT_FOUND")
+
+
+async def test_the_log_says_when_it_no_longer_holds_what_was_missed(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    log = CrossingLog(held_max=2)
+    view = running.spine.view
+    assert view is not None
+    log.follow(view)
+    for height, eth_usd in enumerate([100, 2_500], start=2):
+        await running.spine.ingest(observed(height, eth_usd=eth_usd))
+        view = running.spine.view
+        assert view is not None
+        log.follow(view)
+    assert log.newest > 2
+    assert log.after(0) is None
+    last = log.after(log.newest - 2)
+    assert last is not None
+    assert [one.number for one in last] == [log.newest - 1, log.newest]
+    assert log.after(log.newest) == ()
