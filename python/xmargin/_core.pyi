@@ -26,6 +26,7 @@ __all__ = [
     "check_historical_parameters",
     "check_parameters",
     "daily_deviations",
+    "depth_curve",
     "evaluate",
     "expected_bad_debt",
     "factor_history",
@@ -721,6 +722,15 @@ def daily_deviations(parameters: str, assets: list[str]) -> list[float]:
 
     Raises:
         ParameterError: the parameters are malformed or out of range, or have no ``liquidity``.
+    """
+
+def depth_curve(parameters: str, asset: str) -> tuple[float, list[tuple[float, float]]]:
+    """A day's volume of ``asset`` in USD, and price multiple by USD sold: knots of straight lines.
+
+    Both by ``parameters`` (JSON).
+
+    Raises:
+        ParameterError: the parameters are malformed, or have no ``liquidity``.
     """
 
 def expected_bad_debt(

@@ -20,6 +20,7 @@ from xmargin.engine.components import (
 )
 from xmargin.engine.faults import NOT_READ
 from xmargin.engine.history import missing_returns
+from xmargin.engine.ranking import Ranker, Ranking
 from xmargin.engine.venue_plans import VenuePlans
 from xmargin.errors import PortfolioNotFoundError
 from xmargin.model import (
@@ -192,8 +193,14 @@ class View:
         return tuple(self._bases_of(self._row(portfolio_id)))
 
     def liquidations(self) -> tuple[LiquidationEntry, ...]:
-        """Whom to liquidate, worst first."""
-        return self._liquidations
+        """Whom to liquidate, by rank."""
+        return self.ranking.entries
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Whom to liquidate first, and how far that order is from the best."""
+        ranker = Ranker(self._snapshot, self._evaluation, self.plans)
+        return ranker.rank(self._worst_first)
 
     @cached_property
     def plans(self) -> VenuePlans:
@@ -229,7 +236,7 @@ class View:
         content = {
             "metadata": self.metadata,
             "healths": [self.health(portfolio) for portfolio in self.portfolio_ids],
-            "liquidations": self._liquidations,
+            "liquidations": self.ranking,
         }
         return hashlib.sha256(canonical_json(content)).hexdigest()
 
@@ -480,7 +487,7 @@ class View:
     # --- Liquidations -------------------------------------------------------------------------
 
     @cached_property
-    def _liquidations(self) -> tuple[LiquidationEntry, ...]:
+    def _worst_first(self) -> tuple[LiquidationEntry, ...]:
         return tuple(
             self._portfolio_entry(rank, entry["row"])
             if entry["is_portfolio"]

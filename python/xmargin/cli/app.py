@@ -3,6 +3,7 @@
 import typer
 
 from xmargin.cli.backtest import backtest
+from xmargin.cli.cascade import cascade
 from xmargin.cli.crossings import crossings
 from xmargin.cli.demo import demo
 from xmargin.cli.doctor import doctor
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 
 for command in (
-    *(demo, serve, health, watch, crossings, order, plan),
+    *(demo, serve, health, watch, crossings, order, plan, cascade),
     *(record, replay, vectors, backtest, doctor),
 ):
     app.command()(command)

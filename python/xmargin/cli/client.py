@@ -1,6 +1,6 @@
 """A gRPC client whose failures are the typed errors of :mod:`xmargin.errors`."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -77,7 +77,7 @@ class HealthClient:
 
     async def liquidations(self) -> liquidation_pb.ListLiquidationsResponse:
         """The whole order as of one snapshot, its pages joined."""
-        request = liquidation_pb.ListLiquidationsRequest(page_size=BATCH_SIZE_MAX)
+        request = liquidation_pb.ListLiquidationsRequest(page_size=BATCH_SIZE_MAX, with_plans=True)
         whole = liquidation_pb.ListLiquidationsResponse()
         while True:
             with self._typed_errors():
@@ -87,6 +87,7 @@ class HealthClient:
             if not page.next_page_token:
                 whole.metadata.CopyFrom(page.metadata)
                 whole.total_size = page.total_size
+                whole.certificates.extend(page.certificates)
                 return whole
 
     async def crossings(
@@ -99,6 +100,16 @@ class HealthClient:
         with self._typed_errors():
             async for answer in self._liquidation.WatchLiquidations(request):
                 yield answer
+
+    async def cascade(
+        self, shocks: Mapping[str, str], accounts_max: int
+    ) -> liquidation_pb.SimulateCascadeResponse:
+        """What first moves of assets (decimals by name) would set off."""
+        request = liquidation_pb.SimulateCascadeRequest(accounts_max=accounts_max)
+        for asset, move in shocks.items():
+            request.shocks[asset].value = move
+        with self._typed_errors():
+            return await self._liquidation.SimulateCascade(request, timeout=TIMEOUT_S)
 
     async def plan(self, subject: str) -> liquidation_pb.PlanLiquidationResponse:
         """The plans of one portfolio's accounts, or of one account: only its id has a slash."""

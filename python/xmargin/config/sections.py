@@ -206,9 +206,10 @@ class LiquidationConfig(_Section):
     ``depth`` gives assets a curve of their own, as [units sold, price multiple] pairs.
     """
 
-    horizon_s: int = 3_600
+    horizon_s: int = 864_000
     correlation: ExactDecimal = Decimal("0.8")
     impact_bps_max: int = 500
+    trading_s: int = 3_600
     block_accounts_max: int = 50
     depth: dict[Name, tuple[tuple[ExactDecimal, ExactDecimal], ...]] = {}
 
@@ -227,6 +228,7 @@ class LiquidationConfig(_Section):
             self.horizon_s,
             self.correlation,
             self.impact_bps_max,
+            self.trading_s,
             self.block_accounts_max,
             tuple(curves),
         )

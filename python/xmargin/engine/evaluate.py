@@ -102,6 +102,10 @@ class Evaluation:
         """Columns of the portfolios' table: of all rows, but only what is asked for."""
         return [self.tables["portfolios"].column(name).to_pylist() for name in names]
 
+    def position_columns(self, *names: str) -> list[list[Any]]:
+        """Columns of the positions' table."""
+        return [self.tables["positions"].column(name).to_pylist() for name in names]
+
     def venue_account_columns(self, *names: str) -> list[list[Any]]:
         """Columns of the venue accounts' table."""
         return [self.tables["venue_accounts"].column(name).to_pylist() for name in names]

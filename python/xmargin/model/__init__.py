@@ -56,6 +56,12 @@ from xmargin.model.liquidation_terms import (
     check_liquidation_terms,
 )
 from xmargin.model.plans import LiquidationPlan, PlanLegs, PlanVerdict, TokenAmount
+from xmargin.model.ranks import (
+    FleetCertificate,
+    LiquidationEntry,
+    LiquidationKind,
+    RankReason,
+)
 from xmargin.model.registry import (
     ChainKind,
     ChainSpec,
@@ -71,8 +77,6 @@ from xmargin.model.reports import (
     AccountHealth,
     Counting,
     HealthStatus,
-    LiquidationEntry,
-    LiquidationKind,
     MarginComponent,
     PortfolioHealth,
     PositionHealth,
@@ -127,6 +131,7 @@ __all__ = [
     "FeedRound",
     "FeedSpec",
     "Finality",
+    "FleetCertificate",
     "HealthStatus",
     "JudgedPrice",
     "JudgedQuote",
@@ -144,6 +149,7 @@ __all__ = [
     "PortfolioSpec",
     "PositionHealth",
     "PositionSide",
+    "RankReason",
     "Registry",
     "RiskParameters",
     "TokenAmount",

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from xmargin.model.identifiers import AccountId, PortfolioId
-from xmargin.model.reports import HealthStatus, LiquidationKind
+from xmargin.model.ranks import LiquidationKind
+from xmargin.model.reports import HealthStatus
 
 
 @dataclass(frozen=True, slots=True)

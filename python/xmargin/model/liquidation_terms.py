@@ -31,14 +31,16 @@ class AssetDepth:
 class LiquidationTerms:
     """What ordering liquidations rests on beside the risk parameters.
 
-    Bad debt is expected over ``horizon_s``; different assets move with ``correlation``. Depth is
-    what can be sold within ``impact_bps_max``. Assets without a ``depth`` of their own have that of
-    the risk parameters' liquidity.
+    Bad debt is expected over ``horizon_s``, if an account is left alone, while different assets
+    move with ``correlation``. Depth is what can be sold within ``impact_bps_max``. Assets without a
+    ``depth`` of their own have that of the risk parameters' liquidity, up to what trades in
+    ``trading_s``.
     """
 
-    horizon_s: int = 3_600
+    horizon_s: int = 864_000
     correlation: Decimal = Decimal("0.8")
     impact_bps_max: int = 500
+    trading_s: int = 3_600
     block_accounts_max: int = 50
     depth: tuple[AssetDepth, ...] = ()
 
@@ -60,6 +62,7 @@ def check_liquidation_terms(terms: LiquidationTerms) -> None:
         raise LiquidationTermsError("a number of it is infinite or none at all; give decimals")
     for name, value, least, most in (
         ("horizon_s", terms.horizon_s, 1, HORIZON_S_MAX),
+        ("trading_s", terms.trading_s, 1, HORIZON_S_MAX),
         ("correlation", terms.correlation, 0, 1),
         ("impact_bps_max", terms.impact_bps_max, 1, 10_000),
         ("block_accounts_max", terms.block_accounts_max, 1, BLOCK_ACCOUNTS_MAX),

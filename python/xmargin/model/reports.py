@@ -1,4 +1,4 @@
-"""What a view answers: health, positions and the liquidation order."""
+"""What a view answers: health and positions."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -122,27 +122,6 @@ class PortfolioHealth:
     oracle_confidence: Decimal | None
     accounts: tuple[AccountHealth, ...]
     positions: tuple[PositionHealth, ...]
-
-
-class LiquidationKind(StrEnum):
-    """Which truth puts an entry on the liquidation list."""
-
-    VENUE_ACCOUNT = "VENUE_ACCOUNT"
-    PORTFOLIO = "PORTFOLIO"
-
-
-@dataclass(frozen=True, slots=True)
-class LiquidationEntry:
-    """One rank of the total order; money in USD (an account's in its venue's base currency)."""
-
-    rank: int
-    kind: LiquidationKind
-    portfolio: PortfolioId
-    account: AccountId
-    health_factor: Decimal | None
-    shortfall: Decimal
-    debt: Decimal
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """Views as messages: each message is built once a view and shared by all who ask."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from xmargin.errors import InvalidArgumentError, NotReadyError, PortfolioNotFoundError
-from xmargin.model import PortfolioId, parse_portfolio_id
+from xmargin.model import LiquidationEntry, PortfolioId, parse_portfolio_id
 from xmargin.spine import Spine
 from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
 from xmargin.v1 import margin_report_pb2 as report_pb
 from xmargin.v1 import margin_service_pb2 as margin_pb
 from xmargin.view import View
-from xmargin.wire import to_message
+from xmargin.wire import fill_message, to_message
 
 
 class Answers:
@@ -23,7 +24,7 @@ class Answers:
         self._healths = {True: {}, False: {}}  # by whether it is the full one
         self._changes: dict[int, tuple[PortfolioId, ...]] = {}
         self._watch_all: dict[tuple[int, bool], margin_pb.WatchHealthResponse] = {}
-        self._liquidations: tuple[liquidation_pb.LiquidationEntry, ...] | None = None
+        self._liquidations: dict[bool, tuple[liquidation_pb.LiquidationEntry, ...]] = {}
 
     @property
     def sequence(self) -> int:
@@ -73,14 +74,29 @@ class Answers:
             return (to_message(health, report_pb.PortfolioHealth) for health in healths)
         return map(report_pb.PortfolioHealth.FromString, self.view.summaries(portfolio_ids))
 
-    def liquidations(self) -> tuple[liquidation_pb.LiquidationEntry, ...]:
+    def liquidations(self, *, with_plans: bool) -> tuple[liquidation_pb.LiquidationEntry, ...]:
         """The whole order, by rank."""
-        if self._liquidations is None:
-            self._liquidations = tuple(
-                to_message(entry, liquidation_pb.LiquidationEntry)
-                for entry in self.view.liquidations()
+        if with_plans not in self._liquidations:
+            self._liquidations[with_plans] = tuple(
+                self._entry(entry, with_plan=with_plans) for entry in self.view.liquidations()
             )
-        return self._liquidations
+        return self._liquidations[with_plans]
+
+    def _entry(
+        self, entry: LiquidationEntry, *, with_plan: bool
+    ) -> liquidation_pb.LiquidationEntry:
+        message = to_message(entry, liquidation_pb.LiquidationEntry)
+        if with_plan and entry.account:
+            fill_message(message.plan, self.view.plans.of_account(entry.account))
+        return message
+
+    @cached_property
+    def certificates(self) -> list[liquidation_pb.FleetCertificate]:
+        """How far the order is from the best, one a kind of entry."""
+        return [
+            to_message(one, liquidation_pb.FleetCertificate)
+            for one in self.view.ranking.certificates
+        ]
 
     def changes(
         self, told: View | None, watched: frozenset[PortfolioId], *, full: bool

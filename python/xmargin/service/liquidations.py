@@ -13,7 +13,7 @@ from xmargin.service.answers import Answers, Latest
 from xmargin.service.pages import page_size, read_token, write_token
 from xmargin.v1 import liquidation_service_pb2 as pb
 from xmargin.v1 import liquidation_service_pb2_grpc
-from xmargin.wire import to_message
+from xmargin.wire import fill_message, to_message
 
 HELD_ORDERS_MAX = 16
 
@@ -31,17 +31,19 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
     async def ListLiquidations(  # noqa: N802 - the proto's name
         self, request: pb.ListLiquidationsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.ListLiquidationsResponse:
-        """What is liquidatable now, worst first."""
+        """What is liquidatable now, by rank."""
         size = page_size(request.page_size)
-        answers, start = self._continued(read_token(_QUESTION, request.page_token))
-        order = answers.liquidations()
+        question = f"{_QUESTION} {int(request.with_plans)}"
+        answers, start = self._continued(read_token(question, request.page_token))
+        order = answers.liquidations(with_plans=request.with_plans)
         end = min(start + size, len(order))
         more = end < len(order)
         return pb.ListLiquidationsResponse(
             metadata=answers.metadata,
             entries=order[start:end],
-            next_page_token=self._token(answers, end) if more else "",
+            next_page_token=self._token(question, answers, end) if more else "",
             total_size=len(order),
+            certificates=answers.certificates,
         )
 
     async def WatchLiquidations(  # noqa: N802 - the proto's name
@@ -96,22 +98,21 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
             )
         return held, int(rank)
 
-    def _token(self, answers: Answers, rank: int) -> str:
+    def _token(self, question: str, answers: Answers, rank: int) -> str:
         """A token for the page after ``rank``; the newest few orders asked for stay held."""
         tape_hash = answers.view.metadata.tape_hash
         self._held.pop(tape_hash, None)
         self._held[tape_hash] = answers
         while len(self._held) > HELD_ORDERS_MAX:
             del self._held[next(iter(self._held))]
-        return write_token(_QUESTION, f"{tape_hash} {rank}")
+        return write_token(question, f"{tape_hash} {rank}")
 
 
 def _crossing(crossing: Crossing, plans: VenuePlans | None) -> pb.Crossing:
     message = to_message(crossing, pb.Crossing)
     is_due = crossing.account and crossing.after is HealthStatus.LIQUIDATABLE
     if is_due and plans is not None:
-        plan = plans.of_account(crossing.account)
-        message.plan.CopyFrom(to_message(plan, pb.LiquidationPlan))
+        fill_message(message.plan, plans.of_account(crossing.account))
     return message
 
 

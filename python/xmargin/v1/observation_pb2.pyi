@@ -824,15 +824,18 @@ class LiquidationTerms(_message.Message):
     CORRELATION_FIELD_NUMBER: _builtins.int
     IMPACT_BPS_MAX_FIELD_NUMBER: _builtins.int
     BLOCK_ACCOUNTS_MAX_FIELD_NUMBER: _builtins.int
+    TRADING_S_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
     horizon_s: _builtins.int
-    """Bad debt is expected over so many seconds."""
+    """Bad debt is expected over so many seconds in which an account is left alone."""
     correlation: _builtins.str
     """Of the moves of different assets, a decimal in [0, 1]."""
     impact_bps_max: _builtins.int
     """Depth is what can be sold until the price has fallen by this, in basis points."""
     block_accounts_max: _builtins.int
     """Liquidations in one block."""
+    trading_s: _builtins.int
+    """Of the risk parameters' depth no more than what trades in so many seconds."""
     @_builtins.property
     def depth(self) -> _containers.RepeatedCompositeFieldContainer[Global___AssetDepth]:
         """Assets with a curve of their own, by name; the others have that of the risk parameters."""
@@ -844,11 +847,12 @@ class LiquidationTerms(_message.Message):
         correlation: _builtins.str = ...,
         impact_bps_max: _builtins.int = ...,
         block_accounts_max: _builtins.int = ...,
+        trading_s: _builtins.int = ...,
         depth: _abc.Iterable[Global___AssetDepth] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_accounts_max", b"block_accounts_max", "correlation", b"correlation", "depth", b"depth", "horizon_s", b"horizon_s", "impact_bps_max", b"impact_bps_max"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_accounts_max", b"block_accounts_max", "correlation", b"correlation", "depth", b"depth", "horizon_s", b"horizon_s", "impact_bps_max", b"impact_bps_max", "trading_s", b"trading_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,7 +13,8 @@ use crate::table::InputTable;
 /// Adds the functions to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(expected_bad_debt, module)?)?;
-    module.add_function(wrap_pyfunction!(daily_deviations, module)?)
+    module.add_function(wrap_pyfunction!(daily_deviations, module)?)?;
+    module.add_function(wrap_pyfunction!(depth_curve, module)?)
 }
 
 #[expect(
@@ -65,4 +66,10 @@ fn daily_deviations(parameters: &str, assets: Vec<String>) -> PyResult<Vec<f64>>
         .map(of)
         .collect::<Result<_, _>>()
         .map_err(to_python)
+}
+
+#[pyfunction]
+fn depth_curve(parameters: &str, asset: &str) -> PyResult<(f64, Vec<(f64, f64)>)> {
+    let parameters = Parameters::parse(parameters).map_err(to_python)?;
+    parameters.depth_curve(asset).map_err(to_python)
 }

@@ -48,6 +48,8 @@ const VOLUME_MIN_USD: f64 = 1.0;
 const VOLUME_MAX_USD: f64 = 1e15;
 const RATE_MAX: f64 = 10.0;
 const DAYS_MAX: f64 = 100.0;
+/// From so many halvings of the largest size on, a depth curve has a tangent at each.
+const CURVE_HALVINGS: i32 = 24;
 
 /// The market of one asset.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,6 +93,26 @@ impl Depths {
     #[must_use]
     pub fn impact_slope_max(&self, depth: Depth) -> f64 {
         1.5 * depth.daily_volatility * self.days_max.sqrt()
+    }
+
+    /// Price multiple by USD sold, as knots of straight lines: one less the marginal cost, which is
+    /// `1.5 σ √(x/V)`. The lines are tangents, so that what is sold is never thought to fetch more.
+    #[must_use]
+    pub fn curve(&self, depth: Depth) -> Vec<(f64, f64)> {
+        let size_max = self.days_max * depth.daily_volume_usd;
+        // Where the tangents touch, as parts of the largest square root.
+        let touches: Vec<f64> = (0..=CURVE_HALVINGS)
+            .rev()
+            .map(|halvings| 0.5_f64.powi(halvings).sqrt())
+            .collect();
+        let fall = self.impact_slope_max(depth);
+        let mut knots = vec![(0.0, 1.0), (0.0, 1.0 - fall * touches[0] / 2.0)];
+        knots.extend(touches.windows(2).map(|pair| {
+            let (one, next) = (pair[0], pair[1]);
+            (size_max * one * next, 1.0 - fall * f64::midpoint(one, next))
+        }));
+        knots.push((size_max, 1.0 - fall));
+        knots
     }
 
     /// What exceeds a share of a day's volume, by a day's volatility.
@@ -262,7 +284,48 @@ mod tests {
         assert!(close(depths.concentration(depth, 1e6), 0.05 * 0.75e6));
     }
 
+    /// What a curve loses on the first `size` USD: the area above it.
+    fn lost(curve: &[(f64, f64)], size: f64) -> f64 {
+        let segments = curve.windows(2).map(|ends| {
+            let ((from, high), (to, low)) = (ends[0], ends[1]);
+            let within = (size - from).clamp(0.0, to - from);
+            let slope = if to > from {
+                (high - low) / (to - from)
+            } else {
+                0.0
+            };
+            within * (1.0 - high) + slope * within * within / 2.0
+        });
+        let (end, least) = curve[curve.len() - 1];
+        segments.sum::<f64>() + (size - end).max(0.0) * (1.0 - least)
+    }
+
+    #[test]
+    fn a_curve_begins_at_the_price_and_falls() {
+        let curve = depths().curve(depths().default_asset);
+        assert_eq!(curve[0], (0.0, 1.0));
+        assert!(
+            curve
+                .windows(2)
+                .all(|ends| ends[0].0 <= ends[1].0 && ends[0].1 >= ends[1].1)
+        );
+        assert!(
+            curve
+                .iter()
+                .all(|&(_, multiple)| (0.0..=1.0).contains(&multiple))
+        );
+    }
+
     proptest! {
+        #[test]
+        fn a_curve_never_loses_less_than_the_impact_and_hardly_more(size in 1.0_f64..1e8) {
+            let (depths, depth) = (depths(), depths().default_asset);
+            let (impact, lost) = (depths.impact(depth, size), lost(&depths.curve(depth), size));
+            prop_assert!(lost >= impact * (1.0 - 1e-9));
+            // Beyond the first tangent, which touches at a 2^24th of the largest size.
+            prop_assert!(size < 10.0 || lost <= impact * 1.03);
+        }
+
         #[test]
         fn one_more_dollar_never_costs_more_than_the_slope(size in 0.0_f64..1e8, more in 1.0_f64..1e7) {
             let (depths, depth) = (depths(), depths().default_asset);

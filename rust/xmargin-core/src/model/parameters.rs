@@ -147,6 +147,18 @@ impl Parameters {
             })
     }
 
+    /// A day's volume in USD, and price multiple by USD of `asset` sold, as `liquidity` charges it.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] where there is no `liquidity`.
+    pub fn depth_curve(&self, asset: &str) -> Result<(f64, Vec<(f64, f64)>), Error> {
+        let depths = self.contingencies.depths.as_ref();
+        depths
+            .map(|depths| (depths.of(asset), depths))
+            .map(|(depth, depths)| (depth.daily_volume_usd, depths.curve(depth)))
+            .ok_or_else(|| Error::parameter("liquidity", "is missing; it says what selling costs"))
+    }
+
     /// The deepest move of `asset` that historical shortfall may count with: beyond it one more USD
     /// of the asset would be charged more than it is worth, whatever the returns say.
     #[must_use]

@@ -1,0 +1,122 @@
+"""What can be sold of each asset, and at what: own curves, else the risk parameters' impact."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+from math import inf
+
+from xmargin.engine.cascade import DepthCurve
+from xmargin.engine.expectation import PriceMoves, daily_deviations
+from xmargin.model import LiquidationTerms, RiskParameters, TokenSpec, Verdict
+from xmargin.snapshot import Snapshot
+
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class AssetMarket:
+    """The market of one asset: its price (USD), and price multiples by units sold.
+
+    ``units_max`` is all that trades meanwhile; an own curve says itself where it ends.
+    """
+
+    price_usd: float
+    curve: DepthCurve
+    units_max: float
+
+    def saleable(self, impact_max: float) -> float:
+        """Units that can be sold until the price has fallen by ``impact_max``."""
+        floor = 1.0 - impact_max
+        for (sold, multiple), (next_sold, next_multiple) in pairwise(self.curve.knots):
+            if next_multiple < floor:
+                fall = multiple - next_multiple
+                units = sold + (multiple - floor) / fall * (next_sold - sold)
+                return min(units, self.units_max)
+        return min(self.curve.knots[-1][0], self.units_max)
+
+    def impact_usd(self, units: float) -> float:
+        """What selling so many units costs: the area above the curve, times the price."""
+        lost, end, least = 0.0, 0.0, 1.0
+        for (sold, multiple), (next_sold, next_multiple) in pairwise(self.curve.knots):
+            within = min(max(units - sold, 0.0), next_sold - sold)
+            if within > 0.0:
+                slope = (multiple - next_multiple) / (next_sold - sold)
+                lost += within * (1.0 - multiple + slope * within / 2.0)
+            end, least = next_sold, next_multiple
+        return self.price_usd * (lost + max(0.0, units - end) * (1.0 - least))
+
+
+class Markets:
+    """The markets of a snapshot's assets, and how their prices are thought to move."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._parameters: RiskParameters = snapshot.parameters
+        self._terms: LiquidationTerms = snapshot.terms
+        self._own = {one.asset: one for one in snapshot.terms.depth}
+        self._prices = _prices_of_assets(snapshot)
+
+    @property
+    def impact_max(self) -> float:
+        """How far selling may take a price."""
+        return self._terms.impact_bps_max / 10_000
+
+    def price_usd(self, asset: str) -> float | None:
+        """What a unit of the asset is worth: the believed price of the base of its name.
+
+        Where no base has its name it is that of the first of its bases; ``None`` without any.
+        """
+        price = self._prices.get(asset)
+        return None if price is None else float(price)
+
+    def of(self, assets: Iterable[str]) -> dict[str, AssetMarket]:
+        """The markets of those assets that have a price.
+
+        Raises:
+            ParameterError: the parameters have no ``liquidity``, and an asset no curve of its own.
+        """
+        found = {}
+        for asset in sorted(set(assets)):
+            price = self.price_usd(asset)
+            if price is not None:
+                found[asset] = self._market(asset, price)
+        return found
+
+    def moves(self, assets: Iterable[str]) -> PriceMoves:
+        """Deviations, correlation and horizon by which bad debt is expected.
+
+        Raises:
+            ParameterError: the parameters have no ``liquidity``.
+        """
+        return PriceMoves(
+            daily_deviations(self._parameters, assets),
+            float(self._terms.correlation),
+            float(self._terms.horizon_s),
+        )
+
+    def _market(self, asset: str, price_usd: float) -> AssetMarket:
+        own = self._own.get(asset)
+        if own is not None:
+            knots = tuple((float(knot.sold), float(knot.multiple)) for knot in own.knots)
+            return AssetMarket(price_usd, DepthCurve(knots), inf)
+        from xmargin import _core
+
+        daily_volume_usd, by_usd = _core.depth_curve(self._parameters.content, asset)
+        knots = tuple((sold / price_usd, multiple) for sold, multiple in by_usd)
+        units_max = daily_volume_usd / price_usd * self._terms.trading_s / _DAY_S
+        return AssetMarket(price_usd, DepthCurve(knots), units_max)
+
+
+def _prices_of_assets(snapshot: Snapshot) -> Mapping[str, Decimal]:
+    """By asset; bases without a believed, positive price do not count."""
+    marks = {
+        price.base: price.mark
+        for price in snapshot.prices.values()
+        if price.verdict is not Verdict.REFUSE and price.mark > 0
+    }
+    tokens: tuple[TokenSpec, ...] = snapshot.registry.tokens
+    found: dict[str, Decimal] = {}
+    for token in sorted(tokens, key=lambda token: (token.price != token.asset, token.price)):
+        if token.price in marks:
+            found.setdefault(token.asset, marks[token.price])
+    return found
