@@ -10,7 +10,6 @@ from xmargin.cli.options import SERVER_DEFAULT, Json, Server
 
 if TYPE_CHECKING:
     from xmargin.cli.client import HealthClient
-    from xmargin.v1 import liquidation_service_pb2 as pb
     from xmargin.v1 import margin_report_pb2 as report_pb
 
 
@@ -43,6 +42,7 @@ async def _show(
     *,
     json: bool,
 ) -> None:
+    from xmargin.cli.crossing_lines import line_of
     from xmargin.cli.output import as_json, print_json, print_line
 
     async for answer in client.crossings(portfolio_ids, with_plans=json):
@@ -53,24 +53,4 @@ async def _show(
         if answer.restarted:
             print_line(f"{len(answer.crossings)} at risk:")
         for crossing in answer.crossings:
-            print_line(line_of(crossing))
-
-
-def line_of(crossing: "pb.Crossing") -> str:
-    """When, who, from what to what, and why."""
-    from datetime import UTC, datetime
-
-    from xmargin.cli import formats
-    from xmargin.model import venue_of
-    from xmargin.v1 import margin_report_pb2 as report_pb
-
-    at = datetime.fromtimestamp(crossing.now_ms / 1_000, UTC).isoformat("T", "milliseconds")
-    known = crossing.HasField("health_factor")
-    factor = formats.health_factor(formats.decimal(crossing.health_factor) if known else None)
-    was = ""
-    if crossing.before != report_pb.HEALTH_STATUS_UNSPECIFIED:
-        was = f"{formats.status(crossing.before)} -> "
-    who = crossing.portfolio
-    if crossing.account:
-        who += f" at {venue_of(crossing.account)}"
-    return f"{at}  {who}  {was}{formats.status(crossing.after)}  health {factor}  {crossing.cause}"
+            print_line(line_of(crossing).plain)

@@ -35,17 +35,16 @@ def plans_table(plans: Sequence[pb.LiquidationPlan], names: Mapping[str, str]) -
 
 
 def _row(plan: pb.LiquidationPlan, names: Mapping[str, str]) -> list[Cell]:
-    verdict = formats.words(pb.PlanVerdict.Name(plan.verdict), "PLAN_VERDICT_")
     legs = plan.legs
     moved = (legs.repay, legs.seize, legs.protocol_fee) if plan.HasField("legs") else ()
     return [
         venue_name(plan.account, names),
         formats.short_address(address_of(plan.account)),
         f"{plan.rule} {plan.release}",
-        Text(verdict, _STYLES.get(plan.verdict, formats.UNSURE)),
+        plan_verdict(plan.verdict),
         _factor(plan, "health_before"),
         _after(plan),
-        *([_quantity(one) for one in moved] or ["-"] * 3),
+        *([quantity(one) for one in moved] or ["-"] * 3),
     ]
 
 
@@ -60,15 +59,24 @@ def _after(plan: pb.LiquidationPlan) -> Text:
     return _factor(plan, "health_after")
 
 
-def _quantity(amount: pb.TokenAmount) -> str:
-    quantity = formats.amount(formats.decimal(amount.amount))
-    return f"{quantity} {formats.short_address(amount.symbol)}"
+def plan_verdict(verdict: "pb.PlanVerdict.ValueType") -> Text:
+    """Whether to liquidate, in its colour; nothing where it is not said."""
+    if verdict == pb.PLAN_VERDICT_UNSPECIFIED:
+        return Text("-", formats.CALM)
+    name = formats.words(pb.PlanVerdict.Name(verdict), "PLAN_VERDICT_")
+    return Text(name, _STYLES.get(verdict, formats.UNSURE))
+
+
+def quantity(amount: pb.TokenAmount) -> str:
+    """So much of a token, for people."""
+    units = formats.amount(formats.decimal(amount.amount))
+    return f"{units} {formats.short_address(amount.symbol)}"
 
 
 def _remarks(plan: pb.LiquidationPlan) -> RenderableType:
     """Why a due account is not proposed, and what is written off. The unread have their flags."""
     name = formats.short_address(address_of(plan.account))
-    lines = [f"{name} writes off {_quantity(lost)}" for lost in plan.legs.deficits]
+    lines = [f"{name} writes off {quantity(lost)}" for lost in plan.legs.deficits]
     if plan.verdict in (pb.PLAN_VERDICT_TOXIC, pb.PLAN_VERDICT_REFUSED):
         lines.insert(0, f"{name} is not proposed: {plan.why}")
     return Group(*(Text(line, formats.BAD) for line in lines))

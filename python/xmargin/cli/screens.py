@@ -1,10 +1,14 @@
 """What a terminal shows while health changes: the newest view as a whole, redrawn in place."""
 
+from collections import deque
+
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.text import Text
 
 from xmargin.cli import exits, tables
+from xmargin.cli.crossing_lines import crossings_lines
+from xmargin.cli.order_table import order_table
 from xmargin.reading.base import ClockMs
 from xmargin.service.running import wall_clock_ms
 from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
@@ -13,6 +17,8 @@ from xmargin.v1 import margin_service_pb2 as margin_pb
 
 _REDRAWS_PER_S = 4
 _ORDER_ROWS_MAX = 8
+_CROSSINGS_SHOWN_MAX = 5
+_CROSSINGS_HELD_MAX = 1_000
 # Lines of a table around its rows: title, heading, rule, note, space below.
 _TABLE_FRAME_ROWS = 5
 
@@ -24,6 +30,7 @@ class Board:
         self._clock_ms = clock_ms
         self.metadata: pb.ViewMetadata | None = None
         self.order: liquidation_pb.ListLiquidationsResponse | None = None
+        self.crossings: deque[liquidation_pb.Crossing] = deque(maxlen=_CROSSINGS_HELD_MAX)
         self.title = ""
         self._healths: dict[str, pb.PortfolioHealth] = {}
 
@@ -60,7 +67,9 @@ class Board:
         ]
         if self.order is not None:
             left_out = len(entries) - len(entries_shown)
-            parts += ["", tables.order_table(entries_shown, names, left_out)]
+            certificates = self.order.certificates
+            parts += ["", order_table(entries_shown, names, certificates, left_out)]
+        parts += crossings_lines(list(self.crossings)[-_CROSSINGS_SHOWN_MAX:])
         return Group(*parts)
 
     def _title_lines(self) -> list[RenderableType]:
@@ -74,6 +83,9 @@ class Board:
         order = 0
         if self.order is not None:
             order = min(len(self.order.entries), _ORDER_ROWS_MAX) + _TABLE_FRAME_ROWS
+            order += len(self.order.certificates)
+        crossed = min(len(self.crossings), _CROSSINGS_SHOWN_MAX)
+        order += crossed + _TABLE_FRAME_ROWS if crossed else 0
         return beside + order + len(self.metadata.flags) + _TABLE_FRAME_ROWS + 2
 
     def _urgent(self, rows_max: int) -> list[pb.PortfolioHealth]:

@@ -1,13 +1,14 @@
 """What the demo shows of each market step."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 
 from xmargin.cli.client import HealthClient
 from xmargin.cli.documents import document
-from xmargin.cli.output import print_json
+from xmargin.cli.output import as_json, print_json
 from xmargin.cli.screens import Board, live
 from xmargin.cli.stages import Stage
 from xmargin.errors import NotReadyError
@@ -73,12 +74,21 @@ async def first_whole_view(client: HealthClient) -> WholeView:
     raise NotReadyError(f"no whole view within {_FIRST_VIEW_S_MAX:g} s: {missing}")
 
 
-def show(view: WholeView, console: Console, stage: Stage, *, json: bool) -> None:
-    """Print one view of the stage."""
+def show(
+    view: WholeView,
+    console: Console,
+    stage: Stage,
+    crossings: Sequence[liquidation_pb.Crossing] = (),
+    *,
+    json: bool,
+) -> None:
+    """Print one view of the stage, and who crossed since the one before."""
     if json:
-        print_json(document(view.metadata, view.healths.healths, view.order.entries))
+        whole = document(view.metadata, view.healths.healths, view.order.entries)
+        print_json({**whole, "crossings": [as_json(crossing) for crossing in crossings]})
         return
     board = Board(stage.clock_ms)
+    board.crossings.extend(crossings)
     board.title = stage.title
     board.take(margin_pb.WatchHealthResponse(metadata=view.metadata, changed=view.healths.healths))
     board.order = view.order
@@ -89,13 +99,38 @@ async def show_steps(
     stage: Stage, client: HealthClient, view: WholeView, console: Console, *, json: bool
 ) -> None:
     """Print the first view, then one for each market step, once all chains show the step."""
+    heard: list[liquidation_pb.Crossing] = []
+    await until_first(
+        _hear(client, heard.append), _show_steps(stage, client, view, console, heard, json=json)
+    )
+
+
+async def _show_steps(
+    stage: Stage,
+    client: HealthClient,
+    view: WholeView,
+    console: Console,
+    heard: list[liquidation_pb.Crossing],
+    *,
+    json: bool,
+) -> None:
     stage.shows_step(view.metadata)
     show(view, console, stage, json=json)
     while await stage.next_step():
         later = await _view_of_step(client, stage)
         if later is None:
             return
-        show(later, console, stage, json=json)
+        # Crossings of a later view stay for the next step.
+        shown = [c for c in heard if c.tape_sequence <= later.metadata.tape_sequence]
+        del heard[: len(shown)]
+        show(later, console, stage, shown, json=json)
+
+
+async def _hear(client: HealthClient, take: Callable[[liquidation_pb.Crossing], None]) -> None:
+    """Every crossing from now on; who is at risk already stands in the tables."""
+    async for answer in client.crossings():
+        for crossing in answer.crossings if not answer.restarted else ():
+            take(crossing)
 
 
 async def _view_of_step(client: HealthClient, stage: Stage) -> WholeView | None:
@@ -117,7 +152,11 @@ async def show_live(stage: Stage, client: HealthClient, console: Console) -> Non
     board = Board(stage.clock_ms)
     board.title = "the market falls by script; Ctrl-C ends"
     with live(console, board):
-        await until_first(_follow(client, board), _play_and_settle(stage))
+        await until_first(
+            _follow(client, board),
+            _hear(client, board.crossings.append),
+            _play_and_settle(stage),
+        )
     board.title = ""
     console.print(board.whole())
 

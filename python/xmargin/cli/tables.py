@@ -10,12 +10,10 @@ from rich.text import Text
 from xmargin.cli import formats
 from xmargin.cli.sheet import Cell, Sheet
 from xmargin.model import address_of, chain_of, kind_of
-from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
 from xmargin.v1 import margin_report_pb2 as pb
 from xmargin.v1 import observation_pb2
 
 Healths = Sequence[pb.PortfolioHealth]
-Order = Sequence[liquidation_pb.LiquidationEntry]
 
 
 # --- What a view rests on ----------------------------------------------------------------------
@@ -256,29 +254,3 @@ def venue_name(account: str, chain_names: Mapping[str, str]) -> str:
 def chain_names(metadata: pb.ViewMetadata) -> dict[str, str]:
     """The short name of each chain by its id."""
     return {chain.chain: chain.name for chain in metadata.as_of}
-
-
-# --- The order -----------------------------------------------------------------------------------
-
-
-def order_table(entries: Order, names: Mapping[str, str], left_out: int = 0) -> RenderableType:
-    """The liquidation order, first to liquidate on top."""
-    if not entries:
-        return Text("liquidation order: nothing is liquidatable", formats.GOOD)
-    headings = ("rank>", "portfolio~", "what~", "health>", "shortfall>", "debt>", "why~")
-    note = f"and {left_out} more after these" if left_out else ""
-    rows = [_order_row(entry, names) for entry in entries]
-    return Sheet("liquidation order", headings, rows, note)
-
-
-def _order_row(entry: liquidation_pb.LiquidationEntry, names: Mapping[str, str]) -> list[Cell]:
-    has_factor = entry.HasField("health_factor")
-    return [
-        str(entry.rank),
-        entry.portfolio,
-        venue_name(entry.account, names) if entry.account else "the whole portfolio",
-        formats.health_factor(formats.decimal(entry.health_factor) if has_factor else None),
-        formats.money(formats.decimal(entry.shortfall)),
-        formats.money(formats.decimal(entry.debt)),
-        Text(entry.reason, formats.CALM),
-    ]

@@ -1,0 +1,82 @@
+"""The table of the liquidation order: who first, what it avoids, and how."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from xmargin.cli import formats
+from xmargin.cli.plan_table import plan_verdict
+from xmargin.cli.sheet import Cell, Sheet
+from xmargin.cli.tables import venue_name
+from xmargin.v1 import liquidation_service_pb2 as pb
+
+Order = Sequence[pb.LiquidationEntry]
+
+_HEADINGS = (
+    *("rank>", "portfolio~", "what~", "health>", "debt>"),
+    *("verdict", "avoids>", "block>", "how~"),
+)
+
+
+def order_table(
+    entries: Order,
+    names: Mapping[str, str],
+    certificates: Sequence[pb.FleetCertificate] = (),
+    left_out: int = 0,
+) -> RenderableType:
+    """The liquidation order, first to liquidate on top; below it how good the order is."""
+    if not entries:
+        return Text("liquidation order: nothing is liquidatable", formats.GOOD)
+    note = f"and {left_out} more after these" if left_out else ""
+    sheet = Sheet("liquidation order", _HEADINGS, [_row(e, names) for e in entries], note)
+    return Group(sheet, *map(_certified, certificates))
+
+
+def _row(entry: pb.LiquidationEntry, names: Mapping[str, str]) -> list[Cell]:
+    has_factor = entry.HasField("health_factor")
+    reason = entry.rank_reason if entry.HasField("rank_reason") else None
+    return [
+        str(entry.rank),
+        entry.portfolio,
+        venue_name(entry.account, names) if entry.account else "the whole portfolio",
+        formats.health_factor(formats.decimal(entry.health_factor) if has_factor else None),
+        formats.money(formats.decimal(entry.debt)),
+        plan_verdict(entry.verdict),
+        "-" if reason is None else formats.signed_money(formats.decimal(reason.bad_debt_avoided)),
+        str(reason.batch) if reason is not None and reason.HasField("batch") else "-",
+        _how(entry),
+    ]
+
+
+def _how(entry: pb.LiquidationEntry) -> Text:
+    """What its plan moves; without one, why it is on the list."""
+    if not entry.HasField("plan") or not entry.plan.HasField("legs"):
+        return Text(entry.plan.why or entry.reason, formats.CALM)
+    legs = entry.plan.legs
+    return Text(f"repay {_about(legs.repay)}, seize {_about(legs.seize)}")
+
+
+def _about(amount: pb.TokenAmount) -> str:
+    """So much of a token, to four digits; ``xmargin plan`` has all of them."""
+    units = formats.decimal(amount.amount)
+    digits = f"{units:,.0f}" if units >= 1_000 else f"{units:.4g}"
+    return f"{digits} {formats.short_address(amount.symbol)}"
+
+
+def _certified(certificate: pb.FleetCertificate) -> Text:
+    """What the order avoids of the most that any could, and what depth is short of."""
+    whose = formats.words(pb.LiquidationKind.Name(certificate.kind), "LIQUIDATION_KIND_")
+    avoided, bound = (
+        formats.decimal(usd).quantize(1) for usd in (certificate.avoided, certificate.bound)
+    )
+    priced = {asset: formats.decimal(p) for asset, p in certificate.price_of_depth.items()}
+    scarce = ", ".join(
+        f"{asset} at {priced[asset]:.4g}" for asset in sorted(priced) if priced[asset]
+    )
+    depth = f"depth is short: {scarce} USD a unit" if scarce else "there is depth for all"
+    return Text(
+        f"{whose}s: this order avoids {avoided:,f} USD of bad debt, no order more than {bound:,f}; "
+        f"{depth}",
+        formats.CALM,
+    )
