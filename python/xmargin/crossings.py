@@ -57,6 +57,8 @@ def at_risk(view: View) -> tuple[Crossing, ...]:
 
 def crossings(before: View, after: View) -> Iterator[Crossing]:
     """Whose status differs between two views, portfolio by portfolio, its accounts after it."""
+    if after.has_statuses_of(before):
+        return
     earlier, now = before.statuses, after.statuses
     for subject in sorted(one for one, status in now.items() if earlier.get(one) is not status):
         yield _crossing(after, subject, earlier.get(subject), _cause(before, after, subject))

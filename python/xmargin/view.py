@@ -57,6 +57,7 @@ Subject: TypeAlias = tuple[PortfolioId, AccountId]
 
 _COUNTING = tuple(Counting)  # the core's numbers, in order
 _WAD_DECIMALS = 18
+_ONE_WAD = (10**_WAD_DECIMALS).to_bytes(32, "big")
 # On the wire the members are numbered from one, in order; zero is unspecified.
 _STATUS_NUMBER = {member: number for number, member in enumerate(HealthStatus, 1)}
 _VERDICT_NUMBER = {member: number for number, member in enumerate(Verdict, 1)}
@@ -169,11 +170,20 @@ class View:
         owners = [self.portfolio_ids[row] for row in rows.account_portfolios]
         columns = self._evaluation.venue_account_columns("account", "health_factor_wad", "overflow")
         for row, wad, overflows in zip(*columns, strict=True):
-            status = HealthStatus.REFUSED if overflows else _venue_status(_integer(wad))
+            status = HealthStatus.REFUSED if overflows else _venue_status(wad)
             found[owners[row], rows.account_ids[row]] = status
         for account in self._evaluation.account_faults:
             found[owners[rows.accounts[account]], account] = HealthStatus.REFUSED
         return found
+
+    def has_statuses_of(self, earlier: "View") -> bool:
+        """Whether statuses rest on the very results that ``earlier``'s do: most views' do."""
+        one, other = self._evaluation, earlier._evaluation
+        return (
+            one.tables is other.tables
+            and one.rows is other.rows
+            and one.account_faults is other.account_faults
+        )
 
     def health_factor(self, subject: Subject) -> Decimal | None:
         """The unified one of a known portfolio, the venue's of a known account; absent without."""
@@ -388,7 +398,7 @@ class View:
         health_factor_wad = _integer(row["health_factor_wad"])
         return AccountHealth(
             account=account,
-            status=_venue_status(health_factor_wad),
+            status=_venue_status(row["health_factor_wad"]),
             collateral_base=int.from_bytes(row["collateral_base"], "big"),
             debt_base=int.from_bytes(row["debt_base"], "big"),
             available_borrows_base=int.from_bytes(row["available_borrows_base"], "big"),
@@ -584,12 +594,12 @@ def _token_flags(snapshot: Snapshot) -> tuple[tuple[ChainId, str], ...]:
     )
 
 
-def _venue_status(health_factor_wad: int | None) -> HealthStatus:
+def _venue_status(health_factor_wad: bytes | None) -> HealthStatus:
+    """Of the core's big-endian integers, which are of one length: bytes compare as they do."""
     if health_factor_wad is None:
         return HealthStatus.NO_DEBT
-    return (
-        HealthStatus.LIQUIDATABLE if health_factor_wad < 10**_WAD_DECIMALS else HealthStatus.HEALTHY
-    )
+    is_due = health_factor_wad < _ONE_WAD
+    return HealthStatus.LIQUIDATABLE if is_due else HealthStatus.HEALTHY
 
 
 def _integer(value: bytes | None) -> int | None:

@@ -81,6 +81,30 @@ PLAN_VERDICT_UNKNOWN: PlanVerdict.ValueType  # 5
 """The account was not read, or has no figures: it may be due."""
 Global___PlanVerdict: _TypeAlias = PlanVerdict  # noqa: Y015
 
+class _LegSide:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LegSideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LegSide.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LEG_SIDE_UNSPECIFIED: _LegSide.ValueType  # 0
+    """Not said."""
+    LEG_SIDE_SELL: _LegSide.ValueType  # 1
+    """Net owned: sold for money."""
+    LEG_SIDE_BUY: _LegSide.ValueType  # 2
+    """Net owed: bought back with money."""
+
+class LegSide(_LegSide, metaclass=_LegSideEnumTypeWrapper):
+    """What closing a leg does."""
+
+LEG_SIDE_UNSPECIFIED: LegSide.ValueType  # 0
+"""Not said."""
+LEG_SIDE_SELL: LegSide.ValueType  # 1
+"""Net owned: sold for money."""
+LEG_SIDE_BUY: LegSide.ValueType  # 2
+"""Net owed: bought back with money."""
+Global___LegSide: _TypeAlias = LegSide  # noqa: Y015
+
 class _CascadeKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -126,6 +150,7 @@ class LiquidationEntry(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     RANK_REASON_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    PORTFOLIO_PLAN_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
     """1 is the first to liquidate."""
     kind: Global___LiquidationKind.ValueType
@@ -158,6 +183,10 @@ class LiquidationEntry(_message.Message):
     def plan(self) -> Global___LiquidationPlan:
         """How, for a venue account; only if the request asks for plans."""
 
+    @_builtins.property
+    def portfolio_plan(self) -> Global___PortfolioPlan:
+        """How, for a portfolio; only if the request asks for plans."""
+
     def __init__(
         self,
         *,
@@ -172,10 +201,11 @@ class LiquidationEntry(_message.Message):
         verdict: Global___PlanVerdict.ValueType = ...,
         rank_reason: Global___RankReason | None = ...,
         plan: Global___LiquidationPlan | None = ...,
+        portfolio_plan: Global___PortfolioPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["debt", b"debt", "health_factor", b"health_factor", "plan", b"plan", "rank_reason", b"rank_reason", "shortfall", b"shortfall"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["debt", b"debt", "health_factor", b"health_factor", "plan", b"plan", "portfolio_plan", b"portfolio_plan", "rank_reason", b"rank_reason", "shortfall", b"shortfall"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "debt", b"debt", "health_factor", b"health_factor", "kind", b"kind", "plan", b"plan", "portfolio", b"portfolio", "rank", b"rank", "rank_reason", b"rank_reason", "reason", b"reason", "shortfall", b"shortfall", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "debt", b"debt", "health_factor", b"health_factor", "kind", b"kind", "plan", b"plan", "portfolio", b"portfolio", "portfolio_plan", b"portfolio_plan", "rank", b"rank", "rank_reason", b"rank_reason", "reason", b"reason", "shortfall", b"shortfall", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -709,6 +739,430 @@ class LiquidationPlan(_message.Message):
 Global___LiquidationPlan: _TypeAlias = LiquidationPlan  # noqa: Y015
 
 @_typing.final
+class ClosedLeg(_message.Message):
+    """How much of a leg a plan closes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    FRACTION_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    asset: _builtins.str
+    """The asset, as tokens name it."""
+    side: Global___LegSide.ValueType
+    """What closing it does."""
+    @_builtins.property
+    def fraction(self) -> _decimal_pb2.Decimal:
+        """Of the whole leg, in [0, 1]."""
+
+    @_builtins.property
+    def amount(self) -> _decimal_pb2.Decimal:
+        """Units of the asset."""
+
+    @_builtins.property
+    def value(self) -> _decimal_pb2.Decimal:
+        """USD: what is sold at the low end of its price range, what is bought back at the high one."""
+
+    @_builtins.property
+    def cost(self) -> _decimal_pb2.Decimal:
+        """USD, at most."""
+
+    def __init__(
+        self,
+        *,
+        asset: _builtins.str = ...,
+        side: Global___LegSide.ValueType = ...,
+        fraction: _decimal_pb2.Decimal | None = ...,
+        amount: _decimal_pb2.Decimal | None = ...,
+        value: _decimal_pb2.Decimal | None = ...,
+        cost: _decimal_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "cost", b"cost", "fraction", b"fraction", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "asset", b"asset", "cost", b"cost", "fraction", b"fraction", "side", b"side", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClosedLeg: _TypeAlias = ClosedLeg  # noqa: Y015
+
+@_typing.final
+class PlanMove(_message.Message):
+    """By how much a plan changes what an account holds or owes of a token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Account id."""
+    token: _builtins.str
+    """CAIP-19 token id."""
+    symbol: _builtins.str
+    """Symbol for people."""
+    side: _margin_report_pb2.PositionSide.ValueType
+    """Whether what it holds or what it owes."""
+    @_builtins.property
+    def change(self) -> _decimal_pb2.Decimal:
+        """Token units, signed."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        token: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+        side: _margin_report_pb2.PositionSide.ValueType = ...,
+        change: _decimal_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "change", b"change", "side", b"side", "symbol", b"symbol", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanMove: _TypeAlias = PlanMove  # noqa: Y015
+
+@_typing.final
+class CertifiedLeg(_message.Message):
+    """A leg of the problem that was solved, and the part of it that is closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SPREAD_FIELD_NUMBER: _builtins.int
+    IMPACT_FIELD_NUMBER: _builtins.int
+    FRACTION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The asset, or what no plan closes."""
+    @_builtins.property
+    def spread(self) -> _decimal_pb2.Decimal:
+        """Spread cost of closing all of it, USD."""
+
+    @_builtins.property
+    def impact(self) -> _decimal_pb2.Decimal:
+        """Impact cost of closing all of it, USD."""
+
+    @_builtins.property
+    def fraction(self) -> _decimal_pb2.Decimal:
+        """The part closed, in [0, 1]."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        spread: _decimal_pb2.Decimal | None = ...,
+        impact: _decimal_pb2.Decimal | None = ...,
+        fraction: _decimal_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fraction", b"fraction", "impact", b"impact", "spread", b"spread"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fraction", b"fraction", "impact", b"impact", "name", b"name", "spread", b"spread"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertifiedLeg: _TypeAlias = CertifiedLeg  # noqa: Y015
+
+@_typing.final
+class CertifiedScenario(_message.Message):
+    """A scenario of the problem that was solved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LOSSES_FIELD_NUMBER: _builtins.int
+    MULTIPLIER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name in the risk model."""
+    @_builtins.property
+    def losses(self) -> _containers.RepeatedCompositeFieldContainer[_decimal_pb2.Decimal]:
+        """USD, one a leg in their order; negative is a gain."""
+
+    @_builtins.property
+    def multiplier(self) -> _decimal_pb2.Decimal:
+        """Its multiplier: together they prove the bound."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        losses: _abc.Iterable[_decimal_pb2.Decimal] | None = ...,
+        multiplier: _decimal_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["multiplier", b"multiplier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["losses", b"losses", "multiplier", b"multiplier", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertifiedScenario: _TypeAlias = CertifiedScenario  # noqa: Y015
+
+@_typing.final
+class PlanCertificate(_message.Message):
+    """The problem that was solved, and the proof of its answer, USD. Every decimal is exactly a binary
+    float: xmargin.reference.leg_plan_check verifies it from these numbers alone.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_PLAN_FIELD_NUMBER: _builtins.int
+    EQUITY_FIELD_NUMBER: _builtins.int
+    LOSS_SHARE_MAX_FIELD_NUMBER: _builtins.int
+    LEGS_FIELD_NUMBER: _builtins.int
+    SCENARIOS_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    COSTS_COUNTED_FIELD_NUMBER: _builtins.int
+    is_plan: _builtins.bool
+    """Whether the fractions meet every scenario at value and no plan costs less than bound; else the
+    multipliers prove that every plan falls short by at least bound, if that is positive.
+    """
+    costs_counted: _builtins.bool
+    """False where no plan exists even if trading costs nothing and no contingency is charged."""
+    @_builtins.property
+    def equity(self) -> _decimal_pb2.Decimal:
+        """Before anything is closed."""
+
+    @_builtins.property
+    def loss_share_max(self) -> _decimal_pb2.Decimal:
+        """The worst scenario may lose this share of the equity that remains."""
+
+    @_builtins.property
+    def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CertifiedLeg]:
+        """The last is what no plan closes."""
+
+    @_builtins.property
+    def scenarios(self) -> _containers.RepeatedCompositeFieldContainer[Global___CertifiedScenario]:
+        """All scenarios."""
+
+    @_builtins.property
+    def value(self) -> _decimal_pb2.Decimal:
+        """Cost of the plan, or least shortfall."""
+
+    @_builtins.property
+    def bound(self) -> _decimal_pb2.Decimal:
+        """What no plan can go below."""
+
+    def __init__(
+        self,
+        *,
+        is_plan: _builtins.bool = ...,
+        equity: _decimal_pb2.Decimal | None = ...,
+        loss_share_max: _decimal_pb2.Decimal | None = ...,
+        legs: _abc.Iterable[Global___CertifiedLeg] | None = ...,
+        scenarios: _abc.Iterable[Global___CertifiedScenario] | None = ...,
+        value: _decimal_pb2.Decimal | None = ...,
+        bound: _decimal_pb2.Decimal | None = ...,
+        costs_counted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "equity", b"equity", "loss_share_max", b"loss_share_max", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "costs_counted", b"costs_counted", "equity", b"equity", "is_plan", b"is_plan", "legs", b"legs", "loss_share_max", b"loss_share_max", "scenarios", b"scenarios", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanCertificate: _TypeAlias = PlanCertificate  # noqa: Y015
+
+@_typing.final
+class PortfolioPlan(_message.Message):
+    """What to close of a portfolio below maintenance margin, so that initial margin is met again. USD."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIO_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    MONEY_FIELD_NUMBER: _builtins.int
+    INITIAL_EXCESS_TARGET_FIELD_NUMBER: _builtins.int
+    LEGS_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    COST_BOUND_FIELD_NUMBER: _builtins.int
+    GAP_FIELD_NUMBER: _builtins.int
+    BUFFER_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    INITIAL_EXCESS_BEFORE_FIELD_NUMBER: _builtins.int
+    INITIAL_EXCESS_AFTER_FIELD_NUMBER: _builtins.int
+    HEALTH_FACTOR_BEFORE_FIELD_NUMBER: _builtins.int
+    HEALTH_FACTOR_AFTER_FIELD_NUMBER: _builtins.int
+    EVALUATIONS_FIELD_NUMBER: _builtins.int
+    FLAGS_FIELD_NUMBER: _builtins.int
+    portfolio: _builtins.str
+    """Portfolio id."""
+    verdict: Global___PlanVerdict.ValueType
+    """Whether to do it. PROPOSED only if the model itself says that the target is met afterwards."""
+    why: _builtins.str
+    """Why."""
+    money: _builtins.str
+    """The asset that is traded against."""
+    evaluations: _builtins.int
+    """How often the model was asked."""
+    @_builtins.property
+    def initial_excess_target(self) -> _decimal_pb2.Decimal:
+        """What initial excess shall at least be afterwards."""
+
+    @_builtins.property
+    def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClosedLeg]:
+        """What is closed, by asset."""
+
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanMove]:
+        """The same by account and token."""
+
+    @_builtins.property
+    def cost(self) -> _decimal_pb2.Decimal:
+        """What closing costs at most."""
+
+    @_builtins.property
+    def cost_bound(self) -> _decimal_pb2.Decimal:
+        """What no plan of the certified problem can go below."""
+
+    @_builtins.property
+    def gap(self) -> _decimal_pb2.Decimal:
+        """The difference."""
+
+    @_builtins.property
+    def buffer(self) -> _decimal_pb2.Decimal:
+        """Added to (or, negative, taken from) the certified problem until the model agreed."""
+
+    @_builtins.property
+    def certificate(self) -> Global___PlanCertificate:
+        """Problem and proof."""
+
+    @_builtins.property
+    def initial_excess_before(self) -> _decimal_pb2.Decimal:
+        """By the model, as it is."""
+
+    @_builtins.property
+    def initial_excess_after(self) -> _decimal_pb2.Decimal:
+        """By the model, as the plan leaves it; absent without a plan."""
+
+    @_builtins.property
+    def health_factor_before(self) -> _decimal_pb2.Decimal:
+        """By the model; absent where nothing is required."""
+
+    @_builtins.property
+    def health_factor_after(self) -> _decimal_pb2.Decimal:
+        """By the model, as the plan leaves it."""
+
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is doubtful, and what could not be a leg."""
+
+    def __init__(
+        self,
+        *,
+        portfolio: _builtins.str = ...,
+        verdict: Global___PlanVerdict.ValueType = ...,
+        why: _builtins.str = ...,
+        money: _builtins.str = ...,
+        initial_excess_target: _decimal_pb2.Decimal | None = ...,
+        legs: _abc.Iterable[Global___ClosedLeg] | None = ...,
+        moves: _abc.Iterable[Global___PlanMove] | None = ...,
+        cost: _decimal_pb2.Decimal | None = ...,
+        cost_bound: _decimal_pb2.Decimal | None = ...,
+        gap: _decimal_pb2.Decimal | None = ...,
+        buffer: _decimal_pb2.Decimal | None = ...,
+        certificate: Global___PlanCertificate | None = ...,
+        initial_excess_before: _decimal_pb2.Decimal | None = ...,
+        initial_excess_after: _decimal_pb2.Decimal | None = ...,
+        health_factor_before: _decimal_pb2.Decimal | None = ...,
+        health_factor_after: _decimal_pb2.Decimal | None = ...,
+        evaluations: _builtins.int = ...,
+        flags: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "certificate", b"certificate", "cost", b"cost", "cost_bound", b"cost_bound", "gap", b"gap", "health_factor_after", b"health_factor_after", "health_factor_before", b"health_factor_before", "initial_excess_after", b"initial_excess_after", "initial_excess_before", b"initial_excess_before", "initial_excess_target", b"initial_excess_target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "certificate", b"certificate", "cost", b"cost", "cost_bound", b"cost_bound", "evaluations", b"evaluations", "flags", b"flags", "gap", b"gap", "health_factor_after", b"health_factor_after", "health_factor_before", b"health_factor_before", "initial_excess_after", b"initial_excess_after", "initial_excess_before", b"initial_excess_before", "initial_excess_target", b"initial_excess_target", "legs", b"legs", "money", b"money", "moves", b"moves", "portfolio", b"portfolio", "verdict", b"verdict", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortfolioPlan: _TypeAlias = PortfolioPlan  # noqa: Y015
+
+@_typing.final
+class PriceRange(_message.Message):
+    """A range of prices, USD; one price when both ends are equal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def low(self) -> _decimal_pb2.Decimal:
+        """The lower end."""
+
+    @_builtins.property
+    def high(self) -> _decimal_pb2.Decimal:
+        """The upper end."""
+
+    def __init__(
+        self,
+        *,
+        low: _decimal_pb2.Decimal | None = ...,
+        high: _decimal_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriceRange: _TypeAlias = PriceRange  # noqa: Y015
+
+@_typing.final
+class LiquidationPrice(_message.Message):
+    """The venue prices nearest to the present one at which an account's status changes, all others and
+    its balances as they are.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    BELOW_FIELD_NUMBER: _builtins.int
+    ABOVE_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Account id."""
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """CAIP-19 ids of the tokens that the venue values at this price."""
+
+    @_builtins.property
+    def price(self) -> _decimal_pb2.Decimal:
+        """Now, USD."""
+
+    @_builtins.property
+    def below(self) -> Global___PriceRange:
+        """At or below this the status is another one; absent: nowhere down to zero."""
+
+    @_builtins.property
+    def above(self) -> Global___PriceRange:
+        """At or above this; absent: nowhere up to 2^20 times the price."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        tokens: _abc.Iterable[_builtins.str] | None = ...,
+        price: _decimal_pb2.Decimal | None = ...,
+        below: Global___PriceRange | None = ...,
+        above: Global___PriceRange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["above", b"above", "below", b"below", "price", b"price"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above", b"above", "account", b"account", "below", b"below", "price", b"price", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiquidationPrice: _TypeAlias = LiquidationPrice  # noqa: Y015
+
+@_typing.final
 class PlanLiquidationRequest(_message.Message):
     """Asks for the plan of an account, or of all venue accounts of a portfolio."""
 
@@ -744,6 +1198,8 @@ class PlanLiquidationResponse(_message.Message):
 
     METADATA_FIELD_NUMBER: _builtins.int
     PLANS_FIELD_NUMBER: _builtins.int
+    PORTFOLIO_PLAN_FIELD_NUMBER: _builtins.int
+    LIQUIDATION_PRICES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def metadata(self) -> _margin_report_pb2.ViewMetadata:
         """What they rest on."""
@@ -752,15 +1208,25 @@ class PlanLiquidationResponse(_message.Message):
     def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___LiquidationPlan]:
         """One a venue account, in the portfolio's order, those that are not due too."""
 
+    @_builtins.property
+    def portfolio_plan(self) -> Global___PortfolioPlan:
+        """Of the portfolio as a whole; absent when one account was asked for."""
+
+    @_builtins.property
+    def liquidation_prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___LiquidationPrice]:
+        """Of these accounts, where their status would change."""
+
     def __init__(
         self,
         *,
         metadata: _margin_report_pb2.ViewMetadata | None = ...,
         plans: _abc.Iterable[Global___LiquidationPlan] | None = ...,
+        portfolio_plan: Global___PortfolioPlan | None = ...,
+        liquidation_prices: _abc.Iterable[Global___LiquidationPrice] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "portfolio_plan", b"portfolio_plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "plans", b"plans"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["liquidation_prices", b"liquidation_prices", "metadata", b"metadata", "plans", b"plans", "portfolio_plan", b"portfolio_plan"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
