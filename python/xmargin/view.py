@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from xmargin.engine import Evaluation, PortfolioHead
+from xmargin.engine.columns import AAVE_BASE_DECIMALS
 from xmargin.engine.components import (
     components,
     money,
@@ -47,9 +48,6 @@ from xmargin.model import (
 )
 from xmargin.snapshot import Snapshot
 from xmargin.wire import canonical_json
-
-AAVE_BASE_DECIMALS = 8
-"""Aave v3 markets keep their base currency, USD, with 8 decimals; the reader checks it."""
 
 _COUNTING = tuple(Counting)  # the core's numbers, in order
 _WAD_DECIMALS = 18
