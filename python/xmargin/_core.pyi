@@ -20,6 +20,8 @@ __all__ = [
     "ScenarioMatrix",
     "Ticked",
     "__version__",
+    "aave_v3_indices",
+    "aave_v3_stable_growths",
     "absorb_loss",
     "backtest",
     "check_grid_parameters",
@@ -284,22 +286,22 @@ class HealthIndex:
 class LendingOrder:
     """Lending accounts by the venue's own rule. Integers are 32 bytes, big-endian."""
 
-    def __new__(cls, prices: list[bytes]) -> Self:
-        """No accounts, at these prices.
+    def __new__(cls, levels: list[bytes | None]) -> Self:
+        """No accounts, at these levels; one is ``None`` where computing it reverts."""
 
-        Raises:
-            EngineError: a price is 2^128 or more.
-        """
+    def extend(self, levels: list[bytes | None]) -> int:
+        """Add levels; the number of the first."""
 
-    def set(self, accounts: Any, positions: Any) -> None:
-        """Add accounts or tell them anew.
+    def set(self, accounts: Any, positions: Any) -> list[tuple[str, bytes | None]]:
+        """Add accounts or tell them anew: status and health factor of each, in their order.
 
         Args:
             accounts: ``id, positions_end: u64, emode: u8`` (0 for none), ``emode_ltv_bps,
                 emode_liquidation_threshold_bps: u16``.
-            positions: ``price: u32, supply, debt: fixed_size_binary[32]`` (null where computing it
-                reverts), ``as_collateral, borrowing: bool, ltv_bps, liquidation_threshold_bps: u16,
-                emode, decimals: u8``.
+            positions: ``price: u32, supply, debt, stable_debt: fixed_size_binary[32]`` (null where
+                computing it reverts), ``supply_index, debt_index, stable_debt_index: u32`` (null
+                where the amount is the balance), ``as_collateral, borrowing: bool, ltv_bps,
+                liquidation_threshold_bps: u16, emode, decimals: u8``.
 
         Raises:
             EngineError: naming table, column and row at fault; nothing has changed.
@@ -309,9 +311,9 @@ class LendingOrder:
         """Take an account out; whether it was there."""
 
     def tick(
-        self, number: list[int], price: list[bytes]
-    ) -> tuple[list[tuple[int, str, str, bytes | None]], int]:
-        """Who changed (id, status before, after, health factor), and how many were evaluated.
+        self, number: list[int], level: list[bytes | None]
+    ) -> tuple[list[tuple[int, str, tuple[str, bytes | None]]], int]:
+        """Who changed (id, status before; status and health factor), how many were evaluated.
 
         Raises:
             EngineError: naming the row at fault; nothing has changed.
@@ -320,17 +322,41 @@ class LendingOrder:
     def status(self, account_id: int) -> str | None:
         """``safe``, ``liquidatable`` or ``reverts``; ``None`` of no such account."""
 
+    def health(self, account_id: int) -> tuple[str, bytes | None] | None:
+        """Status and health factor now; ``None`` of no such account."""
+
     def changes(
         self, account_id: int, number: int
     ) -> tuple[tuple[str, tuple[bytes, bytes] | None], tuple[str, tuple[bytes, bytes] | None]]:
         """Below and above: ``at``, ``never`` or ``within``, and the ends of the range.
 
         Raises:
-            EngineError: there is no such account or price.
+            EngineError: there is no such account or level.
         """
 
     def audit(self) -> list[int]:
         """Ids whose status is not the contract's."""
+
+def aave_v3_indices(reserves: Any) -> list[tuple[bytes | None, bytes | None]]:
+    """Supply and debt index (ray) of each reserve as of ``now_s``; ``None`` where it would revert.
+
+    Args:
+        reserves: ``liquidity_index, liquidity_rate, variable_borrow_index, variable_borrow_rate:
+            fixed_size_binary[32], updated_at_s, now_s: u64``.
+
+    Raises:
+        EngineError: naming the column at fault.
+    """
+
+def aave_v3_stable_growths(debts: Any) -> list[bytes | None]:
+    """Growth (ray) of each stable debt as of ``now_s``; ``None`` where it would revert.
+
+    Args:
+        debts: ``rate: fixed_size_binary[32], updated_at_s, now_s: u64``.
+
+    Raises:
+        EngineError: naming the column at fault.
+    """
 
 def scenario_names(parameters: str, assets: list[str]) -> list[str]:
     """The names of the scenarios that ``parameters`` (JSON) expand to over ``assets``, in order.

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 from xmargin.engine import Evaluation, PortfolioHead
+from xmargin.engine.columns import AAVE_BASE_DECIMALS
 from xmargin.engine.components import (
     components,
     money,
@@ -48,9 +49,6 @@ from xmargin.model import (
 )
 from xmargin.snapshot import Snapshot
 from xmargin.wire import canonical_json
-
-AAVE_BASE_DECIMALS = 8
-"""Aave v3 markets keep their base currency, USD, with 8 decimals; the reader checks it."""
 
 Subject: TypeAlias = tuple[PortfolioId, AccountId]
 """Whose status: a venue account of a portfolio, or with no account the portfolio itself."""

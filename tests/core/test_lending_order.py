@@ -1,5 +1,6 @@
 """Lending accounts through the door, against the contract's arithmetic in plain Python (L1, L2)."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
@@ -9,12 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xmargin.engine import LendingAccount, LendingOrder, LendingPosition, VenueStatus
+from xmargin.engine import (
+    LendingAccount,
+    LendingOrder,
+    LendingPosition,
+    VenueHealth,
+    VenueStatus,
+)
 from xmargin.errors import EngineError
-from xmargin.reference.aave_v3 import percent_mul, wad_div
+from xmargin.reference.aave_v3 import RAY, account_data
+from xmargin.reference.book import AavePosition, AaveUser, Pool, Reserve
 
 PRICES = [2_500 * 10**8, 2 * 10**8, 10**8]
-WAD = 10**18
+"""Numbers 0 to 2; each price is of one reserve, whose indices have the next numbers."""
+LEVELS = [*PRICES, *[RAY, 11 * RAY // 10, 12 * RAY // 10] * 2]
+SUPPLY, DEBT = 3, 6
+"""Numbers of the first supply and the first debt index."""
 
 
 def position(price: int, supply: int, debt: int, threshold: int) -> LendingPosition:
@@ -27,30 +38,41 @@ def position(price: int, supply: int, debt: int, threshold: int) -> LendingPosit
         ltv_bps=max(0, threshold - 300),
         liquidation_threshold_bps=threshold,
         decimals=18 if price < 2 else 6,
+        supply_index=SUPPLY + price,
+        debt_index=DEBT + price,
     )
 
 
-def status_at(account: LendingAccount, prices: list[int]) -> VenueStatus:
-    """``GenericLogic.calculateUserAccountData``, without eMode."""
-
-    def value(held: LendingPosition, amount: int | None) -> int:
-        assert amount is not None
-        unit: int = 10**held.decimals
-        return amount * prices[held.price] // unit
-
-    owned = [
-        (value(held, held.supply), held.liquidation_threshold_bps)
+def status_at(account: LendingAccount, levels: Sequence[int]) -> VenueStatus:
+    """By the reference: a pool whose indices were stored in the very block."""
+    reserves = tuple(
+        Reserve(
+            token="",
+            decimals=held.decimals,
+            ltv_bps=held.ltv_bps,
+            liquidation_threshold_bps=held.liquidation_threshold_bps,
+            emode=0,
+            liquidity_index=levels[SUPPLY + held.price],
+            variable_borrow_index=levels[DEBT + held.price],
+            liquidity_rate=0,
+            variable_borrow_rate=0,
+            updated_at_s=0,
+            price_base=levels[held.price],
+        )
         for held in account.positions
-        if held.as_collateral and held.liquidation_threshold_bps
-    ]
-    collateral = sum(worth for worth, _ in owned)
-    debt = sum(value(held, held.debt) for held in account.positions if held.borrowing)
-    if not debt:
-        return VenueStatus.SAFE
-    weighted = sum(worth * threshold for worth, threshold in owned)
-    average = weighted // collateral if collateral else 0
-    health = wad_div(percent_mul(collateral, average), debt)
-    return VenueStatus.LIQUIDATABLE if health < WAD else VenueStatus.SAFE
+    )
+    positions = tuple(
+        AavePosition(
+            reserve=row,
+            supply_scaled=held.supply or 0,
+            variable_debt_scaled=held.debt or 0,
+            as_collateral=held.as_collateral,
+            borrowing=held.borrowing,
+        )
+        for row, held in enumerate(account.positions)
+    )
+    data = account_data(Pool(0, reserves), AaveUser("", 0, positions))
+    return VenueStatus.LIQUIDATABLE if data.is_liquidatable else VenueStatus.SAFE
 
 
 def borrower(random: Random) -> LendingAccount:
@@ -71,18 +93,20 @@ def borrower(random: Random) -> LendingAccount:
 def test_every_status_and_crossing_is_the_contracts(seed: int) -> None:
     random = Random(seed)
     accounts = {number: borrower(random) for number in range(30)}
-    order = LendingOrder(PRICES)
+    order = LendingOrder(LEVELS)
     order.set(accounts)
-    prices = list(PRICES)
+    levels = list(LEVELS)
     for _ in range(60):
         before = {number: order.status(number) for number in accounts}
-        moved = random.randrange(2)
-        prices[moved] = int(prices[moved] * random.uniform(0.97, 1.02))
-        crossings, _ = order.tick({moved: prices[moved]})
-        now = {number: status_at(account, prices) for number, account in accounts.items()}
+        moved = random.randrange(len(LEVELS))
+        by = random.uniform(0.97, 1.02) if moved < SUPPLY else random.uniform(1, 1.01)
+        levels[moved] = int(levels[moved] * by)
+        crossings, _ = order.tick({moved: levels[moved]})
+        now = {number: status_at(account, levels) for number, account in accounts.items()}
         assert {number: order.status(number) for number in accounts} == now
         changed = [number for number in accounts if before[number] != now[number]]
         assert [crossing.id for crossing in crossings] == changed
+        assert [crossing.after for crossing in crossings] == list(map(order.health, changed))
     assert order.audit() == []
 
 
@@ -90,23 +114,35 @@ def test_every_status_and_crossing_is_the_contracts(seed: int) -> None:
 @given(st.integers(0, 10**9))
 def test_a_liquidation_price_is_exact(seed: int) -> None:
     account = borrower(Random(seed))
-    order = LendingOrder(PRICES)
+    order = LendingOrder(LEVELS)
     order.set({1: account})
-    here = status_at(account, PRICES)
+    here = status_at(account, LEVELS)
     for change, inward in zip(order.changes(1, 0), (1, -1), strict=True):
         if change is None:
             continue
         assert change.is_exact
-        assert status_at(account, [change.low, *PRICES[1:]]) != here
-        assert status_at(account, [change.low + inward, *PRICES[1:]]) == here
+        assert status_at(account, [change.low, *LEVELS[1:]]) != here
+        assert status_at(account, [change.low + inward, *LEVELS[1:]]) == here
+
+
+def test_a_balance_can_be_told_as_it_is() -> None:
+    order = LendingOrder(PRICES)
+    told: dict[str, Any] = {"supply_index": None, "debt_index": None}
+    collateral = replace(position(0, 10**18, 0, 8_250), **told)
+    debt = replace(position(2, 0, 2_000 * 10**6, 8_000), **told, stable_debt=62_500_000)
+    (health,) = order.set({1: LendingAccount((collateral, debt))})
+    assert health == VenueHealth(VenueStatus.SAFE, 10**18)
+    more = replace(debt, stable_debt=62_500_001)
+    assert order.set({1: LendingAccount((collateral, more))})[0].status == VenueStatus.LIQUIDATABLE
 
 
 def test_what_cannot_be_is_refused_and_changes_nothing() -> None:
     account = borrower(Random(1))
-    order = LendingOrder(PRICES)
+    order = LendingOrder(LEVELS)
     order.set({1: account})
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"price": 3}, "positions.price row 0: 3 is not one of the 3 prices"),
+        ({"price": 9}, "positions.level row 0: 9 is not one of the 9 levels"),
+        ({"debt_index": 9}, "positions.level row 0: 9 is not one of the 9 levels"),
         ({"supply": 2**256}, "balance: .* is not an unsigned 256-bit integer"),
         ({"supply": -1}, "balance: -1 is not an unsigned"),
         ({"decimals": 256}, "a number is out of its column's range"),
@@ -115,20 +151,23 @@ def test_what_cannot_be_is_refused_and_changes_nothing() -> None:
         bad = LendingAccount((replace(account.positions[0], **fields),))
         with pytest.raises(EngineError, match=message):
             order.set({1: LendingAccount(()), 2: bad})
-    for prices in ({9: 1}, {-1: 1}, {0: -1}, {0: 2**128}):
+    for levels in ({9: 1}, {-1: 1}, {0: -1}, {0: 2**256}):
         with pytest.raises(EngineError):
-            order.tick(prices)
+            order.tick(levels)
+    with pytest.raises(EngineError, match="-1 is not an unsigned"):
+        order.extend([-1])
     with pytest.raises(EngineError, match="is not there"):
         order.changes(2, 0)
     assert order.status(2) is None
-    assert order.status(1) == status_at(account, PRICES)
+    assert order.status(1) == status_at(account, LEVELS)
+    assert order.health(2) is None
     assert order.remove(1)
     assert not order.remove(1)
 
 
 def test_threads_that_share_an_order_wait_for_each_other() -> None:
     random = Random(3)
-    order = LendingOrder(PRICES)
+    order = LendingOrder(LEVELS)
     order.set({number: borrower(random) for number in range(500)})
     falls = [PRICES[0] * (1_000 - step) // 1_000 for step in range(200)]
     with ThreadPoolExecutor(4) as threads:

@@ -10,9 +10,17 @@ from xmargin.engine.lending_order import (
     LendingOrder,
     LendingPosition,
     VenueCrossing,
+    VenueHealth,
     VenueStatus,
 )
 from xmargin.engine.pricing import SviFit, fit_svi, implied_vols, option_greeks, option_values
+from xmargin.engine.venue_watch import (
+    LiquidationPrice,
+    Moved,
+    PriceRange,
+    StatusChange,
+    VenueWatch,
+)
 from xmargin.model import RiskParameters
 
 __all__ = [
@@ -28,14 +36,20 @@ __all__ = [
     "LendingAccount",
     "LendingOrder",
     "LendingPosition",
+    "LiquidationPrice",
+    "Moved",
     "OptionGrid",
     "PortfolioHead",
+    "PriceRange",
     "Screened",
+    "StatusChange",
     "SviFit",
     "Threshold",
     "Ticked",
     "VenueCrossing",
+    "VenueHealth",
     "VenueStatus",
+    "VenueWatch",
     "check_parameters",
     "check_returns",
     "fit_svi",

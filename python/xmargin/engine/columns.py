@@ -36,6 +36,9 @@ from xmargin.world import Key
 if TYPE_CHECKING:
     import pyarrow as pa
 
+AAVE_BASE_DECIMALS = 8
+"""Aave v3 markets keep their base currency, USD, with 8 decimals; the reader checks it."""
+
 _U256_BYTES = 32
 
 
@@ -288,7 +291,7 @@ def emode_keys(facts: Iterable[AaveV3EMode]) -> frozenset[tuple[VenueId, int]]:
 
 def why_unread(
     fact: AaveV3Account,
-    reserves: Mapping[tuple[VenueId, int], int],
+    reserves: Collection[tuple[VenueId, int]],
     categories: Collection[tuple[VenueId, int]],
 ) -> str:
     """Why an account has no figures: its own fault, or parts of its venue that were not read."""

@@ -1,4 +1,4 @@
-"""Which lending accounts a price makes liquidatable at their venue, and at which price exactly.
+"""Which lending accounts a price or interest makes liquidatable at their venue, and where exactly.
 
 The venue's own integers (Aave v3): ``docs/health-index.md``, *Lending*.
 """
@@ -25,13 +25,17 @@ class VenueStatus(StrEnum):
     """Its health factor is below one."""
     REVERTS = "reverts"
     """The contract cannot compute it."""
+    UNREAD = "unread"
+    """Nobody knows: its facts, or parts of its venue, were not read. The order holds none such."""
 
 
 @dataclass(frozen=True, slots=True)
 class LendingPosition:
-    """One reserve of an account: balances in token units, ratios in basis points.
+    """One reserve of an account: amounts in token units, ratios in basis points.
 
-    ``price`` is the number of the price that the venue values it at. A balance is ``None`` where
+    ``price`` is the number of the price that the venue values it at, each ``*_index`` that of the
+    level (in ray) that the amount is scaled by; an amount without one is the balance. ``debt`` is
+    variable debt; the index of stable debt is its own growth since. A balance is ``None`` where
     computing it reverts.
     """
 
@@ -44,6 +48,10 @@ class LendingPosition:
     liquidation_threshold_bps: int
     decimals: int
     emode: int = 0
+    supply_index: int | None = None
+    debt_index: int | None = None
+    stable_debt: int | None = 0
+    stable_debt_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,20 @@ class LendingAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class VenueHealth:
+    """What the venue says of an account; the health factor is a wad, ``None`` without debt."""
+
+    status: VenueStatus
+    health_factor_wad: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class VenueCrossing:
-    """An account whose status a price has changed; the health factor is a wad."""
+    """An account whose status a level has changed."""
 
     id: int
     before: VenueStatus
-    after: VenueStatus
-    health_factor_wad: int | None
+    after: VenueHealth
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +98,34 @@ class Change:
 
 
 class LendingOrder:
-    """Lending accounts at prices in the venue's base units."""
+    """Lending accounts at levels: prices in the venue's base units, indices in ray.
 
-    def __init__(self, prices: Sequence[int]) -> None:
-        """No accounts, at these prices.
+    A level is ``None`` where the contract reverts when it computes it.
+    """
+
+    def __init__(self, levels: Sequence[int | None] = ()) -> None:
+        """No accounts, at these levels.
 
         Raises:
-            EngineError: a price is negative, or 2^128 or more.
+            EngineError: a level is negative, or 2^256 or more.
         """
         from xmargin import _core
 
-        self._order = _core.LendingOrder([_bytes(price, "prices") for price in prices])
+        self._order = _core.LendingOrder([_level(level) for level in levels])
 
-    def set(self, accounts: Mapping[int, LendingAccount]) -> None:
-        """Add accounts by id, or tell them anew (balances as of now, interest included).
+    def extend(self, levels: Sequence[int | None]) -> int:
+        """Add levels; the number of the first.
 
         Raises:
-            EngineError: a number is out of range or a price is not there; nothing has changed.
+            EngineError: a level is negative, or 2^256 or more; nothing has changed.
+        """
+        return self._order.extend([_level(level) for level in levels])
+
+    def set(self, accounts: Mapping[int, LendingAccount]) -> list[VenueHealth]:
+        """Add accounts by id, or tell them anew; what the venue says of each, in their order.
+
+        Raises:
+            EngineError: a number is out of range or a level is not there; nothing has changed.
         """
         from xmargin.errors import EngineError
 
@@ -107,29 +133,24 @@ class LendingOrder:
             tables = _account_table(accounts), _position_table(accounts.values())
         except (ValueError, OverflowError) as fault:
             raise EngineError(f"accounts: a number is out of its column's range: {fault}") from None
-        self._order.set(*tables)
+        return [_health(*found) for found in self._order.set(*tables)]
 
     def remove(self, account_id: int) -> bool:
         """Take an account out; whether it was there."""
         return self._order.remove(account_id)
 
-    def tick(self, prices: Mapping[int, int]) -> tuple[list[VenueCrossing], int]:
-        """Move prices, by number: exactly who changes, by id, and how many were evaluated.
+    def tick(self, levels: Mapping[int, int | None]) -> tuple[list[VenueCrossing], int]:
+        """Move levels, by number: exactly who changes, by id, and how many were evaluated.
 
         Raises:
-            EngineError: a price is not there or out of range; nothing has changed.
+            EngineError: a level is not there or out of range; nothing has changed.
         """
-        moved = [_bytes(price, "prices") for price in prices.values()]
-        with typed_faults("prices"):
-            crossed, reevaluated = self._order.tick(list(prices), moved)
+        moved = [_level(level) for level in levels.values()]
+        with typed_faults("levels"):
+            crossed, reevaluated = self._order.tick(list(levels), moved)
         return [
-            VenueCrossing(
-                account_id,
-                VenueStatus(before),
-                VenueStatus(after),
-                None if health is None else int.from_bytes(health),
-            )
-            for account_id, before, after, health in crossed
+            VenueCrossing(account_id, VenueStatus(before), _health(*after))
+            for account_id, before, after in crossed
         ], reevaluated
 
     def status(self, account_id: int) -> VenueStatus | None:
@@ -137,13 +158,18 @@ class LendingOrder:
         status = self._order.status(account_id)
         return None if status is None else VenueStatus(status)
 
+    def health(self, account_id: int) -> VenueHealth | None:
+        """What the venue says of the account now, if it is there."""
+        found = self._order.health(account_id)
+        return None if found is None else _health(*found)
+
     def changes(self, account_id: int, price: int) -> tuple[Change | None, Change | None]:
         """Where below and above the price of this number the status is another one.
 
-        All other prices as they are; ``None``: nowhere down to zero, or up to 2^20 times it.
+        All other levels as they are; ``None``: nowhere down to zero, or up to 2^20 times it.
 
         Raises:
-            EngineError: there is no such account or price.
+            EngineError: there is no such account or level.
         """
         with typed_faults("accounts"):
             below, above = self._order.changes(account_id, price)
@@ -154,8 +180,17 @@ class LendingOrder:
         return self._order.audit()
 
 
+def _health(status: str, health_factor: bytes | None) -> VenueHealth:
+    wad = None if health_factor is None else int.from_bytes(health_factor)
+    return VenueHealth(VenueStatus(status), wad)
+
+
 def _change(ends: tuple[bytes, bytes] | None) -> Change | None:
     return None if ends is None else Change(*map(int.from_bytes, ends))
+
+
+def _level(level: int | None) -> bytes | None:
+    return None if level is None else _bytes(level, "levels")
 
 
 def _bytes(value: int, what: str) -> bytes:
@@ -195,12 +230,19 @@ def _position_table(accounts: Iterable[LendingAccount]) -> "pa.RecordBatch":
         cells = [None if amount is None else _bytes(amount, "balance") for amount in amounts]
         return pa.array(cells, pa.binary(_BYTES))
 
+    def indices(numbers: Iterable[int | None]) -> "pa.Array":
+        return pa.array(numbers, pa.uint32())
+
     thresholds = [row.liquidation_threshold_bps for row in rows]
     return pa.record_batch(
         {
             "price": pa.array([row.price for row in rows], pa.uint32()),
             "supply": balances(row.supply for row in rows),
+            "supply_index": indices(row.supply_index for row in rows),
             "debt": balances(row.debt for row in rows),
+            "debt_index": indices(row.debt_index for row in rows),
+            "stable_debt": balances(row.stable_debt for row in rows),
+            "stable_debt_index": indices(row.stable_debt_index for row in rows),
             "as_collateral": pa.array([row.as_collateral for row in rows], pa.bool_()),
             "borrowing": pa.array([row.borrowing for row in rows], pa.bool_()),
             "ltv_bps": pa.array([row.ltv_bps for row in rows], pa.uint16()),

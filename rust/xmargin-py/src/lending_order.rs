@@ -1,27 +1,33 @@
-//! Lending accounts by the venue's own rule: who a price moves, and where.
+//! Lending accounts by the venue's own rule: who a price or an index moves, and where; how indices grow.
 
 use pyo3::prelude::*;
 use xmargin_core::Error;
-use xmargin_core::index::lending::{self, Change, Position, VenueStatus};
+use xmargin_core::index::lending::{self, Change, Health, Level, Position, Scaled, VenueStatus};
 use xmargin_core::num::U256;
-use xmargin_core::venue::aave_v3::{EMode, ReservePosition, ReserveRisk};
+use xmargin_core::venue::aave_v3::{EMode, ReserveRisk, StoredIndices, compounded_interest};
 
 use crate::error::{table_error, to_python};
 use crate::shared::Shared;
 use crate::table::InputTable;
 
-/// Adds the class to the module.
+/// Adds the class and the functions to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(aave_v3_indices, module)?)?;
+    module.add_function(wrap_pyfunction!(aave_v3_stable_growths, module)?)?;
     module.add_class::<LendingOrder>()
 }
 
 #[pyclass(frozen, module = "xmargin._core")]
 struct LendingOrder(Shared<lending::LendingOrder>);
 
-/// Id, status before and after, health factor.
-type Crossed = (u64, &'static str, &'static str, Option<[u8; 32]>);
+/// A 256-bit integer, big-endian.
+type Word = [u8; 32];
+/// Status and health factor.
+type Found = (&'static str, Option<Word>);
+/// Id, status before, and what was found.
+type Crossed = (u64, &'static str, Found);
 /// Kind, and the ends of the range it is in.
-type Changed = (&'static str, Option<([u8; 32], [u8; 32])>);
+type Changed = (&'static str, Option<(Word, Word)>);
 
 #[pymethods]
 impl LendingOrder {
@@ -30,11 +36,17 @@ impl LendingOrder {
         clippy::needless_pass_by_value,
         reason = "PyO3 extracts a list only by value"
     )]
-    fn new(prices: Vec<[u8; 32]>) -> PyResult<Self> {
-        let prices = prices.iter().map(|price| U256::from_be_bytes(*price));
-        lending::LendingOrder::new(prices.collect())
-            .map(|order| Self(order.into()))
-            .map_err(to_python)
+    fn new(levels: Vec<Option<Word>>) -> Self {
+        Self(lending::LendingOrder::new(read_levels(&levels)).into())
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 extracts a list only by value"
+    )]
+    fn extend(&self, py: Python<'_>, levels: Vec<Option<Word>>) -> usize {
+        let levels = read_levels(&levels);
+        self.0.write(py, |order| order.extend(levels))
     }
 
     fn set(
@@ -42,7 +54,7 @@ impl LendingOrder {
         py: Python<'_>,
         accounts: &Bound<'_, PyAny>,
         positions: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
+    ) -> PyResult<Vec<Found>> {
         let accounts = InputTable::import("accounts", accounts)?;
         let positions = InputTable::import("positions", positions)?;
         let set = |order: &mut lending::LendingOrder| {
@@ -50,10 +62,10 @@ impl LendingOrder {
             // All or none: what is refused is refused before anything is set.
             told.iter()
                 .try_for_each(|(_, positions, _)| order.check(positions))?;
-            for (id, positions, emode) in told {
-                order.set(id, positions, emode)?;
-            }
-            Ok(())
+            let set = told
+                .into_iter()
+                .map(|(id, positions, emode)| order.set(id, positions, emode).map(found));
+            set.collect::<Result<Vec<Found>, Error>>()
         };
         self.0.write(py, set).map_err(to_python)
     }
@@ -70,24 +82,25 @@ impl LendingOrder {
         &self,
         py: Python<'_>,
         number: Vec<u32>,
-        price: Vec<[u8; 32]>,
+        level: Vec<Option<Word>>,
     ) -> PyResult<(Vec<Crossed>, usize)> {
-        if number.len() != price.len() {
-            return Err(table_error("prices", "numbers and prices differ in length"));
+        if number.len() != level.len() {
+            return Err(table_error("levels", "numbers and levels differ in length"));
         }
-        let prices = price.iter().map(|price| U256::from_be_bytes(*price));
-        let moves: Vec<(u32, U256)> = number.into_iter().zip(prices).collect();
+        let moves: Vec<(u32, Level)> = number.into_iter().zip(read_levels(&level)).collect();
         let ticked = self.0.write(py, |order| order.tick(&moves));
         let ticked = ticked.map_err(to_python)?;
-        let crossed = ticked.crossings.into_iter().map(|one| {
-            let health = one.health_factor_wad.map(|health| health.to_be_bytes());
-            (one.id, name(one.before), name(one.after), health)
-        });
+        let crossings = ticked.crossings.into_iter();
+        let crossed = crossings.map(|one| (one.id, name(one.before), found(one.after)));
         Ok((crossed.collect(), ticked.reevaluated))
     }
 
     fn status(&self, py: Python<'_>, account_id: u64) -> Option<&'static str> {
         self.0.read(py, |order| order.status(account_id)).map(name)
+    }
+
+    fn health(&self, py: Python<'_>, account_id: u64) -> Option<Found> {
+        self.0.read(py, |order| order.health(account_id)).map(found)
     }
 
     fn changes(
@@ -106,6 +119,61 @@ impl LendingOrder {
     fn audit(&self, py: Python<'_>) -> Vec<u64> {
         self.0.read(py, lending::LendingOrder::audit)
     }
+}
+
+/// Supply and debt index of each reserve as of its row's `now_s`.
+#[pyfunction]
+fn aave_v3_indices(reserves: &Bound<'_, PyAny>) -> PyResult<Vec<(Option<Word>, Option<Word>)>> {
+    let table = InputTable::import("reserves", reserves)?;
+    let grow = || {
+        let supply: Vec<U256> = table.column("liquidity_index")?;
+        let supply_rate: Vec<U256> = table.column("liquidity_rate")?;
+        let debt: Vec<U256> = table.column("variable_borrow_index")?;
+        let debt_rate: Vec<U256> = table.column("variable_borrow_rate")?;
+        let updated_at_s: Vec<u64> = table.column("updated_at_s")?;
+        let now_s: Vec<u64> = table.column("now_s")?;
+        let grown = (0..supply.len()).map(|row| {
+            let stored = StoredIndices {
+                supply: supply[row],
+                supply_rate: supply_rate[row],
+                debt: debt[row],
+                debt_rate: debt_rate[row],
+                updated_at_s: updated_at_s[row],
+            };
+            let grown = stored.grown(now_s[row]);
+            (word(grown.supply), word(grown.debt))
+        });
+        Ok(grown.collect())
+    };
+    grow().map_err(to_python)
+}
+
+/// By how much each stable debt has grown as of its row's `now_s`.
+#[pyfunction]
+fn aave_v3_stable_growths(debts: &Bound<'_, PyAny>) -> PyResult<Vec<Option<Word>>> {
+    let table = InputTable::import("debts", debts)?;
+    let grow = || {
+        let rate: Vec<U256> = table.column("rate")?;
+        let updated_at_s: Vec<u64> = table.column("updated_at_s")?;
+        let now_s: Vec<u64> = table.column("now_s")?;
+        let growths = (0..rate.len())
+            .map(|row| word(compounded_interest(rate[row], updated_at_s[row], now_s[row]).ok()));
+        Ok(growths.collect())
+    };
+    grow().map_err(to_python)
+}
+
+fn read_levels(levels: &[Option<Word>]) -> Vec<Level> {
+    let levels = levels.iter();
+    levels.map(|level| level.map(U256::from_be_bytes)).collect()
+}
+
+fn word(value: Option<U256>) -> Option<Word> {
+    value.map(|value| value.to_be_bytes())
+}
+
+fn found(health: Health) -> Found {
+    (name(health.status), word(health.health_factor_wad))
 }
 
 fn name(status: VenueStatus) -> &'static str {
@@ -172,8 +240,9 @@ fn fault(column: &'static str, row: Option<usize>, problem: String) -> Error {
 
 fn read_positions(table: &InputTable) -> Result<Vec<Position>, Error> {
     let price: Vec<u32> = table.column("price")?;
-    let supply: Vec<Option<U256>> = table.nullable("supply")?;
-    let debt: Vec<Option<U256>> = table.nullable("debt")?;
+    let supply = read_scaled(table, "supply", "supply_index")?;
+    let variable_debt = read_scaled(table, "debt", "debt_index")?;
+    let stable_debt = read_scaled(table, "stable_debt", "stable_debt_index")?;
     let as_collateral: Vec<bool> = table.column("as_collateral")?;
     let borrowing: Vec<bool> = table.column("borrowing")?;
     let ltv_bps: Vec<u16> = table.column("ltv_bps")?;
@@ -182,19 +251,31 @@ fn read_positions(table: &InputTable) -> Result<Vec<Position>, Error> {
     let decimals: Vec<u8> = table.column("decimals")?;
     let rows = (0..price.len()).map(|row| Position {
         price: price[row],
-        reserve: ReservePosition {
-            risk: ReserveRisk {
-                ltv_bps: ltv_bps[row],
-                liquidation_threshold_bps: threshold_bps[row],
-                emode: emode[row],
-                decimals: decimals[row],
-                price_base: U256::ZERO,
-            },
-            supply: supply[row],
-            debt: debt[row],
-            as_collateral: as_collateral[row],
-            borrowing: borrowing[row],
+        risk: ReserveRisk {
+            ltv_bps: ltv_bps[row],
+            liquidation_threshold_bps: threshold_bps[row],
+            emode: emode[row],
+            decimals: decimals[row],
+            price_base: U256::ZERO,
         },
+        supply: supply[row],
+        variable_debt: variable_debt[row],
+        stable_debt: stable_debt[row],
+        as_collateral: as_collateral[row],
+        borrowing: borrowing[row],
     });
     Ok(rows.collect())
+}
+
+fn read_scaled(
+    table: &InputTable,
+    amount: &'static str,
+    index: &'static str,
+) -> Result<Vec<Scaled>, Error> {
+    let amounts: Vec<Option<U256>> = table.nullable(amount)?;
+    let indices: Vec<Option<u32>> = table.nullable(index)?;
+    let rows = amounts.into_iter().zip(indices);
+    Ok(rows
+        .map(|(amount, index)| Scaled { amount, index })
+        .collect())
 }

@@ -3,9 +3,10 @@
 use super::grouping::Grouping;
 use super::tables::{AaveReserves, Book, Table};
 use crate::num::U256;
-use crate::num::fixed::{add, ray_mul};
+use crate::num::fixed::add;
 use crate::venue::aave_v3::{
-    self, AccountData, EMode, ReservePosition, ReserveRisk, account_data, is_liquidatable,
+    self, AccountData, EMode, GrownIndices, ReservePosition, ReserveRisk, StoredIndices,
+    account_data, is_liquidatable,
 };
 
 /// Venue truth: one row an Aave account, in the order of the input.
@@ -40,22 +41,16 @@ pub(crate) struct AaveBalances {
     pub debt: Vec<Option<U256>>,
 }
 
-/// A reserve's indices as of the block read; `None` where the contract would revert.
-struct Indices {
-    income: Option<U256>,
-    debt: Option<U256>,
-}
-
 impl AaveReserves {
-    fn indices(&self, row: usize, now_s: u64) -> Indices {
-        let updated_at_s = self.updated_at_s[row];
-        let (supply_rate, debt_rate) = (self.liquidity_rate[row], self.variable_borrow_rate[row]);
-        let (supply_index, debt_index) =
-            (self.liquidity_index[row], self.variable_borrow_index[row]);
-        Indices {
-            income: aave_v3::normalized_income(supply_index, supply_rate, updated_at_s, now_s).ok(),
-            debt: aave_v3::normalized_debt(debt_index, debt_rate, updated_at_s, now_s).ok(),
+    fn indices(&self, row: usize, now_s: u64) -> GrownIndices {
+        StoredIndices {
+            supply: self.liquidity_index[row],
+            supply_rate: self.liquidity_rate[row],
+            debt: self.variable_borrow_index[row],
+            debt_rate: self.variable_borrow_rate[row],
+            updated_at_s: self.updated_at_s[row],
         }
+        .grown(now_s)
     }
 
     fn risk(&self, row: usize) -> ReserveRisk {
@@ -70,7 +65,7 @@ impl AaveReserves {
 }
 
 impl Book {
-    fn aave_indices(&self) -> Vec<Indices> {
+    fn aave_indices(&self) -> Vec<GrownIndices> {
         let reserves = &self.aave_reserves;
         (0..reserves.rows())
             .map(|row| {
@@ -87,9 +82,7 @@ impl Book {
         let (supply, debt) = (0..positions.rows())
             .map(|row| {
                 let indices = &indices[positions.reserve[row] as usize];
-                let supply = indices
-                    .income
-                    .and_then(|income| ray_mul(positions.supply_scaled[row], income).ok());
+                let supply = aave_v3::supply_balance(positions.supply_scaled[row], indices.supply);
                 (supply, self.aave_debt(row, indices))
             })
             .unzip();
@@ -97,14 +90,9 @@ impl Book {
     }
 
     /// Variable plus stable debt of one position (`GenericLogic._getUserDebtInBaseCurrency`).
-    fn aave_debt(&self, row: usize, indices: &Indices) -> Option<U256> {
+    fn aave_debt(&self, row: usize, indices: &GrownIndices) -> Option<U256> {
         let positions = &self.aave_positions;
-        let scaled = positions.variable_debt_scaled[row];
-        let variable = if scaled.is_zero() {
-            scaled
-        } else {
-            ray_mul(scaled, indices.debt?).ok()?
-        };
+        let variable = aave_v3::debt_balance(positions.variable_debt_scaled[row], indices.debt)?;
         let pool = self.aave_accounts.pool[positions.aave_account[row] as usize];
         let stable = aave_v3::stable_debt(
             positions.stable_debt_principal[row],

@@ -1,7 +1,8 @@
-//! What an Aave v3 account's status is over whole ranges of prices, in the venue's integers
+//! What an Aave v3 account's status is over whole ranges of levels, in the venue's integers
 //! (`docs/health-index.md`, *Lending*).
 
-use super::{Position, VenueStatus};
+use super::position::{Level, Position};
+use super::{Health, VenueStatus};
 use crate::num::U256;
 use crate::num::fixed::WAD;
 use crate::venue::aave_v3::{EMode, ReservePosition, account_data, is_liquidatable};
@@ -9,42 +10,54 @@ use crate::venue::aave_v3::{EMode, ReservePosition, account_data, is_liquidatabl
 const BPS: U256 = U256::from_limbs([10_000, 0, 0, 0]);
 const HALF_BPS: U256 = U256::from_limbs([5_000, 0, 0, 0]);
 
-/// Prices from one up to another.
+/// Levels from one up to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range {
     pub low: U256,
     pub high: U256,
 }
 
-/// What the contract says at these prices.
-pub(super) fn status(
+impl Range {
+    pub fn point(level: U256) -> Self {
+        Self {
+            low: level,
+            high: level,
+        }
+    }
+}
+
+/// What the contract says at these levels.
+pub(super) fn health(
     positions: &[Position],
     emode: Option<&EMode>,
-    price: impl Fn(u32) -> U256,
-) -> (VenueStatus, Option<U256>) {
-    let at = |position: &Position| {
-        let mut reserve = position.reserve;
-        reserve.risk.price_base = price(position.price);
-        reserve
-    };
-    match account_data(positions.iter().map(at), emode) {
+    level: impl Fn(u32) -> Level,
+) -> Health {
+    let reserves = positions.iter().map(|position| position.at(&level));
+    let (status, health_factor_wad) = match account_data(reserves, emode) {
         Err(_) => (VenueStatus::Reverts, None),
         Ok(data) => match data.health_factor_wad {
             Some(health) if is_liquidatable(health) => (VenueStatus::Liquidatable, Some(health)),
             health => (VenueStatus::Safe, health),
         },
+    };
+    Health {
+        status,
+        health_factor_wad,
     }
 }
 
-/// The status at every state of the ranges, if that can be said.
+/// The status at every state of the ranges, if that can be said. `None` is a level that there is not.
 pub(super) fn sure(
     positions: &[Position],
     emode: Option<&EMode>,
-    range: impl Fn(u32) -> Range,
+    range: impl Fn(u32) -> Option<Range>,
 ) -> Option<VenueStatus> {
     let mut totals = Totals::default();
     for position in positions {
-        totals.include(&position.reserve, emode, range(position.price))?;
+        // Balances and values rise with every level.
+        let least = position.at(|number| range(number).map(|range| range.low));
+        let largest = position.at(|number| range(number).map(|range| range.high));
+        totals.include(&[least, largest], emode)?;
     }
     totals.sure()
 }
@@ -67,23 +80,20 @@ struct Totals {
 
 impl Totals {
     /// Nothing when the contract would revert somewhere in the range.
-    fn include(
-        &mut self,
-        reserve: &ReservePosition,
-        emode: Option<&EMode>,
-        range: Range,
-    ) -> Option<()> {
-        let unit = U256::from(10).wrapping_pow(U256::from(reserve.risk.decimals));
-        let values = |amount: U256| {
-            let value = |price: U256| Some(amount.checked_mul(price)? / unit);
-            Some([value(range.low)?, value(range.high)?])
-        };
-        if reserve.as_collateral && reserve.risk.liquidation_threshold_bps != 0 {
-            let (ltv, threshold) = ratios(reserve, emode);
-            self.include_collateral(values(reserve.supply?)?, ltv, threshold)?;
+    fn include(&mut self, ends: &[ReservePosition; 2], emode: Option<&EMode>) -> Option<()> {
+        let [least, largest] = ends;
+        let value = |end: &ReservePosition, amount: U256| end.risk.value_base(amount, None).ok();
+        if least.as_collateral && least.risk.liquidation_threshold_bps != 0 {
+            let values = [
+                value(least, least.supply?)?,
+                value(largest, largest.supply?)?,
+            ];
+            let (ltv, threshold) = ratios(least, emode);
+            self.include_collateral(values, ltv, threshold)?;
         }
-        if reserve.borrowing {
-            add_to(&mut self.debt, values(reserve.debt?)?)?;
+        if least.borrowing {
+            let values = [value(least, least.debt?)?, value(largest, largest.debt?)?];
+            add_to(&mut self.debt, values)?;
         }
         Some(())
     }

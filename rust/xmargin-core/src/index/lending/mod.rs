@@ -1,31 +1,24 @@
-//! Lending accounts by the venue's own rule (Aave v3): exactly those whose status a price changes, and the
-//! exact integer price at which it does.
+//! Lending accounts by the venue's own rule (Aave v3): exactly those whose status a price or an index
+//! changes, and the exact integer price at which it does.
 //!
 //! Health is not monotone in a price: the contract rounds the average threshold down, so that more of a
 //! collateral with a low threshold may lower it by a basis point at a stroke. So nothing here solves for a
-//! price. Boxes of prices are found in which bounds of the contract's integers ([`bounds`]) leave one
+//! price. Boxes of levels are found in which bounds of the contract's integers ([`bounds`]) leave one
 //! status only, and the price where it changes by bisection with the same bounds.
 
 mod bounds;
+mod position;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Error;
 use crate::num::U256;
-use crate::venue::aave_v3::{EMode, ReservePosition};
-use bounds::{Range, status};
+use crate::venue::aave_v3::EMode;
+use bounds::{Range, health};
 
+pub use position::{Level, Position, Scaled};
 pub use search::Change;
-
-/// One reserve of an account. The price of its risk settings is not read; that of its number is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// Number of the price that the venue values it at.
-    pub price: u32,
-    /// Balances, flags and risk settings.
-    pub reserve: ReservePosition,
-}
 
 /// What the venue makes of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +31,15 @@ pub enum VenueStatus {
     Reverts,
 }
 
+/// What the venue says of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Where it stands.
+    pub status: VenueStatus,
+    /// Its health factor, if it has one.
+    pub health_factor_wad: Option<U256>,
+}
+
 /// An account whose status has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VenueCrossing {
@@ -45,10 +47,8 @@ pub struct VenueCrossing {
     pub id: u64,
     /// Its status before.
     pub before: VenueStatus,
-    /// Its status now.
-    pub after: VenueStatus,
-    /// Its health factor now, if it has one.
-    pub health_factor_wad: Option<U256>,
+    /// What the venue says now.
+    pub after: Health,
 }
 
 /// What a tick came to.
@@ -60,106 +60,113 @@ pub struct VenueTicked {
     pub reevaluated: usize,
 }
 
-/// Accounts at a venue, and the prices at which their boxes end.
+/// Accounts at a venue, and the levels at which their boxes end.
+#[derive(Default)]
 pub struct LendingOrder {
-    prices: Vec<U256>,
+    levels: Vec<Level>,
     accounts: BTreeMap<u64, Account>,
-    /// By price: (upper edge, id) and (lower edge, id).
-    edges: Vec<[BTreeSet<(U256, u64)>; 2]>,
+    edges: Vec<Edges>,
+}
+
+/// The edges at one level, each with the account's id. Every account that depends on the level has an
+/// upper one; a lower one at zero is never left, and is not here.
+#[derive(Default)]
+struct Edges {
+    upper: BTreeSet<(U256, u64)>,
+    lower: BTreeSet<(U256, u64)>,
 }
 
 struct Account {
-    positions: Vec<Position>,
+    positions: Box<[Position]>,
     emode: Option<EMode>,
     status: VenueStatus,
-    sides: Vec<(u32, Range)>,
+    sides: Box<[(u32, Range)]>,
 }
 
 impl LendingOrder {
-    /// No accounts, at these prices (base units of the venue).
-    ///
-    /// # Errors
-    /// [`Error::Input`] naming the row of a price of 2^128 or more.
-    pub fn new(prices: Vec<U256>) -> Result<Self, Error> {
-        for (row, price) in prices.iter().enumerate() {
-            check_price(row, *price)?;
-        }
-        Ok(Self {
-            edges: prices.iter().map(|_| Default::default()).collect(),
-            accounts: BTreeMap::new(),
-            prices,
-        })
+    /// No accounts, at these levels: prices in base units of the venue, indices in ray.
+    #[must_use]
+    pub fn new(levels: Vec<Level>) -> Self {
+        let mut order = Self::default();
+        order.extend(levels);
+        order
     }
 
-    /// Adds an account or tells it anew: balances have changed, interest has accrued. A category with a
-    /// price of its own has a number among the prices; [`EMode::price_base`] is not read.
+    /// Adds levels; the number of the first.
+    pub fn extend(&mut self, levels: Vec<Level>) -> usize {
+        let first = self.levels.len();
+        self.edges.extend(levels.iter().map(|_| Edges::default()));
+        self.levels.extend(levels);
+        first
+    }
+
+    /// Adds an account or tells it anew. A category with a price of its own has a number among the
+    /// levels; [`EMode::price_base`] is not read.
     ///
     /// # Errors
-    /// [`Error::Input`] when a price is not there; nothing has changed then.
+    /// [`Error::Input`] when a level is not there; nothing has changed then.
     pub fn set(
         &mut self,
         id: u64,
         positions: Vec<Position>,
         emode: Option<EMode>,
-    ) -> Result<VenueStatus, Error> {
+    ) -> Result<Health, Error> {
         self.check(&positions)?;
-        self.forget(id);
+        self.remove(id);
         let account = Account {
-            positions,
+            positions: positions.into(),
             emode: emode.map(|emode| EMode {
                 price_base: U256::ZERO,
                 ..emode
             }),
             status: VenueStatus::Safe,
-            sides: Vec::new(),
+            sides: Box::default(),
         };
-        self.accounts.insert(id, account);
-        Ok(self
-            .settle(id)
-            .map_or(VenueStatus::Safe, |(status, _)| status))
+        Ok(self.settle(id, account))
     }
 
     /// Whether positions could be set.
     ///
     /// # Errors
-    /// [`Error::Input`] naming the row of a price that is not there.
+    /// [`Error::Input`] naming the row of a level that is not there.
     pub fn check(&self, positions: &[Position]) -> Result<(), Error> {
-        let prices = self.prices.len();
-        let unknown = |position: &Position| position.price as usize >= prices;
-        let Some(row) = positions.iter().position(unknown) else {
-            return Ok(());
-        };
-        let problem = format!("{} is not one of the {prices} prices", positions[row].price);
-        Err(Error::row("positions", "price", row, problem))
+        let count = self.levels.len();
+        for (row, position) in positions.iter().enumerate() {
+            if let Some(number) = position.levels().find(|&number| number as usize >= count) {
+                let problem = format!("{number} is not one of the {count} levels");
+                return Err(Error::row("positions", "level", row, problem));
+            }
+        }
+        Ok(())
     }
 
     /// Takes an account out; whether it was there.
     pub fn remove(&mut self, id: u64) -> bool {
-        self.forget(id);
-        self.accounts.remove(&id).is_some()
+        self.take(id).is_some()
     }
 
-    /// Moves prices, by number, each at most once: exactly the accounts whose status that changes.
+    /// Moves levels, by number, each at most once: exactly the accounts whose status that changes.
     ///
     /// # Errors
-    /// [`Error::Input`] naming the row of a price that is not there, told twice, or of 2^128 or more;
-    /// nothing has changed then.
-    pub fn tick(&mut self, moves: &[(u32, U256)]) -> Result<VenueTicked, Error> {
+    /// [`Error::Input`] naming the row of a level that is not there or told twice; nothing has changed
+    /// then.
+    pub fn tick(&mut self, moves: &[(u32, Level)]) -> Result<VenueTicked, Error> {
         let mut told = BTreeSet::new();
-        for (row, &(number, price)) in moves.iter().enumerate() {
-            if number as usize >= self.prices.len() || !told.insert(number) {
+        for (row, &(number, _)) in moves.iter().enumerate() {
+            if number as usize >= self.levels.len() || !told.insert(number) {
                 let problem = format!("{number} is not listed, or told twice in one tick");
-                return Err(Error::row("prices", "number", row, problem));
+                return Err(Error::row("levels", "number", row, problem));
             }
-            check_price(row, price)?;
         }
         let mut left = BTreeSet::new();
-        for &(number, price) in moves {
-            self.prices[number as usize] = price;
-            let [upper, lower] = &self.edges[number as usize];
-            left.extend(upper.range(..(price, 0)).map(|&(_, id)| id));
-            let above = (price.saturating_add(U256::ONE), 0);
-            left.extend(lower.range(above..).map(|&(_, id)| id));
+        for &(number, level) in moves {
+            let before = std::mem::replace(&mut self.levels[number as usize], level);
+            if before != level {
+                let edges = &self.edges[number as usize];
+                edges.left(before.and(level), |id| {
+                    left.insert(id);
+                });
+            }
         }
         let mut ticked = VenueTicked {
             crossings: Vec::new(),
@@ -177,77 +184,89 @@ impl LendingOrder {
         self.accounts.get(&id).map(|account| account.status)
     }
 
-    /// The prices nearest below and above today's at which the account's status is another one, all others
+    /// What the venue says of an account now, if it is there.
+    #[must_use]
+    pub fn health(&self, id: u64) -> Option<Health> {
+        self.accounts
+            .get(&id)
+            .map(|account| self.evaluated(account))
+    }
+
+    /// The levels nearest below and above today's at which the account's status is another one, all others
     /// as they are.
     ///
     /// # Errors
-    /// [`Error::Input`] when there is no such account or price.
+    /// [`Error::Input`] when there is no such account or level.
     pub fn changes(&self, id: u64, number: u32) -> Result<[Change; 2], Error> {
-        let (Some(account), Some(_)) = (self.accounts.get(&id), self.prices.get(number as usize))
-        else {
-            let problem = format!("{id} at price {number} is not there");
+        let level = self.levels.get(number as usize).copied().flatten();
+        let (Some(account), Some(level)) = (self.accounts.get(&id), level) else {
+            let problem = format!("{id} at level {number} is not there");
             return Err(super::market::fault("accounts", "id", None, problem));
         };
-        Ok(search::changes(account, &self.prices, number))
+        Ok(search::changes(account, &self.levels, number, level))
     }
 
-    /// Ids whose status is not what the contract says at the prices: none.
+    /// Ids whose status is not what the contract says at the levels: none.
     #[must_use]
     pub fn audit(&self) -> Vec<u64> {
         let differs = |(&id, account): (&u64, &Account)| {
-            (self.evaluated(account).0 != account.status).then_some(id)
+            (self.evaluated(account).status != account.status).then_some(id)
         };
         self.accounts.iter().filter_map(differs).collect()
     }
 
-    fn evaluated(&self, account: &Account) -> (VenueStatus, Option<U256>) {
-        let price = |number: u32| self.prices[number as usize];
-        status(&account.positions, account.emode.as_ref(), price)
+    fn evaluated(&self, account: &Account) -> Health {
+        let level = |number: u32| self.levels[number as usize];
+        health(&account.positions, account.emode.as_ref(), level)
     }
 
     fn cross(&mut self, id: u64) -> Option<VenueCrossing> {
-        let before = self.status(id)?;
-        self.forget(id);
-        let (after, health_factor_wad) = self.settle(id)?;
-        (before != after).then_some(VenueCrossing {
-            id,
-            before,
-            after,
-            health_factor_wad,
-        })
+        let account = self.take(id)?;
+        let before = account.status;
+        let after = self.settle(id, account);
+        (before != after.status).then_some(VenueCrossing { id, before, after })
     }
 
-    /// Evaluates an account without edges and gives it a box.
-    fn settle(&mut self, id: u64) -> Option<(VenueStatus, Option<U256>)> {
-        let found = self.evaluated(self.accounts.get(&id)?);
-        let account = self.accounts.get_mut(&id)?;
-        account.status = found.0;
-        account.sides = search::sides(account, &self.prices);
+    /// Evaluates an account that is not among the others, gives it a box and puts it there.
+    fn settle(&mut self, id: u64, mut account: Account) -> Health {
+        let found = self.evaluated(&account);
+        account.status = found.status;
+        account.sides = search::sides(&account, &self.levels).into();
         for &(number, range) in &account.sides {
-            let [upper, lower] = &mut self.edges[number as usize];
-            upper.insert((range.high, id));
-            lower.insert((range.low, id));
+            let edges = &mut self.edges[number as usize];
+            edges.upper.insert((range.high, id));
+            if !range.low.is_zero() {
+                edges.lower.insert((range.low, id));
+            }
         }
-        Some(found)
+        self.accounts.insert(id, account);
+        found
     }
 
-    /// Takes the edges of an account away.
-    fn forget(&mut self, id: u64) {
-        let Some(account) = self.accounts.get_mut(&id) else {
-            return;
-        };
-        for (number, range) in account.sides.drain(..) {
-            let [upper, lower] = &mut self.edges[number as usize];
-            upper.remove(&(range.high, id));
-            lower.remove(&(range.low, id));
+    /// Takes an account and its edges out.
+    fn take(&mut self, id: u64) -> Option<Account> {
+        let account = self.accounts.remove(&id)?;
+        for &(number, range) in &account.sides {
+            let edges = &mut self.edges[number as usize];
+            edges.upper.remove(&(range.high, id));
+            edges.lower.remove(&(range.low, id));
         }
+        Some(account)
     }
 }
 
-fn check_price(row: usize, price: U256) -> Result<(), Error> {
-    if price.bit_len() <= 128 {
-        return Ok(());
+impl Edges {
+    /// Whose box does not reach to `level`; everybody's, where there is none now or was none before.
+    fn left(&self, level: Level, mut each: impl FnMut(u64)) {
+        let Some(level) = level else {
+            self.upper.iter().for_each(|&(_, id)| each(id));
+            return;
+        };
+        let below = self.upper.range(..(level, 0));
+        below.for_each(|&(_, id)| each(id));
+        if let Some(next) = level.checked_add(U256::ONE) {
+            let above = self.lower.range((next, 0)..);
+            above.for_each(|&(_, id)| each(id));
+        }
     }
-    let problem = format!("{price} is 2^128 or more");
-    Err(Error::row("prices", "price_base", row, problem))
 }

@@ -1,13 +1,21 @@
-//! The widest boxes and the nearest changes of status that the bounds prove.
+//! Wide boxes and the nearest changes of status that the bounds prove.
 
-use super::bounds::{Range, status, sure};
+use super::bounds::{Range, health, sure};
+use super::position::{Level, Role, roles};
 use super::{Account, VenueStatus};
 use crate::num::U256;
 
-/// Widths of boxes are multiples of this share of a price: 2⁻²⁴.
+/// Widths of boxes are multiples of this share of a level: 2⁻²⁴.
 const WIDTH_BITS: u32 = 24;
+/// After its first binary digit a width is found to so many more.
+const FINER_BITS: u32 = 4;
 /// Where a move does no harm a box reaches up to this many doublings.
 const HARMLESS_BITS: u32 = 10;
+/// An index gets this share of a price's width where it rises: 2⁻⁴. It creeps by about 10⁻⁸ a block
+/// where prices jump by 10⁻⁴ (`docs/health-index.md` has the best share).
+const INDEX_RISES_BITS: u32 = 4;
+/// And this where it falls, 2⁻¹⁰: only a reorg takes it back, by a few blocks.
+const INDEX_FALLS_BITS: u32 = 10;
 /// So many doublings above the price a change is looked for.
 const ABOVE_BITS: u32 = 20;
 /// So many ranges are looked into before a search says only where it is.
@@ -24,57 +32,77 @@ pub enum Change {
     Within(U256, U256),
 }
 
-/// A box around the prices in which the account's status is sure; without width where none is.
-pub(super) fn sides(account: &Account, prices: &[U256]) -> Vec<(u32, Range)> {
-    let roles = roles(account);
-    let of_width = |bits: u32| {
-        let with = |share: u32| boxed(account.status, &roles, prices, share, bits);
-        let holds = |share: u32| is_sure(account, &with(share));
-        if !holds(0) {
-            return None;
-        }
-        let (mut sure, mut unsure) = (0, (1 << WIDTH_BITS) + 1);
-        while unsure - sure > 1 {
-            let middle = u32::midpoint(sure, unsure);
-            if holds(middle) {
-                sure = middle;
-            } else {
-                unsure = middle;
-            }
-        }
-        Some(with(sure))
-    };
+/// A box around the levels in which the account's status is sure; without width where none is.
+pub(super) fn sides(account: &Account, levels: &[Level]) -> Vec<(u32, Range)> {
+    let roles = roles(&account.positions);
     let point = || {
-        let here = |role: &Role| (role.price, point_at(prices[role.price as usize]));
-        roles.iter().map(here).collect()
+        roles
+            .iter()
+            .map(|role| (role.level, here(role.level, levels)))
     };
-    of_width(HARMLESS_BITS)
-        .or_else(|| of_width(0))
-        .unwrap_or_else(point)
+    if account.status == VenueStatus::Reverts {
+        return point().collect();
+    }
+    let of_reach = |bits| widest(account, &roles, levels, bits);
+    of_reach(HARMLESS_BITS)
+        .or_else(|| of_reach(0))
+        .unwrap_or_else(|| point().collect())
 }
 
-/// Below and above the price, the nearest at which the status is another one.
-pub(super) fn changes(account: &Account, prices: &[U256], number: u32) -> [Change; 2] {
-    let price = prices[number as usize];
-    let below = price.checked_sub(U256::ONE).map(|high| Range {
+/// The widest box to a few binary digits, each step a larger one that holds.
+fn widest(
+    account: &Account,
+    roles: &[Role],
+    levels: &[Level],
+    bits: u32,
+) -> Option<Vec<(u32, Range)>> {
+    let with = |share: u32| boxed(account.status, roles, levels, share, bits);
+    let holds = |share: u32| is_sure(account, &with(share));
+    let mut share = 1 << WIDTH_BITS;
+    while !holds(share) {
+        if share == 0 {
+            return None;
+        }
+        share >>= 1;
+    }
+    let first = share;
+    if first < 1 << WIDTH_BITS {
+        for digit in 1..=FINER_BITS {
+            let wider = share + (first >> digit);
+            if holds(wider) {
+                share = wider;
+            }
+        }
+    }
+    Some(with(share))
+}
+
+/// Below and above the level, the nearest at which the status is another one.
+pub(super) fn changes(
+    account: &Account,
+    levels: &[Level],
+    number: u32,
+    level: U256,
+) -> [Change; 2] {
+    let below = level.checked_sub(U256::ONE).map(|high| Range {
         low: U256::ZERO,
         high,
     });
-    let above = Range {
-        low: price + U256::ONE,
-        high: price.max(U256::ONE) << ABOVE_BITS,
-    };
-    let search = |range, is_downward| nearest(account, prices, number, range, is_downward);
+    let above = level.checked_add(U256::ONE).map(|low| Range {
+        low,
+        high: doubled(level.max(U256::ONE), ABOVE_BITS),
+    });
+    let search = |range, is_downward| nearest(account, levels, number, range, is_downward);
     [
         below.map_or(Change::Never, |range| search(range, true)),
-        search(above, false),
+        above.map_or(Change::Never, |range| search(range, false)),
     ]
 }
 
 /// Halves ranges, the nearer half first, until one holds another status for sure.
 fn nearest(
     account: &Account,
-    prices: &[U256],
+    levels: &[Level],
     number: u32,
     range: Range,
     is_downward: bool,
@@ -86,13 +114,14 @@ fn nearest(
         ranges += 1;
         let of = |other: u32| {
             if other == number {
-                range
+                Some(range)
             } else {
-                point_at(prices[other as usize])
+                levels[other as usize].map(Range::point)
             }
         };
         let found = if range.low == range.high {
-            Some(status(&account.positions, emode, |other| of(other).low).0)
+            let at = |other: u32| of(other).map(|range| range.low);
+            Some(health(&account.positions, emode, at).status)
         } else {
             sure(&account.positions, emode, of)
         };
@@ -125,44 +154,21 @@ fn nearest(
     Change::Never
 }
 
-/// What a price is to an account.
-struct Role {
-    price: u32,
-    is_collateral: bool,
-    is_debt: bool,
-}
-
-fn roles(account: &Account) -> Vec<Role> {
-    let mut roles: Vec<Role> = Vec::new();
-    for position in &account.positions {
-        let reserve = &position.reserve;
-        let is_collateral = reserve.as_collateral && reserve.risk.liquidation_threshold_bps != 0;
-        match roles.iter_mut().find(|role| role.price == position.price) {
-            Some(role) => {
-                role.is_collateral |= is_collateral;
-                role.is_debt |= reserve.borrowing;
-            }
-            None => roles.push(Role {
-                price: position.price,
-                is_collateral,
-                is_debt: reserve.borrowing,
-            }),
-        }
-    }
-    roles
-}
-
-/// Prices that reach `share` of 2²⁴ where moves do harm, and `bits` doublings where they do not.
+/// Levels that reach `share` of 2²⁴ where moves do harm, and `bits` doublings where they do not.
 fn boxed(
     status: VenueStatus,
     roles: &[Role],
-    prices: &[U256],
+    levels: &[Level],
     share: u32,
     bits: u32,
 ) -> Vec<(u32, Range)> {
     let reach = |role: &Role| {
-        let price = prices[role.price as usize];
-        let width: U256 = (price * U256::from(share)) >> WIDTH_BITS;
+        let here = here(role.level, levels).low;
+        let (falls_bits, rises_bits) = if role.is_index {
+            (INDEX_FALLS_BITS, INDEX_RISES_BITS)
+        } else {
+            (0, 0)
+        };
         let (falls_harm, rises_harm) = match status {
             VenueStatus::Liquidatable => (role.is_debt, role.is_collateral),
             VenueStatus::Safe | VenueStatus::Reverts => (role.is_collateral, role.is_debt),
@@ -170,17 +176,17 @@ fn boxed(
         let is_wide = bits > 0;
         let range = Range {
             low: if falls_harm || !is_wide {
-                price - width
+                here - (part(here, share) >> falls_bits)
             } else {
                 U256::ZERO
             },
             high: if rises_harm || !is_wide {
-                price + width
+                here.saturating_add(part(here, share) >> rises_bits)
             } else {
-                price << bits
+                doubled(here, bits)
             },
         };
-        (role.price, range)
+        (role.level, range)
     };
     roles.iter().map(reach).collect()
 }
@@ -188,14 +194,25 @@ fn boxed(
 fn is_sure(account: &Account, sides: &[(u32, Range)]) -> bool {
     let range = |number: u32| {
         let side = sides.iter().find(|side| side.0 == number);
-        side.map_or(point_at(U256::ZERO), |side| side.1)
+        Some(side.map_or(Range::point(U256::ZERO), |side| side.1))
     };
     sure(&account.positions, account.emode.as_ref(), range) == Some(account.status)
 }
 
-fn point_at(price: U256) -> Range {
-    Range {
-        low: price,
-        high: price,
-    }
+/// A level that there is not stands at zero: an account that counts with it is evaluated whenever it
+/// comes back.
+fn here(number: u32, levels: &[Level]) -> Range {
+    Range::point(levels[number as usize].unwrap_or_default())
+}
+
+/// `share` of 2²⁴ of the level, rounded down.
+fn part(level: U256, share: u32) -> U256 {
+    let whole = (level >> WIDTH_BITS) * U256::from(share);
+    let rest: U256 = level & U256::from((1_u32 << WIDTH_BITS) - 1);
+    whole + ((rest * U256::from(share)) >> WIDTH_BITS)
+}
+
+/// The level doubled so many times, or the largest there is.
+fn doubled(level: U256, times: u32) -> U256 {
+    level.checked_shl(times as usize).unwrap_or(U256::MAX)
 }
