@@ -25,7 +25,9 @@ __all__ = [
     "check_grid_parameters",
     "check_historical_parameters",
     "check_parameters",
+    "daily_deviations",
     "evaluate",
+    "expected_bad_debt",
     "factor_history",
     "fit_garch",
     "fit_svi",
@@ -712,6 +714,38 @@ def absorb_loss(document: str) -> str:
     Raises:
         ParameterError: naming the field that is missing, unknown, malformed or out of range.
         EngineError: the shares of the deficit are more than it.
+    """
+
+def daily_deviations(parameters: str, assets: list[str]) -> list[float]:
+    """The standard deviation of a day's return of each of ``assets``, by ``parameters`` (JSON).
+
+    Raises:
+        ParameterError: the parameters are malformed or out of range, or have no ``liquidity``.
+    """
+
+def expected_bad_debt(
+    *,
+    accounts: Any,
+    exposures: Any,
+    daily_deviation: list[float],
+    correlation: float,
+    horizon_s: float,
+    threads: int,
+) -> list[float]:
+    """E max(0, -(equity + sZ)) of each account: Z normal, s the deviation of what it is exposed to.
+
+    Args:
+        accounts: ``equity: f64`` (USD, may be negative), ``exposures_end: u64``.
+        exposures: ``asset: u32`` (ascending within an account), ``value: f64`` (USD, owned less
+            owed). Amounts are 0 or of magnitude in [1e-30, 1e30].
+        daily_deviation: of each asset, 0 or in [1e-12, 100].
+        correlation: of any two assets, in [0, 1].
+        horizon_s: in [0, 1e9].
+        threads: how many to start; results do not depend on it.
+
+    Raises:
+        EngineError: naming table, column and row at fault.
+        ParameterError: correlation, horizon or threads are out of range.
     """
 
 def order_fleet(

@@ -64,6 +64,11 @@ def distribution(z: Decimal) -> Decimal:
     return _exactly(lambda: _distribution(z))
 
 
+def density(z: Decimal) -> Decimal:
+    """The normal density."""
+    return _exactly(lambda: _density(z))
+
+
 def _exactly(compute: Callable[[], T]) -> T:
     # The power series of N(z) has terms up to exp(z^2/2): 60 standard deviations take 782 digits.
     with localcontext(Context(prec=DIGITS + 30, Emax=MAX_EMAX, Emin=MIN_EMIN)):
@@ -90,13 +95,13 @@ def _greeks(option: Option) -> Greeks:
     years = Decimal(option.expiry_years)
     stdev = _stdev(option)
     d1 = (forward / strike).ln() / stdev + stdev / 2
-    density = _density(d1)
+    density_at_d1 = _density(d1)
     rate = -discount.ln() / years
     return Greeks(
         delta=discount * sign * _distribution(sign * d1),
-        gamma=discount * density / (forward * stdev),
-        vega=discount * forward * density * years.sqrt(),
-        theta=rate * _value(option) - discount * forward * density * vol / (2 * years.sqrt()),
+        gamma=discount * density_at_d1 / (forward * stdev),
+        vega=discount * forward * density_at_d1 * years.sqrt(),
+        theta=rate * _value(option) - discount * forward * density_at_d1 * vol / (2 * years.sqrt()),
     )
 
 

@@ -5,6 +5,7 @@ mod backtest;
 mod book;
 mod cascade;
 mod error;
+mod expectation;
 mod fleet;
 mod grid;
 mod health_index;
@@ -181,6 +182,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     liquidation::register(module)?;
     plan::register(module)?;
     summary::register(module)?;
+    expectation::register(module)?;
     fleet::register(module)?;
     cascade::register(module)?;
     backtest::register(module)

@@ -130,6 +130,23 @@ impl Parameters {
         self.rules.over(assets)
     }
 
+    /// Standard deviation of a day's return of `asset`, which `liquidity` knows; of one that is not
+    /// listed, the default's.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] where there is no `liquidity`.
+    pub fn daily_deviation(&self, asset: &str) -> Result<f64, Error> {
+        let depths = self.contingencies.depths.as_ref();
+        depths
+            .map(|depths| depths.of(asset).daily_volatility)
+            .ok_or_else(|| {
+                Error::parameter(
+                    "liquidity",
+                    "is missing; it says how much prices move in a day",
+                )
+            })
+    }
+
     /// The deepest move of `asset` that historical shortfall may count with: beyond it one more USD
     /// of the asset would be charged more than it is worth, whatever the returns say.
     #[must_use]

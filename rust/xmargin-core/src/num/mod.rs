@@ -7,5 +7,6 @@ pub mod fixed;
 pub mod float;
 pub mod signed;
 pub mod special;
+pub mod twofold;
 
 pub use ruint::aliases::U256;

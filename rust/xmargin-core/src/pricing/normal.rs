@@ -18,6 +18,21 @@ pub fn distribution(z: f64) -> f64 {
     0.5 * libm::erfc(-z * FRAC_1_SQRT_2)
 }
 
+/// ∫ from z of Φ(−t) dt = φ(z) − zΦ(−z): what Z falls short of −z by, on average.
+///
+/// Within 16 ulp × (4 + z²): above zero it is φ(z)(1 − zR(z)) by Mills' ratio R, whose own
+/// integral leaves nothing to cancel.
+#[must_use]
+pub fn expected_excess(z: f64) -> f64 {
+    if z <= 0.0 {
+        return density(z) - z * distribution(-z);
+    }
+    match density(z) {
+        0.0 => 0.0,
+        density => density * MillsDerivatives::at(z).0[1],
+    }
+}
+
 /// Where [`MillsDerivatives`] changes from upward to downward recurrence.
 const DOWNWARD_FROM: f64 = 3.0;
 /// Order at which the downward recurrence begins; its error there is near exp(−2y√60) ≤ 1e-20.

@@ -1,11 +1,18 @@
 //! The accounts that compete for depth, and what is refused of them.
 
 use crate::Error;
+use crate::liquidation::ragged::{self, Names, check_lengths, rows_of, whole};
 
 /// Amounts are zero or of this magnitude: products and quotients of such stay inside `f64`.
 const AMOUNT_RANGE: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
 /// The prices take a dense matrix of assets × assets.
 const ASSETS_MAX: usize = 1_024;
+const USES: Names = Names {
+    end: "uses_end",
+    table: "uses",
+    number: "asset",
+    counted: "assets",
+};
 
 /// Columns of distressed accounts, the depth each would use, and the depth that there is.
 ///
@@ -31,7 +38,7 @@ pub struct Fleet<'a> {
 impl<'a> Fleet<'a> {
     /// The assets an account uses and how much of each.
     pub fn uses(&self, account: usize) -> impl Iterator<Item = (usize, f64)> + 'a + use<'a> {
-        let rows = self.rows(account);
+        let rows = rows_of(self.uses_end, account);
         let assets = self.asset[rows.clone()].iter();
         let amounts = self.amount[rows].iter();
         assets
@@ -54,45 +61,29 @@ impl<'a> Fleet<'a> {
                 f64::min(share, self.depth[asset] / amount)
             })
     }
-
-    fn rows(&self, account: usize) -> std::ops::Range<usize> {
-        let place = |end: u64| usize::try_from(end).unwrap_or(usize::MAX);
-        let begin = account.checked_sub(1).map_or(0, |one| self.uses_end[one]);
-        place(begin)..place(self.uses_end[account])
-    }
 }
 
 /// Refuses what has no meaning, before anything is computed; else says the rows in order of their ids.
 pub fn check(fleet: &Fleet<'_>) -> Result<Vec<u32>, Error> {
-    check_lengths(fleet)?;
+    check_columns(fleet)?;
     check_amounts("accounts", "bad_debt_expected", fleet.bad_debt_expected)?;
     check_amounts("accounts", "cost", fleet.cost)?;
     check_amounts("uses", "amount", fleet.amount)?;
     check_amounts("assets", "depth", fleet.depth)?;
-    check_uses(fleet)?;
+    ragged::check(USES, fleet.uses_end, fleet.asset, fleet.depth.len())?;
     check_ids(fleet.id)
 }
 
-fn check_lengths(fleet: &Fleet<'_>) -> Result<(), Error> {
+fn check_columns(fleet: &Fleet<'_>) -> Result<(), Error> {
     let accounts = fleet.id.len();
     let uses = fleet.asset.len();
-    let columns = [
-        (
-            "accounts",
-            "bad_debt_expected",
-            fleet.bad_debt_expected.len(),
-            accounts,
-        ),
+    let expected = fleet.bad_debt_expected.len();
+    check_lengths(&[
+        ("accounts", "bad_debt_expected", expected, accounts),
         ("accounts", "cost", fleet.cost.len(), accounts),
         ("accounts", "uses_end", fleet.uses_end.len(), accounts),
         ("uses", "amount", fleet.amount.len(), uses),
-    ];
-    for (table, column, rows, wanted) in columns {
-        if rows != wanted {
-            let problem = format!("has {rows} rows; it must have {wanted}");
-            return Err(whole(table, column, problem));
-        }
-    }
+    ])?;
     if u32::try_from(accounts).is_err() {
         let problem = format!("{accounts} accounts; split the fleet below 2^32");
         return Err(whole("accounts", "id", problem));
@@ -115,41 +106,6 @@ fn check_amounts(table: &'static str, column: &'static str, amounts: &[f64]) -> 
     }
 }
 
-fn check_uses(fleet: &Fleet<'_>) -> Result<(), Error> {
-    let rows = fleet.asset.len() as u64;
-    let mut begin = 0;
-    for (account, &end) in fleet.uses_end.iter().enumerate() {
-        let is_last = account + 1 == fleet.uses_end.len();
-        if end < begin || end > rows || (is_last && end != rows) {
-            let problem = format!("{end} is not within {begin} and {rows}, where the last ends");
-            return Err(Error::row("accounts", "uses_end", account, problem));
-        }
-        begin = end;
-    }
-    if fleet.uses_end.is_empty() && rows > 0 {
-        let problem = format!("is empty, but there are {rows} uses");
-        return Err(whole("accounts", "uses_end", problem));
-    }
-    (0..fleet.id.len()).try_for_each(|account| check_assets(fleet, account))
-}
-
-fn check_assets(fleet: &Fleet<'_>, account: usize) -> Result<(), Error> {
-    let mut last = None;
-    for row in fleet.rows(account) {
-        let asset = fleet.asset[row];
-        if asset as usize >= fleet.depth.len() {
-            let problem = format!("{asset} is not one of {} assets", fleet.depth.len());
-            return Err(Error::row("uses", "asset", row, problem));
-        }
-        if last.is_some_and(|last| last >= asset) {
-            let problem = format!("{asset} does not ascend within account {account}");
-            return Err(Error::row("uses", "asset", row, problem));
-        }
-        last = Some(asset);
-    }
-    Ok(())
-}
-
 fn check_ids(ids: &[u64]) -> Result<Vec<u32>, Error> {
     let mut rows: Vec<u32> = (0..).take(ids.len()).collect();
     let id = |row: u32| ids[row as usize];
@@ -162,14 +118,5 @@ fn check_ids(ids: &[u64]) -> Result<Vec<u32>, Error> {
             let problem = format!("{} is there already; ids break ties", id(pair[1]));
             Err(Error::row("accounts", "id", pair[1] as usize, problem))
         }
-    }
-}
-
-fn whole(table: &'static str, column: &'static str, problem: String) -> Error {
-    Error::Input {
-        table,
-        column,
-        row: None,
-        problem,
     }
 }

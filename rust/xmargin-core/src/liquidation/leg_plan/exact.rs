@@ -1,6 +1,7 @@
 //! The two plans that rounding must not decide: closing nothing, closing all.
 
 use super::input::Book;
+use crate::num::twofold::product;
 
 /// Σⱼ ℓₛⱼ ≤ κE in every scenario, decided without rounding.
 pub fn nothing_needs_closing(book: &Book) -> bool {
@@ -14,21 +15,6 @@ pub fn nothing_needs_closing(book: &Book) -> bool {
 pub fn closing_all_is_affordable(book: &Book) -> bool {
     let costs = book.spread.iter().chain(&book.impact).copied();
     sum_is_not_positive(costs.chain([-book.equity]))
-}
-
-/// x·y as the sum of two `f64`, exactly (Dekker 1971, splitting after Veltkamp).
-///
-/// Not by `mul_add`, which is slow where the machine has no FMA.
-fn product(x: f64, y: f64) -> [f64; 2] {
-    let split = |value: f64| {
-        let scaled = 134_217_729.0 * value;
-        let high = scaled - (scaled - value);
-        [high, value - high]
-    };
-    let rounded = x * y;
-    let ([xh, xl], [yh, yl]) = (split(x), split(y));
-    let error = xl * yl - (((rounded - xh * yh) - xl * yh) - xh * yl);
-    [rounded, error]
 }
 
 /// Whether the exact sum is ≤ 0: partial sums that do not overlap (Shewchuk 1997), the last
