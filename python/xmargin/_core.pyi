@@ -819,15 +819,24 @@ def order_fleet(
 class LendingBook:
     """Linear lending accounts, laid out by liquidation price. Immutable."""
 
-    def __new__(cls, *, accounts: Any, positions: Any, assets: Any, threads: int) -> Self:
+    def __new__(
+        cls,
+        *,
+        accounts: Any,
+        positions: Any,
+        kinds: Any,
+        anchor_price: list[float],
+        threads: int,
+    ) -> Self:
         """A checked book.
 
         Args:
             accounts: ``debt: f64`` (money, >= 0), ``positions_end: u64``.
-            positions: ``asset: u32`` (ascending within an account), ``quantity: f64`` (collateral
+            positions: ``kind: u32`` (ascending within an account), ``quantity: f64`` (collateral
                 if positive, owed if negative). Amounts are 0 or of magnitude in [1e-30, 1e30].
-            assets: ``collateral_weight: f64`` (0, or in [1e-6, 1]), ``debt_factor: f64`` (in
-                [1, 100]), ``anchor_price: f64`` (positive; it moves no result).
+            kinds: ``market: u32`` (not descending), ``collateral_weight: f64`` (0, or in
+                [1e-6, 1]), ``debt_factor: f64`` (in [1, 100]).
+            anchor_price: of each market (positive; it moves no result).
             threads: how many to start; results do not depend on it.
 
         Raises:
@@ -853,8 +862,8 @@ class LendingBook:
         """The bracket of the cascade that begins at some prices.
 
         Args:
-            prices: by asset.
-            knots_end: where each asset's knots end.
+            prices: by market.
+            knots_end: where each market's knots end.
             knots: ``amount: f64`` (net sold; not descending), ``multiple: f64`` (not ascending,
                 exactly 1 at amount 0), straight between, held beyond; two of one amount are a jump.
             health_below: of each close step, descending, in (0, 1].
@@ -862,11 +871,11 @@ class LendingBook:
             passes_max: after which the bracket is given as it is.
 
         Returns:
-            Kind (``fixed_points``, ``enclosure``, ``unfinished``); by asset ``price_low,
+            Kind (``fixed_points``, ``enclosure``, ``unfinished``); by market ``price_low,
             price_high, sold_least, sold_most: f64``; by account ``step_least, step_most: u8``; bad
             debt at the high and at the low prices; passes; evaluations of accounts.
 
         Raises:
-            EngineError: prices or curves are out of range, or of other assets.
+            EngineError: prices or curves are out of range, or of other markets.
             ParameterError: a close step is out of range or order.
         """

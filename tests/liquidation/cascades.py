@@ -10,17 +10,28 @@ from xmargin.engine.cascade import (
     LendingAccount,
     LendingAsset,
     LendingBook,
+    PositionKind,
 )
 from xmargin.reference.cascade import Account, Market
 
 Example = tuple[list[Account], Market]
 
 
-def example(seed: int, accounts: int = 5, buys: bool = False) -> Example:
-    """Healths around one; curves from deep to none; one close step or two."""
+def example(
+    seed: int, accounts: int = 5, buys: bool = False, assets: Sequence[str] = ()
+) -> Example:
+    """Healths around one; curves from deep to none; one close step or two.
+
+    One kind an asset, or kinds of the ``assets`` given.
+    """
     random = Random(seed)
     names = [f"A{number}" for number in range(random.randint(1, 3))]
-    prices = {name: random.uniform(0.5, 2.0) for name in names}
+    asset_of = {name: name for name in names}
+    if assets:
+        names = [f"K{number}" for number in range(random.randint(2, 5))]
+        asset_of = {name: random.choice(assets) for name in names}
+    asset_prices = {a: random.uniform(0.5, 2.0) for a in dict.fromkeys(asset_of.values())}
+    prices = {name: asset_prices[asset_of[name]] for name in names}
     weights = {name: random.choice([0.0, 0.5, 0.8, 1.0]) for name in names}
     made = []
     for _ in range(accounts):
@@ -32,10 +43,10 @@ def example(seed: int, accounts: int = 5, buys: bool = False) -> Example:
         debt = random.choice([0.0, 50.0, covers / random.uniform(0.8, 1.3)])
         made.append(Account(held, debt))
     total = sum(abs(q) for account in made for q in account.positions.values()) + 1.0
-    curves = {name: _curve(random, total) for name in names}
+    curves = {asset: _curve(random, total) for asset in asset_prices}
     steps = random.choice([[(1.0, 1.0)], [(1.0, 0.5), (0.95, 1.0)], [(0.9, 0.25)]])
     factors = {name: random.choice([1.0, 1.2]) for name in names}
-    return made, Market(prices, curves, weights, factors, steps)
+    return made, Market(asset_prices, curves, weights, factors, steps, asset_of)
 
 
 def _curve(random: Random, total: float) -> list[tuple[float, float]]:
@@ -48,11 +59,19 @@ def _curve(random: Random, total: float) -> list[tuple[float, float]]:
 
 
 def loaded(accounts: Sequence[Account], market: Market, threads: int = 1) -> LendingBook:
+    made = [LendingAccount(account.positions, account.debt) for account in accounts]
+    anchors = {asset: max(price, 1e-3) for asset, price in market.prices.items()}
+    if list(market.asset_of) != list(market.prices):
+        kinds = {
+            kind: PositionKind(asset, market.weights[kind], market.factors[kind])
+            for kind, asset in market.asset_of.items()
+        }
+        return LendingBook.of_kinds(anchors, kinds, made, threads)
     assets = {
-        name: LendingAsset(market.weights[name], max(price, 1e-3), market.factors[name])
-        for name, price in market.prices.items()
+        name: LendingAsset(market.weights[name], anchor, market.factors[name])
+        for name, anchor in anchors.items()
     }
-    return LendingBook(assets, [LendingAccount(a.positions, a.debt) for a in accounts], threads)
+    return LendingBook(assets, made, threads)
 
 
 def bracketed(

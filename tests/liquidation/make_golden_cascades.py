@@ -14,12 +14,14 @@ from xmargin.reference.cascade import fixed_points
 
 GOLDEN = Path(__file__).parent / "golden" / "cascades.json"
 _SELLING, _BUYING = range(16), range(100, 112)
+_SHARING = range(200, 208)
 
 
 def rows() -> list[dict[str, Any]]:
     made = []
-    for seed in (*_SELLING, *_BUYING):
-        accounts, market = example(seed, buys=seed in _BUYING)
+    for seed in (*_SELLING, *_BUYING, *_SHARING):
+        assets = ("ETH", "BTC") if seed in _SHARING else ()
+        accounts, market = example(seed, buys=seed in _BUYING, assets=assets)
         found = fixed_points(accounts, market)
         made.append(
             {

@@ -22,6 +22,7 @@ from xmargin.engine.cascade import (
     LendingAccount,
     LendingAsset,
     LendingBook,
+    PositionKind,
 )
 from xmargin.errors import EngineError, ParameterError
 from xmargin.reference.cascade import Account, Market, bad_debt, comes_to_rest, fixed_points
@@ -72,6 +73,63 @@ def test_where_all_sell_the_ends_are_the_least_and_greatest_fixed_points(seed: i
     for name, (low, high) in bracket.prices().items():
         assert near(low, float(min(point[name] for point in points)))
         assert near(high, float(max(point[name] for point in points)))
+
+
+# cascade-8
+@given(SEED, st.sampled_from([("ETH",), ("ETH", "BTC")]))
+@properties
+def test_where_kinds_share_markets_the_ends_are_the_least_and_greatest_fixed_points(
+    seed: int, assets: tuple[str, ...]
+) -> None:
+    accounts, market = example(seed, assets=assets)
+    bracket = bracketed(accounts, market)
+    points = list(fixed_points(accounts, market))
+    assert bracket.kind is BracketKind.FIXED_POINTS
+    for name, (low, high) in bracket.prices().items():
+        assert near(low, float(min(point[name] for point in points)))
+        assert near(high, float(max(point[name] for point in points)))
+    found = [float(bad_debt(accounts, market, point)) for point in points]
+    size = sum(account.debt for account in accounts) + 1.0
+    assert bracket.bad_debt_least == pytest.approx(min(found), abs=1e-9 * size)
+    assert bracket.bad_debt_most == pytest.approx(max(found), abs=1e-9 * size)
+
+
+# cascade-9
+@given(SEED, st.sampled_from([("ETH",), ("ETH", "BTC")]))
+@properties
+def test_where_kinds_share_markets_and_some_buy_every_fixed_point_is_in_the_bracket(
+    seed: int, assets: tuple[str, ...]
+) -> None:
+    accounts, market = example(seed, buys=True, assets=assets)
+    bracket = bracketed(accounts, market)
+    for point in fixed_points(accounts, market):
+        assert holds(bracket, {name: float(price) for name, price in point.items()})
+
+
+# cascade-10
+@given(SEED)
+@properties
+def test_kinds_that_count_alike_are_as_one(seed: int) -> None:
+    accounts, market = example(seed, accounts=30)
+    whole = bracketed(accounts, market)
+    twins = {f"{name}-{half}": name for name in market.asset_of for half in "ab"}
+    halves = Market(
+        market.prices,
+        market.curves,
+        {twin: market.weights[name] for twin, name in twins.items()},
+        {twin: market.factors[name] for twin, name in twins.items()},
+        market.steps,
+        {twin: market.asset_of[name] for twin, name in twins.items()},
+    )
+    split = [
+        Account({t: a.positions[n] / 2 for t, n in twins.items() if n in a.positions}, a.debt)
+        for a in accounts
+    ]
+    bracket = bracketed(split, halves)
+    assert bracket.kind is whole.kind
+    assert bracket.accounts.equals(whole.accounts)
+    for name, ends in whole.prices().items():
+        assert all(map(near, bracket.prices()[name], ends))
 
 
 # cascade-2
@@ -157,7 +215,7 @@ def test_bad_debt_is_what_the_prices_at_the_ends_leave(seed: int) -> None:
     accounts, market = example(seed)
     bracket = bracketed(accounts, market)
     points = list(fixed_points(accounts, market))
-    found = [float(bad_debt(accounts, point)) for point in points]
+    found = [float(bad_debt(accounts, market, point)) for point in points]
     size = sum(account.debt for account in accounts) + 1.0
     assert bracket.bad_debt_least == pytest.approx(min(found), abs=1e-9 * size)
     assert bracket.bad_debt_most == pytest.approx(max(found), abs=1e-9 * size)
@@ -176,6 +234,36 @@ def test_accounts_that_only_fall_together_have_two_outcomes() -> None:
     assert (bracket.bad_debt_least, bracket.bad_debt_most) == (0.0, 150_000.0)
     assert bracket.accounts.column("step_most").to_pylist() == [1] * 10
     assert bracket.accounts.column("step_least").to_pylist() == [0] * 10
+
+
+def test_what_is_sold_of_one_kind_lowers_the_price_of_all_kinds_of_its_market() -> None:
+    kinds = {"plain": PositionKind("ETH", 0.8), "emode": PositionKind("ETH", 0.93)}
+    accounts = [
+        LendingAccount({"plain": 10.0}, 17_000.0),
+        LendingAccount({"emode": 10.0}, 17_000.0),
+    ]
+    book = LendingBook.of_kinds({"ETH": 2000.0}, kinds, accounts)
+    bracket = book.cascade({"ETH": 2000.0}, LINEAR, ALL_AT_ONCE)
+    # The first is due at 2000; its ten leave 1800, at which the second's 10 x 0.93 x 1800 are due.
+    assert bracket.prices() == {"ETH": (1600.0, 1600.0)}
+    assert bracket.assets.column("sold_least").to_pylist() == [20.0]
+    alone = LendingBook.of_kinds({"ETH": 2000.0}, kinds, accounts[1:])
+    _, high = alone.cascade({"ETH": 2000.0}, LINEAR, ALL_AT_ONCE).prices()["ETH"]
+    assert high == 2000.0
+
+
+def test_a_loop_on_one_market_is_not_thought_due_by_its_own_sales() -> None:
+    # Staked ETH against ETH: all fall together, so no price makes it due, however little depth.
+    kinds = {"held": PositionKind("ETH", 0.93), "owed": PositionKind("ETH", 0.0)}
+    loop = LendingAccount({"held": 10.0, "owed": -9.0}, 0.0)
+    book = LendingBook.of_kinds({"ETH": 2000.0}, kinds, [loop] * 100)
+    bracket = book.cascade({"ETH": 2000.0}, LINEAR)
+    assert bracket.prices() == {"ETH": (2000.0, 2000.0)}
+    due = LendingBook.of_kinds({"ETH": 2000.0}, kinds, [LendingAccount(loop.positions, 1000.0)] * 9)
+    closed = due.cascade({"ETH": 2000.0}, LINEAR, ALL_AT_ONCE)
+    # Closing one sells the one unit that it holds beyond what it owes.
+    assert closed.kind is BracketKind.ENCLOSURE
+    assert closed.prices()["ETH"] == pytest.approx((1820.0, 1820.0))
 
 
 def test_no_depth_and_prices_of_zero_are_worth_nothing() -> None:
@@ -215,7 +303,7 @@ def test_threads_that_are_no_count_are_refused_by_name(number: Any) -> None:
         ({"ETH": math.nan}, [(0.0, 1.0)], r"prices\.price row 0: NaN"),
         ({"ETH": -1.0}, [(0.0, 1.0)], r"prices\.price row 0: -1"),
         ({}, [(0.0, 1.0)], "no price of ETH"),
-        ({"ETH": 1.0}, [], r"knots\.knots_end row 0: 0 leaves asset 0 without knots"),
+        ({"ETH": 1.0}, [], r"knots\.knots_end row 0: 0 leaves market 0 without knots"),
         ({"ETH": 1.0}, [(0.0, 1.0), (5.0, 1.1)], r"knots\.multiple row 1: 1\.1 .* or ascends"),
         ({"ETH": 1.0}, [(5.0, 1.0), (0.0, 0.9)], r"knots\.amount row 1: 0 .* or descends"),
         ({"ETH": 1.0}, [(0.0, 0.9)], r"knots\.multiple row 0: is 0\.9 where nothing is sold"),
@@ -252,14 +340,14 @@ def test_close_steps_out_of_order_are_refused(steps: list[CloseStep]) -> None:
 @pytest.mark.parametrize(
     ("asset", "account", "message"),
     [
-        (LendingAsset(1.1, 1.0), LendingAccount({}, 0.0), r"assets\.collateral_weight row 0: 1\.1"),
+        (LendingAsset(1.1, 1.0), LendingAccount({}, 0.0), r"kinds\.collateral_weight row 0: 1\.1"),
         (LendingAsset(1e-9, 1.0), LendingAccount({}, 0.0), r"row 0: 0\.000000001 is below 1e-6"),
-        (LendingAsset(0.5, 0.0), LendingAccount({}, 0.0), r"assets\.anchor_price row 0: 0 is not"),
-        (LendingAsset(0.5, 1.0, 0.5), LendingAccount({}, 0.0), r"assets\.debt_factor row 0: 0\.5"),
+        (LendingAsset(0.5, 0.0), LendingAccount({}, 0.0), r"markets\.anchor_price row 0: 0 is not"),
+        (LendingAsset(0.5, 1.0, 0.5), LendingAccount({}, 0.0), r"kinds\.debt_factor row 0: 0\.5"),
         (LendingAsset(0.5, 1.0), LendingAccount({}, -1.0), r"accounts\.debt row 0: -1"),
         (LendingAsset(0.5, 1.0), LendingAccount({}, math.nan), r"accounts\.debt row 0: NaN"),
         (LendingAsset(0.5, 1.0), LendingAccount({"ETH": 1e31}, 0.0), r"positions\.quantity row 0"),
-        (LendingAsset(0.5, 1.0), LendingAccount({"BTC": 1.0}, 0.0), "no asset of BTC"),
+        (LendingAsset(0.5, 1.0), LendingAccount({"BTC": 1.0}, 0.0), "no kind of BTC"),
     ],
 )
 def test_what_a_book_cannot_hold_is_refused_by_name(
@@ -274,15 +362,15 @@ def test_what_a_book_cannot_hold_is_refused_by_name(
     [
         ([2, 1], [0, 1], r"accounts\.positions_end row 1: 1 is not within 2 and 2"),
         ([0, 3], [0, 1], r"accounts\.positions_end row 1: 3 is not within 0 and 2"),
-        ([0, 2], [1, 1], r"positions\.asset row 1: 1 does not ascend"),
-        ([0, 2], [0, 7], r"positions\.asset row 1: 7 is not one of 2 assets"),
+        ([0, 2], [1, 1], r"positions\.kind row 1: 1 does not ascend"),
+        ([0, 2], [0, 7], r"positions\.kind row 1: 7 is not one of 2 kinds"),
     ],
 )
 def test_ragged_positions_are_refused_by_name(
     ends: list[int], assets: list[int], message: str
 ) -> None:
     accounts = pa.record_batch({"debt": [1.0, 1.0], "positions_end": pa.array(ends, pa.uint64())})
-    positions = pa.record_batch({"asset": pa.array(assets, pa.uint32()), "quantity": [1.0, 1.0]})
+    positions = pa.record_batch({"kind": pa.array(assets, pa.uint32()), "quantity": [1.0, 1.0]})
     both = {"ETH": LendingAsset(0.5, 1.0), "BTC": LendingAsset(0.5, 1.0)}
     with pytest.raises(EngineError, match=message):
         LendingBook.from_tables(both, accounts, positions)

@@ -77,6 +77,6 @@ def _tables() -> tuple[Any, Any, Any]:
         "debt": debt,
         "positions_end": np.arange(1, _ACCOUNTS + 1, dtype=np.uint64) * _HELD,
     }
-    positions = {"asset": asset.ravel().astype(np.uint32), "quantity": quantity.ravel()}
+    positions = {"kind": asset.ravel().astype(np.uint32), "quantity": quantity.ravel()}
     total = np.bincount(asset.ravel(), quantity.ravel(), _ASSETS)
     return pa.record_batch(accounts), pa.record_batch(positions), total

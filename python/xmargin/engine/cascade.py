@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from xmargin.engine.record import record_batch
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -25,8 +27,23 @@ class LendingAsset:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionKind:
+    """How positions count that are sold into ``market``: other kinds share it at other weights.
+
+    An asset has a kind for each liquidation threshold that some venue or eMode gives it.
+    """
+
+    market: str
+    collateral_weight: float
+    debt_factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class LendingAccount:
-    """Units by asset, collateral if positive and owed if negative, against a debt in money."""
+    """Units by kind (by asset, where each has one), against a debt in money.
+
+    Collateral if positive and owed if negative; units are those of the kind's market.
+    """
 
     positions: Mapping[str, float]
     debt: float
@@ -74,7 +91,8 @@ class CascadeBracket:
     """From the worst outcome that is consistent with itself to where the cascade comes to rest.
 
     ``assets``: ``price_low, price_high, sold_least, sold_most: f64``, in the order of the book's
-    assets. ``accounts``: ``step_least, step_most: u8``, close steps in the order of its accounts.
+    assets, its markets. ``accounts``: ``step_least, step_most: u8``, close steps in the order of
+    its accounts.
     """
 
     kind: BracketKind
@@ -112,7 +130,33 @@ class LendingBook:
             EngineError: naming table, column and row at fault; an account has an unknown asset.
             ParameterError: the threads cannot be had.
         """
-        self._lay_out(assets, *_tables(tuple(assets), accounts), threads)
+        self._lay_out(_anchors(assets), _kinds(assets), *_tables(tuple(assets), accounts), threads)
+
+    @classmethod
+    def of_kinds(
+        cls,
+        anchor_prices: Mapping[str, float],
+        kinds: Mapping[str, PositionKind],
+        accounts: Sequence[LendingAccount],
+        threads: int | None = None,
+    ) -> Self:
+        """Lay out a book of several kinds of positions in one market.
+
+        Args:
+            anchor_prices: of each market, a usual price.
+            kinds: by name.
+            accounts: with positions of these kinds.
+            threads: as above.
+
+        Raises:
+            EngineError, ParameterError: as above; a kind has an unknown market.
+        """
+        place = {name: row for row, name in enumerate(anchor_prices)}
+        names = sorted(kinds, key=lambda name: (_of(place, kinds[name].market, "market"), name))
+        book = cls.__new__(cls)
+        ordered = [kinds[name] for name in names]
+        book._lay_out(anchor_prices, ordered, *_tables(names, accounts), threads)
+        return book
 
     @classmethod
     def from_tables(
@@ -127,32 +171,39 @@ class LendingBook:
         Args:
             assets: by name, in the order of their numbers.
             accounts: ``debt: f64, positions_end: u64``.
-            positions: ``asset: u32`` (ascending within an account)``, quantity: f64``.
+            positions: ``kind: u32`` (the asset's number, ascending within an account)``,
+                quantity: f64``.
             threads: as above.
 
         Raises:
             EngineError, ParameterError: as above.
         """
         book = cls.__new__(cls)
-        book._lay_out(assets, accounts, positions, threads)
+        book._lay_out(_anchors(assets), _kinds(assets), accounts, positions, threads)
         return book
 
     def _lay_out(
-        self, assets: Mapping[str, LendingAsset], accounts: Any, positions: Any, threads: int | None
+        self,
+        anchor_prices: Mapping[str, float],
+        kinds: Sequence[PositionKind],
+        accounts: Any,
+        positions: Any,
+        threads: int | None,
     ) -> None:
-        import pyarrow as pa
-
         from xmargin import _core
 
-        self.asset_names = tuple(assets)
-        columns = {
-            field: pa.array([getattr(one, field) for one in assets.values()], pa.float64())
-            for field in ("collateral_weight", "debt_factor", "anchor_price")
-        }
+        self.asset_names = tuple(anchor_prices)
+        place = {name: row for row, name in enumerate(anchor_prices)}
         self._book = _core.LendingBook(
             accounts=accounts,
             positions=positions,
-            assets=pa.record_batch(columns),
+            kinds=record_batch(
+                "kinds",
+                market=([place[kind.market] for kind in kinds], "uint32"),
+                collateral_weight=([kind.collateral_weight for kind in kinds], "float64"),
+                debt_factor=([kind.debt_factor for kind in kinds], "float64"),
+            ),
+            anchor_price=list(anchor_prices.values()),
             threads=threads if threads is not None else len(os.sched_getaffinity(0)),
         )
 
@@ -217,24 +268,36 @@ class LendingBook:
         return ends[1:]
 
 
+def _anchors(assets: Mapping[str, LendingAsset]) -> dict[str, float]:
+    return {name: asset.anchor_price for name, asset in assets.items()}
+
+
+def _kinds(assets: Mapping[str, LendingAsset]) -> list[PositionKind]:
+    """One an asset, each its own market."""
+    return [
+        PositionKind(name, asset.collateral_weight, asset.debt_factor)
+        for name, asset in assets.items()
+    ]
+
+
 def _tables(names: Sequence[str], accounts: Sequence[LendingAccount]) -> tuple[Any, Any]:
     import pyarrow as pa
 
     place = {name: row for row, name in enumerate(names)}
-    assets: list[int] = []
+    kinds: list[int] = []
     quantities: list[float] = []
     ends: list[int] = []
     for account in accounts:
-        held = {_of(place, name, "asset"): q for name, q in account.positions.items()}
-        assets += sorted(held)
+        held = {_of(place, name, "kind"): q for name, q in account.positions.items()}
+        kinds += sorted(held)
         quantities += [held[row] for row in sorted(held)]
-        ends.append(len(assets))
+        ends.append(len(kinds))
     table = {
         "debt": pa.array([account.debt for account in accounts], pa.float64()),
         "positions_end": pa.array(ends, pa.uint64()),
     }
     positions = {
-        "asset": pa.array(assets, pa.uint32()),
+        "kind": pa.array(kinds, pa.uint32()),
         "quantity": pa.array(quantities, pa.float64()),
     }
     return pa.record_batch(table), pa.record_batch(positions)
@@ -244,5 +307,5 @@ def _of(values: Mapping[str, _Value], name: str, what: str) -> _Value:
     from xmargin.errors import EngineError
 
     if name not in values:
-        raise EngineError(f"cascade: no {what} of {name}; give one for every asset of the book")
+        raise EngineError(f"cascade: no {what} of {name}; give one for each that the book has")
     return values[name]

@@ -15,7 +15,7 @@ Prices = Mapping[str, Fraction]
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Units by asset, owed if negative; debt in money."""
+    """Units by kind, owed if negative; debt in money."""
 
     positions: Mapping[str, float]
     debt: float
@@ -23,13 +23,17 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """By asset: price, depth curve, collateral weight, debt factor. Steps: (health below, part)."""
+    """By asset: price and depth curve. By kind: collateral weight, debt factor, and its asset.
+
+    Steps: (health below, part).
+    """
 
     prices: Mapping[str, float]
     curves: Mapping[str, Knots]
     weights: Mapping[str, float]
     factors: Mapping[str, float]
     steps: Sequence[tuple[float, float]]
+    asset_of: Mapping[str, str]
 
 
 def multiple_after(knots: Knots, sold: Fraction) -> Fraction:
@@ -48,12 +52,12 @@ def multiple_after(knots: Knots, sold: Fraction) -> Fraction:
 def steps_taken(account: Account, market: Market, prices: Prices) -> int:
     """How many of the close steps an account takes at some prices."""
     collateral, debt = Fraction(0), Fraction(account.debt)
-    for asset, quantity in account.positions.items():
-        value = Fraction(quantity) * prices[asset]
+    for kind, quantity in account.positions.items():
+        value = Fraction(quantity) * prices[market.asset_of[kind]]
         if quantity >= 0:
-            collateral += Fraction(market.weights[asset]) * value
+            collateral += Fraction(market.weights[kind]) * value
         else:
-            debt -= Fraction(market.factors[asset]) * value
+            debt -= Fraction(market.factors[kind]) * value
     return sum(collateral < Fraction(health) * debt for health, _ in market.steps)
 
 
@@ -62,8 +66,8 @@ def prices_after(accounts: Sequence[Account], market: Market, steps: Sequence[in
     parts = [Fraction(0), *(Fraction(part) for _, part in market.steps)]
     sold = dict.fromkeys(market.prices, Fraction(0))
     for account, step in zip(accounts, steps, strict=True):
-        for asset, quantity in account.positions.items():
-            sold[asset] += Fraction(quantity) * parts[step]
+        for kind, quantity in account.positions.items():
+            sold[market.asset_of[kind]] += Fraction(quantity) * parts[step]
     return {
         asset: Fraction(price) * multiple_after(market.curves[asset], sold[asset])
         for asset, price in market.prices.items()
@@ -94,11 +98,11 @@ def comes_to_rest(
     return None
 
 
-def bad_debt(accounts: Sequence[Account], prices: Prices) -> Fraction:
+def bad_debt(accounts: Sequence[Account], market: Market, prices: Prices) -> Fraction:
     """Σ max(0, debt - collateral) at some prices."""
-    short = (
-        Fraction(account.debt)
-        - sum((Fraction(q) * prices[asset] for asset, q in account.positions.items()), Fraction(0))
-        for account in accounts
-    )
-    return sum((max(Fraction(0), one) for one in short), Fraction(0))
+
+    def short(account: Account) -> Fraction:
+        values = (Fraction(q) * prices[market.asset_of[k]] for k, q in account.positions.items())
+        return max(Fraction(0), Fraction(account.debt) - sum(values, Fraction(0)))
+
+    return sum(map(short, accounts), Fraction(0))

@@ -7,7 +7,7 @@ use std::time::Instant;
 use xmargin_core::Error;
 use xmargin_core::book::columnar::Workers;
 use xmargin_core::liquidation::cascade::{
-    AssetColumns, Cascade, CloseRule, DepthCurves, LendingBook, LendingColumns, bracket_cascade,
+    Cascade, CloseRule, DepthCurves, KindColumns, LendingBook, LendingColumns, bracket_cascade,
 };
 use xmargin_core::pricing::batch::InstructionSet;
 
@@ -77,14 +77,15 @@ fn main() -> Result<(), Error> {
                 &LendingColumns {
                     debt: &made.debt,
                     positions_end: &made.positions_end,
-                    asset: &made.asset,
+                    kind: &made.asset,
                     quantity: &made.quantity,
                 },
-                &AssetColumns {
+                &KindColumns {
+                    market: &(0..ASSETS).collect::<Vec<_>>(),
                     collateral_weight: &vec![0.8; ASSETS as usize],
                     debt_factor: &vec![1.1; ASSETS as usize],
-                    anchor_price: &ones,
                 },
+                &ones,
                 &workers,
             )?;
             let load = begin.elapsed().as_secs_f64() * 1e3;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use xmargin_core::Error;
 use xmargin_core::book::columnar::Workers;
 use xmargin_core::liquidation::cascade::{
-    AssetColumns, Cascade, CloseRule, DepthCurves, Kind, LendingBook, LendingColumns,
+    Cascade, CloseRule, DepthCurves, Kind, KindColumns, LendingBook, LendingColumns,
     bracket_cascade,
 };
 use xmargin_core::pricing::batch::InstructionSet;
@@ -13,8 +13,9 @@ use xmargin_core::pricing::batch::InstructionSet;
 struct Case {
     debt: Vec<f64>,
     positions_end: Vec<u64>,
-    asset: Vec<u32>,
+    kind: Vec<u32>,
     quantity: Vec<f64>,
+    market: Vec<u32>,
     weight: Vec<f64>,
     factor: Vec<f64>,
     anchor: Vec<f64>,
@@ -31,13 +32,13 @@ fn bracket(case: &Case, threads: usize, passes_max: usize) -> Result<Cascade, Er
     let accounts = LendingColumns {
         debt: &case.debt,
         positions_end: &case.positions_end,
-        asset: &case.asset,
+        kind: &case.kind,
         quantity: &case.quantity,
     };
-    let assets = AssetColumns {
+    let kinds = KindColumns {
+        market: &case.market,
         collateral_weight: &case.weight,
         debt_factor: &case.factor,
-        anchor_price: &case.anchor,
     };
     let curves = DepthCurves {
         knots_end: &case.knots_end,
@@ -45,7 +46,7 @@ fn bracket(case: &Case, threads: usize, passes_max: usize) -> Result<Cascade, Er
         multiple: &case.multiple,
     };
     let rule = CloseRule::new(&case.health_below, &case.part)?;
-    let book = LendingBook::new(&accounts, &assets, &workers)?;
+    let book = LendingBook::new(&accounts, &kinds, &case.anchor, &workers)?;
     bracket_cascade(&book, &case.prices, curves, &rule, passes_max, &workers)
 }
 
@@ -62,42 +63,46 @@ impl Stream {
     }
 }
 
-/// Accounts on eight assets, healths from 0.9 to 1.6, sales that move prices by up to `impact`.
-fn large(seed: u64, accounts: usize, impact: f64, buys: bool) -> Case {
+/// Accounts on eight kinds, `shared` of them to a market; healths from 0.9 to 1.6; sales that move
+/// prices by up to `impact`.
+fn large(seed: u64, accounts: usize, impact: f64, buys: bool, shared: u32) -> Case {
     let mut stream = Stream(seed);
-    let assets = 8_u32;
+    let kinds = 8_u32;
+    let markets = (kinds / shared) as usize;
     let mut case = Case {
-        weight: (0..assets).map(|_| 0.6 + 0.3 * stream.next()).collect(),
+        market: (0..kinds).map(|kind| kind / shared).collect(),
+        weight: (0..kinds).map(|_| 0.6 + 0.3 * stream.next()).collect(),
         factor: vec![1.1; 8],
-        prices: (0..assets).map(|_| 0.7 + 0.5 * stream.next()).collect(),
-        anchor: vec![1.0; 8],
+        prices: (0..markets).map(|_| 0.7 + 0.5 * stream.next()).collect(),
+        anchor: vec![1.0; markets],
         health_below: vec![1.0, 0.95],
         part: vec![0.5, 1.0],
         ..Case::default()
     };
-    let mut total = vec![0.0; 8];
+    let mut total = vec![0.0; markets];
     for _ in 0..accounts {
         let (mut covers, mut owed) = (0.0, 0.0);
-        for asset in 0..assets {
+        for kind in 0..kinds {
+            let market = case.market[kind as usize] as usize;
             if stream.next() < 0.3 {
                 let quantity = 10_f64.powf(3.0 * stream.next());
                 let is_debt = buys && stream.next() < 0.15;
-                let value = quantity * case.prices[asset as usize];
-                case.asset.push(asset);
+                let value = quantity * case.prices[market];
+                case.kind.push(kind);
                 case.quantity
                     .push(if is_debt { -0.3 * quantity } else { quantity });
-                total[asset as usize] += quantity;
+                total[market] += quantity;
                 covers += if is_debt {
                     0.0
                 } else {
-                    value * case.weight[asset as usize]
+                    value * case.weight[kind as usize]
                 };
                 owed += if is_debt { 0.33 * value } else { 0.0 };
             }
         }
         let debt = covers / (0.9 + 0.7 * stream.next()) - owed;
         case.debt.push(debt.max(0.0));
-        case.positions_end.push(case.asset.len() as u64);
+        case.positions_end.push(case.kind.len() as u64);
     }
     for total in total {
         case.amount.extend([-total, 0.0, total]);
@@ -111,21 +116,22 @@ impl Case {
     fn positions(&self, account: usize) -> impl Iterator<Item = (usize, f64)> {
         let end = |account: usize| usize::try_from(self.positions_end[account]).unwrap_or(0);
         let rows = account.checked_sub(1).map_or(0, end)..end(account);
-        let assets = self.asset[rows.clone()].iter();
-        assets
+        let kinds = self.kind[rows.clone()].iter();
+        kinds
             .zip(&self.quantity[rows])
-            .map(|(&a, &q)| (a as usize, q))
+            .map(|(&kind, &quantity)| (kind as usize, quantity))
     }
 
     /// Every account's steps at some prices, by looking at all.
     fn steps(&self, prices: &[f64]) -> Vec<u8> {
         let step = |account: usize| {
             let (mut covers, mut debt) = (0.0, self.debt[account]);
-            for (asset, quantity) in self.positions(account) {
+            for (kind, quantity) in self.positions(account) {
+                let price = prices[self.market[kind] as usize];
                 if quantity >= 0.0 {
-                    covers += quantity * (self.weight[asset] * prices[asset]);
+                    covers += quantity * (self.weight[kind] * price);
                 } else {
-                    debt -= quantity * (self.factor[asset] * prices[asset]);
+                    debt -= quantity * (self.factor[kind] * price);
                 }
             }
             self.health_below
@@ -140,8 +146,8 @@ impl Case {
     fn prices_after(&self, steps: &[u8]) -> Vec<f64> {
         let mut sold = vec![0.0; self.prices.len()];
         for (account, &step) in steps.iter().enumerate().filter(|(_, step)| **step > 0) {
-            for (asset, quantity) in self.positions(account) {
-                sold[asset] += quantity * self.part[usize::from(step) - 1];
+            for (kind, quantity) in self.positions(account) {
+                sold[self.market[kind] as usize] += quantity * self.part[usize::from(step) - 1];
             }
         }
         let after = |(asset, sold): (usize, &f64)| {
@@ -170,8 +176,8 @@ impl Case {
 
 #[test]
 fn large_books_that_sell_end_where_full_revaluation_rests() -> Result<(), Error> {
-    for (seed, impact) in [(1, 0.05), (2, 0.3), (3, 0.6), (4, 0.9)] {
-        let case = large(seed, 100_000, impact, false);
+    for (seed, impact, shared) in [(1, 0.05, 1), (2, 0.3, 1), (3, 0.6, 4), (4, 0.9, 2)] {
+        let case = large(seed, 100_000, impact, false, shared);
         let found = bracket(&case, 2, 10_000)?;
         assert_eq!(found.kind, Kind::FixedPoints);
         assert!(
@@ -188,8 +194,8 @@ fn large_books_that_sell_end_where_full_revaluation_rests() -> Result<(), Error>
 
 #[test]
 fn large_books_that_buy_too_keep_every_step_of_the_plain_iteration() -> Result<(), Error> {
-    for (seed, impact) in [(5, 0.05), (6, 0.4)] {
-        let case = large(seed, 60_000, impact, true);
+    for (seed, impact, shared) in [(5, 0.05, 1), (6, 0.4, 1), (7, 0.05, 4), (8, 0.3, 2)] {
+        let case = large(seed, 60_000, impact, true, shared);
         let found = bracket(&case, 2, 10_000)?;
         assert_eq!(found.kind, Kind::Enclosure);
         let steps = case.rests_at(vec![0; 60_000]);
@@ -208,11 +214,12 @@ fn large_books_that_buy_too_keep_every_step_of_the_plain_iteration() -> Result<(
 
 #[test]
 fn threads_and_far_anchors_change_no_bit() -> Result<(), Error> {
-    for buys in [false, true] {
-        let case = large(9, 60_000, 0.4, buys);
+    for (buys, shared) in [(false, 1), (true, 1), (true, 2)] {
+        let case = large(9, 60_000, 0.4, buys, shared);
         let found = bracket(&case, 1, 10_000)?;
         assert_eq!(bracket(&case, 3, 10_000)?, found);
-        let anchor = (1..=8).map(|asset| 10_f64.powi(asset - 4)).collect();
+        let anchor = (0..8 / shared).map(|market| 100_f64 / f64::from(market * market * 99 + 1));
+        let anchor = anchor.collect();
         let other = bracket(&Case { anchor, ..case }, 2, 10_000)?;
         assert_eq!(
             (other.price_low, other.price_high),
@@ -233,8 +240,9 @@ fn a_chain_in_which_each_brings_down_the_next_ends_with_the_last() -> Result<(),
     let case = Case {
         debt: (0..accounts).map(|i| 10_000.5 - f64::from(i)).collect(),
         positions_end: (1..=u64::from(accounts)).collect(),
-        asset: vec![0; accounts as usize],
+        kind: vec![0; accounts as usize],
         quantity: vec![1.0; accounts as usize],
+        market: vec![0],
         weight: vec![1.0],
         factor: vec![1.0],
         anchor: vec![10_000.0],
@@ -276,10 +284,25 @@ fn any_case() -> impl Strategy<Value = Case> {
         );
         let rule = (vector(steps), vector(steps));
         let falls = prop::collection::vec((0.0..2.0, number()), assets);
-        (vector(accounts), held, markets, rule, falls).prop_map(
-            |(debt, held, (weight, factor, anchor, prices), (health_below, part), falls)| {
+        let shared = prop::collection::vec(any::<bool>(), assets);
+        (vector(accounts), held, markets, rule, falls, shared).prop_map(
+            |(debt, held, columns, (health_below, part), falls, shared)| {
+                let (weight, factor, mut anchor, mut prices) = columns;
+                let mut last = 0;
+                let market: Vec<u32> = shared
+                    .iter()
+                    .enumerate()
+                    .map(|(kind, &shared)| {
+                        last += u32::from(kind > 0 && !shared);
+                        last
+                    })
+                    .collect();
+                let markets = market.last().map_or(0, |&last| last as usize + 1);
+                anchor.truncate(markets);
+                prices.truncate(markets);
                 let mut case = Case {
                     debt,
+                    market,
                     weight,
                     factor,
                     anchor,
@@ -289,11 +312,11 @@ fn any_case() -> impl Strategy<Value = Case> {
                     ..Case::default()
                 };
                 for of_account in held {
-                    case.asset.extend((0..).take(of_account.len()));
+                    case.kind.extend((0..).take(of_account.len()));
                     case.quantity.extend(of_account);
-                    case.positions_end.push(case.asset.len() as u64);
+                    case.positions_end.push(case.kind.len() as u64);
                 }
-                for (reach, floor) in falls {
+                for (reach, floor) in falls.into_iter().take(markets) {
                     case.amount.extend([0.0, reach]);
                     case.multiple.extend([1.0, floor]);
                     case.knots_end.push(case.amount.len() as u64);
@@ -324,13 +347,15 @@ proptest! {
 
     #[test]
     fn columns_of_any_shape_never_panic(
-        mut case in any_case(), ends in prop::collection::vec(any::<u64>(), 0..5), which in 0..5_u8,
+        mut case in any_case(), ends in prop::collection::vec(any::<u64>(), 0..5), which in 0..7_u8,
     ) {
         match which {
             0 => case.positions_end = ends,
             1 => case.knots_end = ends,
-            2 => case.asset.push(77),
-            3 => case.prices.push(1.0),
+            2 => case.kind.push(77),
+            3 => case.market.push(0),
+            4 => case.market.reverse(),
+            5 => case.prices.push(1.0),
             _ => case.multiple.clear(),
         }
         if let Err(fault) = bracket(&case, 1, 5) {

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3_arrow::PyRecordBatch;
 use xmargin_core::book::columnar::Workers;
 use xmargin_core::liquidation::cascade::{
-    self, AssetColumns, Cascade, CloseRule, DepthCurves, Kind, LendingColumns, bracket_cascade,
+    self, Cascade, CloseRule, DepthCurves, Kind, KindColumns, LendingColumns, bracket_cascade,
 };
 use xmargin_core::pricing::batch::InstructionSet;
 
@@ -20,7 +20,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<LendingBook>()
 }
 
-/// Kind, prices and sales by asset, close steps by account, bad debt, passes, evaluations.
+/// Kind, prices and sales by market, close steps by account, bad debt, passes, evaluations.
 type Answer = (
     &'static str,
     PyRecordBatch,
@@ -38,33 +38,38 @@ struct LendingBook {
 
 #[pymethods]
 impl LendingBook {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 extracts a list only by value"
+    )]
     #[new]
-    #[pyo3(signature = (*, accounts, positions, assets, threads))]
+    #[pyo3(signature = (*, accounts, positions, kinds, anchor_price, threads))]
     fn new(
         py: Python<'_>,
         accounts: &Bound<'_, PyAny>,
         positions: &Bound<'_, PyAny>,
-        assets: &Bound<'_, PyAny>,
+        kinds: &Bound<'_, PyAny>,
+        anchor_price: Vec<f64>,
         threads: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let threads = count("book.threads", threads)?;
         let accounts = InputTable::import("accounts", accounts)?;
         let positions = InputTable::import("positions", positions)?;
-        let assets = InputTable::import("assets", assets)?;
+        let kinds = InputTable::import("kinds", kinds)?;
         py.detach(|| {
             let workers = Workers::new(threads, InstructionSet::best())?;
             let accounts = LendingColumns {
                 debt: &accounts.slice::<Float64Type>("debt")?,
                 positions_end: &accounts.slice::<UInt64Type>("positions_end")?,
-                asset: &positions.slice::<UInt32Type>("asset")?,
+                kind: &positions.slice::<UInt32Type>("kind")?,
                 quantity: &positions.slice::<Float64Type>("quantity")?,
             };
-            let assets = AssetColumns {
-                collateral_weight: &assets.slice::<Float64Type>("collateral_weight")?,
-                debt_factor: &assets.slice::<Float64Type>("debt_factor")?,
-                anchor_price: &assets.slice::<Float64Type>("anchor_price")?,
+            let kinds = KindColumns {
+                market: &kinds.slice::<UInt32Type>("market")?,
+                collateral_weight: &kinds.slice::<Float64Type>("collateral_weight")?,
+                debt_factor: &kinds.slice::<Float64Type>("debt_factor")?,
             };
-            let book = cascade::LendingBook::new(&accounts, &assets, &workers)?;
+            let book = cascade::LendingBook::new(&accounts, &kinds, &anchor_price, &workers)?;
             Ok(Self { book, workers })
         })
         .map_err(to_python)
@@ -118,7 +123,7 @@ fn answer(found: Cascade) -> PyResult<Answer> {
         Kind::Enclosure => "enclosure",
         Kind::Unfinished => "unfinished",
     };
-    let assets = batch([
+    let markets = batch([
         ("price_low", numbers(found.price_low)),
         ("price_high", numbers(found.price_high)),
         ("sold_least", numbers(found.sold_least)),
@@ -132,7 +137,7 @@ fn answer(found: Cascade) -> PyResult<Answer> {
     let bad_debt = (found.bad_debt_least, found.bad_debt_most);
     Ok((
         kind,
-        assets,
+        markets,
         accounts,
         bad_debt,
         found.passes,

@@ -4,112 +4,101 @@ use std::cmp::Ordering;
 
 use rayon::prelude::*;
 
+use super::columns::{KindColumns, LendingColumns, check_markets};
 use crate::Error;
 use crate::book::columnar::Workers;
 
-const AMOUNT_MAX: f64 = 1e30;
-const AMOUNT_MIN: f64 = 1e-30;
-const ASSETS_MAX: usize = 4_096;
-/// A smaller factor on collateral is a slip; products with it could leave the range of `f64`.
-const WEIGHT_MIN: f64 = 1e-6;
 /// The sellers in order of their prices, cut into so many parts of known holdings.
 const BUCKETS: usize = 256;
-/// Sales are summed in integers: an asset's whole holdings are just below 2^61 units.
+/// Sales are summed in integers: a market's whole holdings are just below 2^61 units.
 const UNITS_EXPONENT: i32 = 60;
 
-/// Columns of linear lending accounts.
-#[derive(Debug, Clone, Copy)]
-pub struct LendingColumns<'a> {
-    /// Debt in money, ≥ 0.
-    pub debt: &'a [f64],
-    /// Where the account's positions end.
-    pub positions_end: &'a [u64],
-    /// Asset of a position; ascending within an account.
-    pub asset: &'a [u32],
-    /// Units: collateral if positive, owed if negative.
-    pub quantity: &'a [f64],
+/// What an account's liquidation does. In this order the accounts are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// Owes nothing but money.
+    Sells,
+    /// Owes of one market or more, and holds of others.
+    Buys,
+    /// Holds and owes of the same market.
+    Hedges,
 }
 
-/// How an asset counts, and the price by which the accounts are laid out.
-#[derive(Debug, Clone, Copy)]
-pub struct AssetColumns<'a> {
-    /// Factor on collateral, in [0, 1].
-    pub collateral_weight: &'a [f64],
-    /// Factor on what is owed, in [1, 100].
-    pub debt_factor: &'a [f64],
-    /// A usual price, positive. It moves no result: far from it, more accounts are looked at.
-    pub anchor_price: &'a [f64],
-}
-
-/// Accounts that only sell, by the price multiple at which they are due; then those that also buy.
+/// Accounts that only sell, by the price multiple at which they are due; then those that also buy,
+/// and of these last those that hold what they owe.
 pub struct LendingBook {
     /// Row of each place.
     pub(super) row: Vec<u32>,
     /// Multiple of all anchor prices at which the account is due; of the sellers only, ascending.
     pub(super) due_at: Vec<f64>,
+    /// The first place of those that hold what they owe.
+    pub(super) hedged_from: usize,
     pub(super) debt: Vec<f64>,
     pub(super) positions_end: Vec<usize>,
-    pub(super) asset: Vec<u32>,
+    pub(super) kind: Vec<u32>,
     pub(super) quantity: Vec<f64>,
+    /// Market of each kind.
+    pub(super) market: Vec<u32>,
     pub(super) collateral_weight: Vec<f64>,
     pub(super) debt_factor: Vec<f64>,
     pub(super) anchor_price: Vec<f64>,
-    /// Units of summation in a unit of the asset: a power of two.
-    pub(super) units: Vec<f64>,
-    /// Σ of collateral and of what is owed, in units of summation.
+    /// Units of summation in a unit of what a market trades: a power of two.
+    pub(super) market_units: Vec<f64>,
+    /// Those of each kind's market, so that the sums of its kinds add up exactly.
+    units: Vec<f64>,
+    /// Σ of collateral and of what is owed by market, in units of summation; hedges by their net.
     pub(super) held: Vec<i64>,
     pub(super) owed: Vec<i64>,
     /// Where each bucket of sellers begins, as a multiple of the anchor prices.
     bucket_due_at: Vec<f64>,
-    /// Collateral of the sellers of a bucket and after, and of the buyers; by bucket, then asset.
+    /// Collateral of the sellers of a bucket and after, and of the buyers; by bucket, then market.
     bucket_held: Vec<i64>,
 }
 
 impl LendingBook {
     /// Lays out a checked book.
     ///
+    /// `anchor_price` is a usual price of each market, positive. It moves no result: far from it,
+    /// more accounts are looked at.
+    ///
     /// # Errors
     /// [`Error::Input`] naming table, column and row of what is out of range or ragged.
     pub fn new(
         accounts: &LendingColumns<'_>,
-        assets: &AssetColumns<'_>,
+        kinds: &KindColumns<'_>,
+        anchor_price: &[f64],
         workers: &Workers,
     ) -> Result<Self, Error> {
-        check_assets(assets)?;
-        check_accounts(accounts, assets.anchor_price.len())?;
-        let order = layout(accounts, assets, workers);
-        let sellers = order.partition_point(|place| place.sells_only);
+        check_markets(anchor_price)?;
+        kinds.check(anchor_price.len())?;
+        accounts.check(kinds.market.len())?;
+        let order = layout(accounts, kinds, anchor_price, workers);
+        let sellers = order.partition_point(|place| place.class == Class::Sells);
+        let markets = anchor_price.len();
         let mut book = Self {
             row: order.iter().map(|place| place.row).collect(),
             due_at: order[..sellers].iter().map(|place| place.due_at).collect(),
+            hedged_from: order.partition_point(|place| place.class < Class::Hedges),
             debt: Vec::with_capacity(order.len()),
             positions_end: Vec::with_capacity(order.len()),
-            asset: Vec::with_capacity(accounts.asset.len()),
-            quantity: Vec::with_capacity(accounts.asset.len()),
-            collateral_weight: assets.collateral_weight.to_vec(),
-            debt_factor: assets.debt_factor.to_vec(),
-            anchor_price: assets.anchor_price.to_vec(),
-            units: units(accounts, assets.anchor_price.len()),
-            held: vec![0; assets.anchor_price.len()],
-            owed: vec![0; assets.anchor_price.len()],
+            kind: Vec::with_capacity(accounts.kind.len()),
+            quantity: Vec::with_capacity(accounts.kind.len()),
+            market: kinds.market.to_vec(),
+            collateral_weight: kinds.collateral_weight.to_vec(),
+            debt_factor: kinds.debt_factor.to_vec(),
+            anchor_price: anchor_price.to_vec(),
+            market_units: Vec::new(),
+            units: Vec::new(),
+            held: vec![0; markets],
+            owed: vec![0; markets],
             bucket_due_at: Vec::new(),
             bucket_held: Vec::new(),
         };
-        let bucket = sellers.div_ceil(BUCKETS).max(1);
-        let mut held_before = Vec::new();
-        for (number, place) in order.iter().enumerate() {
-            if number < sellers && number % bucket == 0 {
-                book.bucket_due_at.push(place.due_at);
-                held_before.extend_from_slice(&book.held);
-            }
+        for place in &order {
             book.push(accounts, place.row as usize);
         }
-        let all = book.held.iter().cycle();
-        book.bucket_held = held_before
-            .iter()
-            .zip(all)
-            .map(|(b, all)| all - b)
-            .collect();
+        book.set_units();
+        book.sum_holdings();
         Ok(book)
     }
 
@@ -121,7 +110,7 @@ impl LendingBook {
 
     /// What the sellers of a bucket and after hold, and the buyers.
     pub(super) fn held_from(&self, bucket: usize) -> &[i64] {
-        &self.bucket_held[bucket * self.assets()..][..self.assets()]
+        &self.bucket_held[bucket * self.markets()..][..self.markets()]
     }
 
     /// Number of accounts.
@@ -136,9 +125,9 @@ impl LendingBook {
         self.row.is_empty()
     }
 
-    /// Number of assets.
+    /// Number of markets.
     #[must_use]
-    pub fn assets(&self) -> usize {
+    pub fn markets(&self) -> usize {
         self.anchor_price.len()
     }
 
@@ -148,55 +137,129 @@ impl LendingBook {
         self.due_at.len() == self.row.len()
     }
 
+    /// Kinds and quantities of an account.
     pub(super) fn positions(&self, place: usize) -> impl Iterator<Item = (usize, f64)> {
         let begin = place
             .checked_sub(1)
             .map_or(0, |one| self.positions_end[one]);
         let rows = begin..self.positions_end[place];
-        let positions = self.asset[rows.clone()].iter().zip(&self.quantity[rows]);
-        positions.map(|(&asset, &quantity)| (asset as usize, quantity))
+        let positions = self.kind[rows.clone()].iter().zip(&self.quantity[rows]);
+        positions.map(|(&kind, &quantity)| (kind as usize, quantity))
     }
 
-    /// What a part of a position is in units of summation: rounded towards zero, so monotone in both.
+    /// What an account's positions of each market come to, each weighed by its kind; under the first
+    /// of these kinds.
+    pub(super) fn net(
+        &self,
+        place: usize,
+        weigh: impl Fn(usize, f64) -> f64,
+    ) -> impl Iterator<Item = (usize, f64)> {
+        // Kinds ascend, and markets with them: positions of one market stand together.
+        let mut positions = self.positions(place).peekable();
+        std::iter::from_fn(move || {
+            let (kind, quantity) = positions.next()?;
+            let market = self.market[kind];
+            let mut net = weigh(kind, quantity);
+            let is_same = |&(other, _): &(usize, f64)| self.market[other] == market;
+            while let Some((other, quantity)) = positions.next_if(is_same) {
+                net += weigh(other, quantity);
+            }
+            Some((kind, net))
+        })
+    }
+
+    /// Calls `each` with what closing all of an account would sell, under kinds of its markets.
+    #[inline]
+    pub(super) fn for_each_sale(&self, place: usize, mut each: impl FnMut(usize, f64)) {
+        if place < self.hedged_from {
+            for (kind, quantity) in self.positions(place) {
+                each(kind, quantity);
+            }
+        } else {
+            for (kind, quantity) in self.net(place, |_, quantity| quantity) {
+                each(kind, quantity);
+            }
+        }
+    }
+
+    /// What a part of a sale is in units of summation: rounded towards zero, so monotone in both.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "all holdings together are below 2^62"
     )]
-    pub(super) fn in_units(&self, asset: usize, quantity: f64, part: f64) -> i64 {
-        (quantity * part * self.units[asset]) as i64
+    pub(super) fn in_units(&self, kind: usize, quantity: f64, part: f64) -> i64 {
+        (quantity * part * self.units[kind]) as i64
     }
 
     fn push(&mut self, accounts: &LendingColumns<'_>, row: usize) {
         self.debt.push(accounts.debt[row]);
-        for (asset, quantity) in positions(accounts, row) {
-            let units = self.in_units(asset, quantity, 1.0);
-            self.held[asset] += units.max(0);
-            self.owed[asset] -= units.min(0);
-            self.asset.push(u32::try_from(asset).unwrap_or(u32::MAX));
+        for (kind, quantity) in accounts.positions(row) {
+            self.kind.push(u32::try_from(kind).unwrap_or(u32::MAX));
             self.quantity.push(quantity);
         }
-        self.positions_end.push(self.asset.len());
+        self.positions_end.push(self.kind.len());
+    }
+
+    /// The largest powers of two by which all sales of a market stay below 2^62 units.
+    fn set_units(&mut self) {
+        let mut total = vec![0.0_f64; self.markets()];
+        for place in 0..self.len() {
+            self.for_each_sale(place, |kind, quantity| {
+                total[self.market[kind] as usize] += quantity.abs();
+            });
+        }
+        self.market_units = total.into_iter().map(power_below).collect();
+        let of_market = |&market: &u32| self.market_units[market as usize];
+        self.units = self.market.iter().map(of_market).collect();
+    }
+
+    fn sum_holdings(&mut self) {
+        let (mut held, mut owed) = (vec![0; self.markets()], vec![0; self.markets()]);
+        let sellers = self.due_at.len();
+        let bucket = sellers.div_ceil(BUCKETS).max(1);
+        let mut held_before = Vec::new();
+        for place in 0..self.len() {
+            if place < sellers && place % bucket == 0 {
+                self.bucket_due_at.push(self.due_at[place]);
+                held_before.extend_from_slice(&held);
+            }
+            self.for_each_sale(place, |kind, quantity| {
+                let market = self.market[kind] as usize;
+                let units = self.in_units(kind, quantity, 1.0);
+                held[market] += units.max(0);
+                owed[market] -= units.min(0);
+            });
+        }
+        let all = held.iter().cycle();
+        let after = held_before
+            .iter()
+            .zip(all)
+            .map(|(before, all)| all - before);
+        self.bucket_held = after.collect();
+        (self.held, self.owed) = (held, owed);
     }
 }
 
 /// Where an account goes.
 struct Place {
-    sells_only: bool,
+    class: Class,
     due_at: f64,
     row: u32,
 }
 
 fn layout(
     accounts: &LendingColumns<'_>,
-    assets: &AssetColumns<'_>,
+    kinds: &KindColumns<'_>,
+    anchor_price: &[f64],
     workers: &Workers,
 ) -> Vec<Place> {
     let place = |row: usize| {
-        let weighted = positions(accounts, row).fold(0.0, |sum, (asset, quantity)| {
-            sum + quantity * assets.collateral_weight[asset] * assets.anchor_price[asset]
+        let weighted = accounts.positions(row).fold(0.0, |sum, (kind, quantity)| {
+            let anchor = anchor_price[kinds.market[kind] as usize];
+            sum + quantity * kinds.collateral_weight[kind] * anchor
         });
         Place {
-            sells_only: positions(accounts, row).all(|(_, quantity)| quantity >= 0.0),
+            class: class(accounts, kinds, row),
             due_at: if accounts.debt[row] == 0.0 {
                 0.0
             } else {
@@ -206,9 +269,8 @@ fn layout(
         }
     };
     let order = |one: &Place, other: &Place| {
-        let buyers_last = other.sells_only.cmp(&one.sells_only);
-        let by_price = buyers_last.then_with(|| {
-            if one.sells_only {
+        let by_price = one.class.cmp(&other.class).then_with(|| {
+            if one.class == Class::Sells {
                 one.due_at.total_cmp(&other.due_at)
             } else {
                 Ordering::Equal
@@ -231,29 +293,25 @@ fn layout(
     }
 }
 
-fn positions<'a>(
-    accounts: &LendingColumns<'a>,
-    row: usize,
-) -> impl Iterator<Item = (usize, f64)> + use<'a> {
-    let place = |end: u64| usize::try_from(end).unwrap_or(usize::MAX);
-    let begin = row
-        .checked_sub(1)
-        .map_or(0, |one| accounts.positions_end[one]);
-    let rows = place(begin)..place(accounts.positions_end[row]);
-    let assets = accounts.asset[rows.clone()].iter();
-    let quantities = accounts.quantity[rows].iter();
-    assets
-        .zip(quantities)
-        .map(|(&asset, &quantity)| (asset as usize, quantity))
-}
-
-/// The largest powers of two by which all holdings of an asset stay below 2^62 units.
-fn units(accounts: &LendingColumns<'_>, assets: usize) -> Vec<f64> {
-    let mut total = vec![0.0_f64; assets];
-    for (&asset, quantity) in accounts.asset.iter().zip(accounts.quantity) {
-        total[asset as usize] += quantity.abs();
+fn class(accounts: &LendingColumns<'_>, kinds: &KindColumns<'_>, row: usize) -> Class {
+    let mut class = Class::Sells;
+    // The last market, and whether something is held of it and something owed.
+    let mut here = (u32::MAX, false, false);
+    for (kind, quantity) in accounts.positions(row) {
+        let market = kinds.market[kind];
+        if market != here.0 {
+            here = (market, false, false);
+        }
+        here.1 |= quantity > 0.0;
+        here.2 |= quantity < 0.0;
+        if here.1 && here.2 {
+            return Class::Hedges;
+        }
+        if quantity < 0.0 {
+            class = Class::Buys;
+        }
     }
-    total.iter().map(|&total| power_below(total)).collect()
+    class
 }
 
 fn power_below(total: f64) -> f64 {
@@ -263,119 +321,5 @@ fn power_below(total: f64) -> f64 {
         2.0_f64.powi(UNITS_EXPONENT - exponent)
     } else {
         1.0
-    }
-}
-
-fn check_assets(assets: &AssetColumns<'_>) -> Result<(), Error> {
-    let rows = assets.anchor_price.len();
-    let in_range = |column, values: &[f64], range: std::ops::RangeInclusive<f64>| {
-        if values.len() != rows {
-            let problem = format!("has {} rows; it must have {rows}", values.len());
-            return Err(whole("assets", column, problem));
-        }
-        match values.iter().position(|value| !range.contains(value)) {
-            None => Ok(()),
-            Some(row) => {
-                let problem = format!("{} is not in {range:?}", values[row]);
-                Err(Error::row("assets", column, row, problem))
-            }
-        }
-    };
-    if rows > ASSETS_MAX {
-        let problem = format!("{rows} assets; at most {ASSETS_MAX}");
-        return Err(whole("assets", "anchor_price", problem));
-    }
-    in_range("anchor_price", assets.anchor_price, AMOUNT_MIN..=AMOUNT_MAX)?;
-    in_range("collateral_weight", assets.collateral_weight, 0.0..=1.0)?;
-    let tiny = |&weight: &f64| weight > 0.0 && weight < WEIGHT_MIN;
-    if let Some(row) = assets.collateral_weight.iter().position(tiny) {
-        let problem = format!("{} is below 1e-6; take 0", assets.collateral_weight[row]);
-        return Err(Error::row("assets", "collateral_weight", row, problem));
-    }
-    in_range("debt_factor", assets.debt_factor, 1.0..=100.0)
-}
-
-fn check_accounts(accounts: &LendingColumns<'_>, assets: usize) -> Result<(), Error> {
-    let (rows, positions) = (accounts.debt.len(), accounts.asset.len());
-    for (table, column, found, wanted) in [
-        (
-            "accounts",
-            "positions_end",
-            accounts.positions_end.len(),
-            rows,
-        ),
-        ("positions", "quantity", accounts.quantity.len(), positions),
-    ] {
-        if found != wanted {
-            let problem = format!("has {found} rows; it must have {wanted}");
-            return Err(whole(table, column, problem));
-        }
-    }
-    if u32::try_from(rows).is_err() {
-        let problem = format!("{rows} accounts; split the book below 2^32");
-        return Err(whole("accounts", "debt", problem));
-    }
-    check_amounts("accounts", "debt", accounts.debt, 0.0)?;
-    check_amounts("positions", "quantity", accounts.quantity, -AMOUNT_MAX)?;
-    check_positions(accounts, assets)
-}
-
-fn check_amounts(
-    table: &'static str,
-    column: &'static str,
-    amounts: &[f64],
-    least: f64,
-) -> Result<(), Error> {
-    let is_amount = |&amount: &f64| {
-        amount == 0.0 || (amount >= least && (AMOUNT_MIN..=AMOUNT_MAX).contains(&amount.abs()))
-    };
-    match amounts.iter().position(|amount| !is_amount(amount)) {
-        None => Ok(()),
-        Some(row) => {
-            let sign = if least < 0.0 { "± " } else { "" };
-            let problem = format!("{} is neither 0 nor in {sign}[1e-30, 1e30]", amounts[row]);
-            Err(Error::row(table, column, row, problem))
-        }
-    }
-}
-
-fn check_positions(accounts: &LendingColumns<'_>, assets: usize) -> Result<(), Error> {
-    let rows = accounts.asset.len() as u64;
-    if accounts.positions_end.is_empty() && rows > 0 {
-        let problem = format!("is empty, but there are {rows} positions");
-        return Err(whole("accounts", "positions_end", problem));
-    }
-    let mut begin = 0;
-    for (account, &end) in accounts.positions_end.iter().enumerate() {
-        let is_last = account + 1 == accounts.positions_end.len();
-        if end < begin || end > rows || (is_last && end != rows) {
-            let problem = format!("{end} is not within {begin} and {rows}, where the last ends");
-            return Err(Error::row("accounts", "positions_end", account, problem));
-        }
-        let place = |end: u64| usize::try_from(end).unwrap_or(usize::MAX);
-        let mut last = None;
-        for row in place(begin)..place(end) {
-            let asset = accounts.asset[row];
-            if asset as usize >= assets {
-                let problem = format!("{asset} is not one of {assets} assets");
-                return Err(Error::row("positions", "asset", row, problem));
-            }
-            if last.is_some_and(|last| last >= asset) {
-                let problem = format!("{asset} does not ascend within account {account}");
-                return Err(Error::row("positions", "asset", row, problem));
-            }
-            last = Some(asset);
-        }
-        begin = end;
-    }
-    Ok(())
-}
-
-fn whole(table: &'static str, column: &'static str, problem: String) -> Error {
-    Error::Input {
-        table,
-        column,
-        row: None,
-        problem,
     }
 }

@@ -68,6 +68,7 @@ pub struct Bracket<'a> {
     pub evaluated: u64,
 }
 
+/// What a chunk of accounts changes: sales by kind.
 struct Pass {
     most_sold: Vec<i64>,
     least_sold: Vec<i64>,
@@ -159,9 +160,9 @@ impl<'a> Bracket<'a> {
         let after = |sold: &[i64]| -> Vec<f64> {
             let prices = self.question.prices.iter().enumerate();
             prices
-                .map(|(asset, price)| {
-                    let sold = self.in_assets(asset, sold[asset]);
-                    price * self.question.curves.multiple_after(asset, sold)
+                .map(|(market, price)| {
+                    let sold = self.in_quantity(market, sold[market]);
+                    price * self.question.curves.multiple_after(market, sold)
                 })
                 .collect()
         };
@@ -171,10 +172,10 @@ impl<'a> Bracket<'a> {
         }
     }
 
-    /// Units of summation as units of the asset.
+    /// Units of summation as units of what the market trades.
     #[expect(clippy::cast_precision_loss, reason = "rounding is monotone")]
-    pub fn in_assets(&self, asset: usize, units: i64) -> f64 {
-        units as f64 / self.question.book.units[asset]
+    pub fn in_quantity(&self, market: usize, units: i64) -> f64 {
+        units as f64 / self.question.book.market_units[market]
     }
 
     /// Takes note of how much the box tightens. No health moved by more than this factor.
@@ -221,11 +222,11 @@ impl<'a> Bracket<'a> {
         least * (1.0 - ROUNDING)
     }
 
-    /// Least and greatest ratio of prices to others, of the assets in which anyone has a position.
+    /// Least and greatest ratio of prices to others, of the markets in which anyone has a position.
     fn ratios(&self, prices: &[f64], others: &[f64]) -> (f64, f64) {
         let book = self.question.book;
         let used = (0..prices.len()).filter(|&a| book.held[a] > 0 || book.owed[a] > 0);
-        used.map(|asset| ratio(prices[asset], others[asset]))
+        used.map(|market| ratio(prices[market], others[market]))
             .fold((f64::INFINITY, 0.0), |(least, most), ratio| {
                 (f64::min(least, ratio), f64::max(most, ratio))
             })
@@ -241,8 +242,16 @@ impl<'a> Bracket<'a> {
         };
         let mut changed = false;
         for pass in passes {
-            add(&mut self.most_sold, &pass.most_sold);
-            add(&mut self.least_sold, &pass.least_sold);
+            add(
+                &mut self.most_sold,
+                &pass.most_sold,
+                &self.question.book.market,
+            );
+            add(
+                &mut self.least_sold,
+                &pass.least_sold,
+                &self.question.book.market,
+            );
             self.evaluated += pass.evaluated;
             for (place, steps) in pass.changes {
                 self.steps[place as usize] = steps;
@@ -254,10 +263,10 @@ impl<'a> Bracket<'a> {
     }
 
     fn pass(&self, open: &mut [Open], weights: &Weights) -> Pass {
-        let assets = self.prices.low.len();
+        let kinds = self.question.book.market.len();
         let mut pass = Pass {
-            most_sold: vec![0; assets],
-            least_sold: vec![0; assets],
+            most_sold: vec![0; kinds],
+            least_sold: vec![0; kinds],
             changes: Vec::with_capacity(open.len()),
             evaluated: 0,
         };
@@ -284,37 +293,89 @@ impl<'a> Bracket<'a> {
         reason = "the margin is above the rounding of f32"
     )]
     fn evaluate(&self, place: usize, weights: &Weights) -> (Steps, f32) {
-        let Question { book, rule, .. } = &self.question;
+        let book = self.question.book;
+        let (steps, stays) = if place < book.hedged_from {
+            let [low, high] = self.healths(place, weights);
+            let sides = |[collateral, debt]: [f64; 2]| move |health| [collateral, health * debt];
+            self.steps_of(sides(low), sides(high))
+        } else {
+            let Box { low, high } = &self.prices;
+            self.steps_of(
+                |health| self.net_sides(place, health, low, high),
+                |health| self.net_sides(place, health, high, low),
+            )
+        };
+        (steps, (self.growth * stays * (1.0 - WAKE_MARGIN)) as f32)
+    }
+
+    /// Weighted collateral and debt at the worst prices of the box, and at its best.
+    fn healths(&self, place: usize, weights: &Weights) -> [[f64; 2]; 2] {
+        let book = self.question.book;
         let debt = book.debt[place];
         let (mut low, mut high) = ([0.0, debt], [0.0, debt]);
         if place < book.due_at.len() {
-            for (asset, quantity) in book.positions(place) {
-                let [weighted_low, weighted_high] = weights.collateral[asset];
+            for (kind, quantity) in book.positions(place) {
+                let [weighted_low, weighted_high] = weights.collateral[kind];
                 low[0] += quantity * weighted_low;
                 high[0] += quantity * weighted_high;
             }
         } else {
-            for (asset, quantity) in book.positions(place) {
-                weights.add(asset, quantity, &mut low, &mut high);
+            for (kind, quantity) in book.positions(place) {
+                weights.add(kind, quantity, &mut low, &mut high);
             }
         }
+        [low, high]
+    }
+
+    /// What speaks for and against a health above this one, where an account holds what it owes.
+    ///
+    /// Health is below h where Σ price × Σ (weight × held − h × factor × owed) < h × debt: linear in
+    /// each price, which helps where its net weight is positive and else hurts.
+    fn net_sides(&self, place: usize, health: f64, helping: &[f64], hurting: &[f64]) -> [f64; 2] {
+        let book = self.question.book;
+        let weigh = |kind: usize, quantity: f64| {
+            if quantity >= 0.0 {
+                quantity * book.collateral_weight[kind]
+            } else {
+                quantity * (health * book.debt_factor[kind])
+            }
+        };
+        let mut sides = [0.0, health * book.debt[place]];
+        for (kind, weight) in book.net(place, weigh) {
+            let market = book.market[kind] as usize;
+            if weight >= 0.0 {
+                sides[0] += weight * helping[market];
+            } else {
+                sides[1] -= weight * hurting[market];
+            }
+        }
+        sides
+    }
+
+    /// Steps at the worst and at the best, and the growth of the box that may change them.
+    fn steps_of(
+        &self,
+        worst: impl Fn(f64) -> [f64; 2],
+        best: impl Fn(f64) -> [f64; 2],
+    ) -> (Steps, f64) {
+        let rule = self.question.rule;
         let steps = Steps {
-            possible: rule.step(low),
-            sure: rule.step(high),
+            possible: rule.step(&worst),
+            sure: rule.step(&best),
         };
         let stays = f64::min(
-            rule.rise_to_fewer(steps.possible, low),
-            rule.fall_to_more(steps.sure, high),
+            rule.rise_to_fewer(steps.possible, worst),
+            rule.fall_to_more(steps.sure, best),
         );
-        (steps, (self.growth * stays * (1.0 - WAKE_MARGIN)) as f32)
+        (steps, stays)
     }
 
     fn add_sales(&self, place: usize, before: Steps, now: Steps, pass: &mut Pass) {
         let Question { book, rule, .. } = &self.question;
-        for (asset, quantity) in book.positions(place) {
+        book.for_each_sale(place, |kind, quantity| {
             let units = |step: u8| match rule.part(step) {
                 0.0 => 0,
-                part => book.in_units(asset, quantity, part),
+                part => book.in_units(kind, quantity, part),
             };
             let change = |from: u8, to: u8| {
                 if from == to {
@@ -331,9 +392,9 @@ impl<'a> Bracket<'a> {
             } else {
                 (sure, possible)
             };
-            pass.most_sold[asset] += most;
-            pass.least_sold[asset] += least;
-        }
+            pass.most_sold[kind] += most;
+            pass.least_sold[kind] += least;
+        });
     }
 
     /// Drops those that are known for good.
@@ -378,12 +439,13 @@ impl<'a> Bracket<'a> {
                 continue;
             }
             let mut short = [self.question.book.debt[place]; 2];
-            for (asset, quantity) in self.question.book.positions(place) {
+            self.question.book.for_each_sale(place, |kind, quantity| {
+                let market = self.question.book.market[kind] as usize;
                 let best = if quantity >= 0.0 { high } else { low };
                 let worst = if quantity >= 0.0 { low } else { high };
-                short[0] -= quantity * best[asset];
-                short[1] -= quantity * worst[asset];
-            }
+                short[0] -= quantity * best[market];
+                short[1] -= quantity * worst[market];
+            });
             sum[0] += short[0].max(0.0);
             sum[1] += short[1].max(0.0);
         }
@@ -391,7 +453,7 @@ impl<'a> Bracket<'a> {
     }
 }
 
-/// Low and high prices of a box, weighted as collateral and as debt.
+/// Low and high prices of a box by kind, weighted as collateral and as debt.
 struct Weights {
     collateral: Vec<[f64; 2]>,
     debt: Vec<[f64; 2]>,
@@ -399,26 +461,30 @@ struct Weights {
 
 impl Weights {
     fn new(question: &Question<'_>, prices: &Box) -> Self {
+        let book = question.book;
         let weighted = |factors: &[f64]| -> Vec<[f64; 2]> {
-            let ends = prices.low.iter().zip(&prices.high);
-            let ends = factors.iter().zip(ends);
-            ends.map(|(factor, (low, high))| [factor * low, factor * high])
+            let kinds = factors.iter().zip(&book.market);
+            kinds
+                .map(|(factor, &market)| {
+                    let market = market as usize;
+                    [factor * prices.low[market], factor * prices.high[market]]
+                })
                 .collect()
         };
         Self {
-            collateral: weighted(&question.book.collateral_weight),
-            debt: weighted(&question.book.debt_factor),
+            collateral: weighted(&book.collateral_weight),
+            debt: weighted(&book.debt_factor),
         }
     }
 
     /// Adds a position to the collateral and debt of the worst and of the best prices for it.
-    fn add(&self, asset: usize, quantity: f64, low: &mut [f64; 2], high: &mut [f64; 2]) {
+    fn add(&self, kind: usize, quantity: f64, low: &mut [f64; 2], high: &mut [f64; 2]) {
         if quantity >= 0.0 {
-            low[0] += quantity * self.collateral[asset][0];
-            high[0] += quantity * self.collateral[asset][1];
+            low[0] += quantity * self.collateral[kind][0];
+            high[0] += quantity * self.collateral[kind][1];
         } else {
-            low[1] -= quantity * self.debt[asset][1];
-            high[1] -= quantity * self.debt[asset][0];
+            low[1] -= quantity * self.debt[kind][1];
+            high[1] -= quantity * self.debt[kind][0];
         }
     }
 }
@@ -432,8 +498,9 @@ fn ratio(price: f64, other: f64) -> f64 {
     }
 }
 
-fn add(sums: &mut [i64], parts: &[i64]) {
-    for (sum, part) in sums.iter_mut().zip(parts) {
-        *sum += part;
+/// Sales by kind, added to those of their markets.
+fn add(sums: &mut [i64], parts: &[i64], market: &[u32]) {
+    for (&market, part) in market.iter().zip(parts) {
+        sums[market as usize] += part;
     }
 }

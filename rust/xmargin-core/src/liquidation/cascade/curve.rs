@@ -5,15 +5,15 @@ use crate::Error;
 const AMOUNT_MAX: f64 = 1e30;
 const MULTIPLE_MAX: f64 = 1e6;
 
-/// One curve an asset: price multiple by net amount sold (negative: bought), straight between knots.
+/// One curve an market: price multiple by net amount sold (negative: bought), straight between knots.
 ///
 /// Before the first knot and after the last the multiple is that of the knot. Two knots of one
 /// amount are a jump, the first of them being the value there: `(0, 1), (0, 0)` is no depth at all.
 #[derive(Debug, Clone, Copy)]
 pub struct DepthCurves<'a> {
-    /// Where the asset's knots end.
+    /// Where the market's knots end.
     pub knots_end: &'a [u64],
-    /// Net amount sold, in units of the asset; not descending within an asset.
+    /// Net amount sold, in units of the market; not descending within an market.
     pub amount: &'a [f64],
     /// Price after the sale ÷ price before, not ascending; exactly 1 at amount 0.
     pub multiple: &'a [f64],
@@ -21,8 +21,8 @@ pub struct DepthCurves<'a> {
 
 impl DepthCurves<'_> {
     /// The multiple after a net sale. Its rounding keeps it from ever rising with the amount.
-    pub(super) fn multiple_after(&self, asset: usize, sold: f64) -> f64 {
-        let rows = self.rows(asset);
+    pub(super) fn multiple_after(&self, market: usize, sold: f64) -> f64 {
+        let rows = self.rows(market);
         let (amounts, multiples) = (&self.amount[rows.clone()], &self.multiple[rows]);
         let next = amounts.partition_point(|&amount| amount < sold);
         if next == 0 {
@@ -37,16 +37,16 @@ impl DepthCurves<'_> {
         (before + (after - before) * way).clamp(after, before)
     }
 
-    /// Refuses curves of other assets, and curves that are not monotone.
-    pub(super) fn check(&self, assets: usize) -> Result<(), Error> {
+    /// Refuses curves of other markets, and curves that are not monotone.
+    pub(super) fn check(&self, markets: usize) -> Result<(), Error> {
         let whole = |column, problem| Error::Input {
             table: "knots",
             column,
             row: None,
             problem,
         };
-        if self.knots_end.len() != assets {
-            let problem = format!("{} curves for {assets} assets", self.knots_end.len());
+        if self.knots_end.len() != markets {
+            let problem = format!("{} curves for {markets} markets", self.knots_end.len());
             return Err(whole("knots_end", problem));
         }
         if self.multiple.len() != self.amount.len() {
@@ -58,21 +58,21 @@ impl DepthCurves<'_> {
             return Err(whole("multiple", problem));
         }
         let mut begin = 0;
-        for (asset, &end) in self.knots_end.iter().enumerate() {
-            let is_last = asset + 1 == assets;
+        for (market, &end) in self.knots_end.iter().enumerate() {
+            let is_last = market + 1 == markets;
             let rows = self.amount.len() as u64;
             if end <= begin || end > rows || (is_last && end != rows) {
-                let problem = format!("{end} leaves asset {asset} without knots, or others over");
-                return Err(Error::row("knots", "knots_end", asset, problem));
+                let problem = format!("{end} leaves market {market} without knots, or others over");
+                return Err(Error::row("knots", "knots_end", market, problem));
             }
             begin = end;
-            self.check_curve(asset)?;
+            self.check_curve(market)?;
         }
         Ok(())
     }
 
-    fn check_curve(&self, asset: usize) -> Result<(), Error> {
-        let rows = self.rows(asset);
+    fn check_curve(&self, market: usize) -> Result<(), Error> {
+        let rows = self.rows(market);
         let mut last = (f64::NEG_INFINITY, f64::INFINITY);
         for row in rows.clone() {
             let (amount, multiple) = (self.amount[row], self.multiple[row]);
@@ -86,7 +86,7 @@ impl DepthCurves<'_> {
             }
             last = (amount, multiple);
         }
-        let at_rest = self.multiple_after(asset, 0.0);
+        let at_rest = self.multiple_after(market, 0.0);
         if at_rest.to_bits() == 1.0_f64.to_bits() {
             return Ok(());
         }
@@ -95,10 +95,10 @@ impl DepthCurves<'_> {
         Err(Error::row("knots", "multiple", rows.start, problem))
     }
 
-    fn rows(&self, asset: usize) -> std::ops::Range<usize> {
+    fn rows(&self, market: usize) -> std::ops::Range<usize> {
         let place = |end: u64| usize::try_from(end).unwrap_or(usize::MAX);
-        let begin = asset.checked_sub(1).map_or(0, |one| self.knots_end[one]);
-        place(begin)..place(self.knots_end[asset])
+        let begin = market.checked_sub(1).map_or(0, |one| self.knots_end[one]);
+        place(begin)..place(self.knots_end[market])
     }
 }
 

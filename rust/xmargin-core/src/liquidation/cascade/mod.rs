@@ -4,18 +4,21 @@
 //! liquidations only sell, T is monotone, so that by Tarski's theorem it has a least and a greatest
 //! fixed point; iterated from below and from above, T reaches exactly these, in finitely many
 //! passes. Where they also buy back what is owed, it is iterated as an interval map: what is left is
-//! a box that holds every fixed point. All of this is said of the map *as computed*: rounding is
+//! a box that holds every fixed point. Positions of several *kinds*, each with its own weight, are
+//! sold into one *market*. All of this is said of the map *as computed*: rounding is
 //! monotone and sales are summed in integers. Proofs are in `docs/liquidation.md`, "Cascade".
 
 mod book;
 mod bracket;
+mod columns;
 mod curve;
 mod rule;
 
 use crate::Error;
 use crate::book::columnar::Workers;
 
-pub use book::{AssetColumns, LendingBook, LendingColumns};
+pub use book::LendingBook;
+pub use columns::{KindColumns, LendingColumns};
 pub use curve::DepthCurves;
 pub use rule::CloseRule;
 
@@ -37,11 +40,11 @@ pub enum Kind {
 pub struct Cascade {
     /// What the bracket is.
     pub kind: Kind,
-    /// Lowest prices, by asset: the worst outcome that is consistent with itself.
+    /// Lowest prices, by market: the worst outcome that is consistent with itself.
     pub price_low: Vec<f64>,
     /// Highest prices: where the cascade comes to rest when it begins at the prices given.
     pub price_high: Vec<f64>,
-    /// Net amount sold at the highest prices, in units of the asset.
+    /// Net amount sold at the highest prices, in units of what the market trades.
     pub sold_least: Vec<f64>,
     /// Net amount sold at the lowest prices.
     pub sold_most: Vec<f64>,
@@ -62,7 +65,7 @@ pub struct Cascade {
 /// Brackets the cascade that begins at `prices`.
 ///
 /// # Errors
-/// [`Error::Input`] when prices or curves are out of range, or of other assets than the book.
+/// [`Error::Input`] when prices or curves are out of range, or of other markets than the book.
 pub fn bracket_cascade(
     book: &LendingBook,
     prices: &[f64],
@@ -72,7 +75,7 @@ pub fn bracket_cascade(
     workers: &Workers,
 ) -> Result<Cascade, Error> {
     check_prices(book, prices)?;
-    curves.check(book.assets())?;
+    curves.check(book.markets())?;
     let mut bracket = Bracket::new(Question {
         book,
         prices,
@@ -98,7 +101,7 @@ fn answer(book: &LendingBook, bracket: Bracket<'_>, kind: Kind, passes: usize) -
     let sold = |units: &[i64]| -> Vec<f64> {
         let units = units.iter().enumerate();
         units
-            .map(|(asset, &units)| bracket.in_assets(asset, units))
+            .map(|(market, &units)| bracket.in_quantity(market, units))
             .collect()
     };
     let [bad_debt_least, bad_debt_most] = bracket.bad_debt();
@@ -124,12 +127,12 @@ fn answer(book: &LendingBook, bracket: Bracket<'_>, kind: Kind, passes: usize) -
 }
 
 fn check_prices(book: &LendingBook, prices: &[f64]) -> Result<(), Error> {
-    if prices.len() != book.assets() {
+    if prices.len() != book.markets() {
         return Err(Error::Input {
             table: "prices",
             column: "price",
             row: None,
-            problem: format!("{} prices for {} assets", prices.len(), book.assets()),
+            problem: format!("{} prices for {} markets", prices.len(), book.markets()),
         });
     }
     let is_price = |&price: &f64| price == 0.0 || (1e-30..=1e30).contains(&price);

@@ -60,25 +60,31 @@ impl CloseRule {
         self.health_below[0]
     }
 
-    /// How many steps an account of this collateral and debt, both weighted, takes.
-    ///
-    /// Falls with the collateral and rises with the debt.
-    pub(super) fn step(&self, [collateral, debt]: [f64; 2]) -> u8 {
-        let is_below = |health: &&f64| collateral < **health * debt;
+    /// How many steps an account takes whose health is below h where, of `sides(h)`, the first is
+    /// below the second: weighted collateral, and h times weighted debt.
+    pub(super) fn step(&self, sides: impl Fn(f64) -> [f64; 2]) -> u8 {
+        let is_below = |health: &&f64| {
+            let [collateral, debt] = sides(**health);
+            collateral < debt
+        };
         let steps = self.health_below.iter().take_while(is_below).count();
         u8::try_from(steps).unwrap_or(u8::MAX)
     }
 
     /// The factor by which health must rise for fewer than these steps; infinite if there are none.
-    pub(super) fn rise_to_fewer(&self, step: u8, [collateral, debt]: [f64; 2]) -> f64 {
+    pub(super) fn rise_to_fewer(&self, step: u8, sides: impl Fn(f64) -> [f64; 2]) -> f64 {
         step.checked_sub(1).map_or(f64::INFINITY, |last| {
-            self.health_below[usize::from(last)] * debt / collateral
+            let [collateral, debt] = sides(self.health_below[usize::from(last)]);
+            debt / collateral
         })
     }
 
     /// The factor by which health must fall for more than these steps; infinite if there are no more.
-    pub(super) fn fall_to_more(&self, step: u8, [collateral, debt]: [f64; 2]) -> f64 {
+    pub(super) fn fall_to_more(&self, step: u8, sides: impl Fn(f64) -> [f64; 2]) -> f64 {
         let next = self.health_below.get(usize::from(step));
-        next.map_or(f64::INFINITY, |health| collateral / (health * debt))
+        next.map_or(f64::INFINITY, |&health| {
+            let [collateral, debt] = sides(health);
+            collateral / debt
+        })
     }
 }
