@@ -1,14 +1,21 @@
 """Crossings: every change of status from view to view, in order, none left out.
 
-A watcher of health may skip views; who was liquidatable in between must still be told.
+A watcher of health may skip views; who was liquidatable in between must still be told. Venue
+accounts are found by the venues' exact index, without looking at the others; portfolios by their
+statuses in both views, since no index covers all of the unified model.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import NamedTuple
 
+from xmargin.engine.components import scaled
+from xmargin.engine.lending_order import VenueStatus
+from xmargin.engine.venue_watch import StatusChange
 from xmargin.model import (
+    AccountId,
     Crossing,
     HealthStatus,
     JudgedPrice,
@@ -16,12 +23,22 @@ from xmargin.model import (
     PortfolioId,
     Verdict,
 )
-from xmargin.view import Subject, View
+from xmargin.view import View
 
 HELD_MAX = 100_000
 """So many crossings are held for watchers who fall behind."""
 
 _CALM = frozenset({HealthStatus.HEALTHY, HealthStatus.NO_DEBT})
+_WAD_DECIMALS = 18
+
+
+class AccountChange(NamedTuple):
+    """A venue account's status, and the one before where there was one."""
+
+    account: AccountId
+    before: HealthStatus | None
+    after: HealthStatus
+    health_factor_wad: int | None
 
 
 class CrossingLog:
@@ -32,10 +49,10 @@ class CrossingLog:
         self._view: View | None = None
         self.newest = 0
 
-    def follow(self, view: View) -> None:
-        """Take the next view. It must be given every one: what is between two is not seen."""
+    def follow(self, view: View, changes: Sequence[StatusChange]) -> None:
+        """Take the next view, and all that changed at venues since the one before."""
         if self._view is not None:
-            for crossing in crossings(self._view, view):
+            for crossing in crossings(self._view, view, changes):
                 self.newest += 1
                 self._held.append(replace(crossing, number=self.newest))
         self._view = view
@@ -50,45 +67,132 @@ class CrossingLog:
 
 def at_risk(view: View) -> tuple[Crossing, ...]:
     """Everyone who is neither healthy nor without debt, unnumbered, portfolio by portfolio."""
-    subjects = sorted(one for one, status in view.statuses.items() if status not in _CALM)
     cause = "as it stood when the watch began"
-    return tuple(_crossing(view, subject, None, cause) for subject in subjects)
+    portfolios = (
+        _portfolio_crossing(view, portfolio, None, status, cause)
+        for portfolio, status in zip(view.portfolio_ids, view.statuses, strict=True)
+    )
+    accounts = (
+        _account_crossing(
+            view,
+            portfolio,
+            AccountChange(health.account, None, health.status, health.health_factor_wad),
+            cause,
+        )
+        for portfolio, health in view.venue_accounts()
+    )
+    found = (one for one in (*portfolios, *accounts) if one.after not in _CALM)
+    return tuple(sorted(found, key=_subject))
 
 
-def crossings(before: View, after: View) -> Iterator[Crossing]:
+def crossings(before: View, after: View, changes: Sequence[StatusChange]) -> list[Crossing]:
     """Whose status differs between two views, portfolio by portfolio, its accounts after it."""
+    found = [*_of_portfolios(before, after), *_of_accounts(before, after, changes)]
+    # Stable: what changed twice stays in its order.
+    return sorted(found, key=_subject)
+
+
+def _subject(crossing: Crossing) -> tuple[PortfolioId, AccountId]:
+    return crossing.portfolio, crossing.account
+
+
+def _of_portfolios(before: View, after: View) -> Iterator[Crossing]:
     if after.has_statuses_of(before):
         return
-    earlier, now = before.statuses, after.statuses
-    for subject in sorted(one for one, status in now.items() if earlier.get(one) is not status):
-        yield _crossing(after, subject, earlier.get(subject), _cause(before, after, subject))
+    earlier = dict(zip(before.portfolio_ids, before.statuses, strict=True))
+    for portfolio, status in zip(after.portfolio_ids, after.statuses, strict=True):
+        was = earlier.get(portfolio)
+        if was is not status:
+            cause = _cause(before, after, portfolio, [])
+            yield _portfolio_crossing(after, portfolio, was, status, cause)
 
 
-def _crossing(view: View, subject: Subject, was: HealthStatus | None, cause: str) -> Crossing:
-    portfolio, account = subject
+def _of_accounts(before: View, after: View, changes: Sequence[StatusChange]) -> Iterator[Crossing]:
+    for change in changes:
+        if change.after is None or not after.has_account(change.account):
+            continue  # no longer watched: there is nobody to tell of
+        portfolio = after.portfolio_of(change.account)
+        told = AccountChange(
+            change.account,
+            None if change.before is None else _STATUS[change.before],
+            _status(change.after, change.health_factor_wad),
+            change.health_factor_wad,
+        )
+        cause = _cause(before, after, portfolio, _moved_at_venue(after, change))
+        yield _account_crossing(after, portfolio, told, cause)
+
+
+_STATUS = {
+    VenueStatus.SAFE: HealthStatus.HEALTHY,
+    VenueStatus.LIQUIDATABLE: HealthStatus.LIQUIDATABLE,
+    VenueStatus.REVERTS: HealthStatus.REFUSED,
+    VenueStatus.UNREAD: HealthStatus.REFUSED,
+}
+
+
+def _status(status: VenueStatus, health_factor_wad: int | None) -> HealthStatus:
+    owes_nothing = status is VenueStatus.SAFE and health_factor_wad is None
+    return HealthStatus.NO_DEBT if owes_nothing else _STATUS[status]
+
+
+def _portfolio_crossing(
+    view: View, portfolio: PortfolioId, was: HealthStatus | None, now: HealthStatus, cause: str
+) -> Crossing:
     return Crossing(
         number=0,
-        kind=LiquidationKind.VENUE_ACCOUNT if account else LiquidationKind.PORTFOLIO,
+        kind=LiquidationKind.PORTFOLIO,
         portfolio=portfolio,
-        account=account,
+        account="",
         before=was,
-        after=view.statuses[subject],
-        health_factor=view.health_factor(subject),
+        after=now,
+        health_factor=view.health_factor(portfolio),
         cause=cause,
         tape_sequence=view.metadata.tape_sequence,
         now_ms=view.metadata.now_ms,
     )
 
 
-def _cause(before: View, after: View, subject: Subject) -> str:
+def _account_crossing(
+    view: View, portfolio: PortfolioId, change: AccountChange, cause: str
+) -> Crossing:
+    wad = change.health_factor_wad
+    return Crossing(
+        number=0,
+        kind=LiquidationKind.VENUE_ACCOUNT,
+        portfolio=portfolio,
+        account=change.account,
+        before=change.before,
+        after=change.after,
+        health_factor=None if wad is None else scaled(wad, _WAD_DECIMALS),
+        cause=cause,
+        tape_sequence=view.metadata.tape_sequence,
+        now_ms=view.metadata.now_ms,
+    )
+
+
+# --- Causes --------------------------------------------------------------------------------------
+
+
+def _cause(before: View, after: View, portfolio: PortfolioId, at_venue: Sequence[str]) -> str:
     """What moved between the views, of all that this status rests on."""
-    portfolio, account = subject
     if not before.has(portfolio):
         return "it is watched from now on"
-    moved = [*_moved_chains(before, after, portfolio), *_moved_prices(before, after, portfolio)]
-    if account:
-        moved = moved or ["the venue's own prices, interest or positions"]
+    moved = [
+        *_moved_chains(before, after, portfolio),
+        *at_venue,
+        *_moved_prices(before, after, portfolio),
+    ]
     return "; ".join(moved) or "its positions, interest or what could be read of it"
+
+
+def _moved_at_venue(view: View, change: StatusChange) -> list[str]:
+    """The venue's own prices; what else changed there only where no price did."""
+    moved = change.moved
+    if moved.prices:
+        return [f"venue price of {', '.join(map(view.symbol_of, moved.prices))}"]
+    if moved.is_told:
+        return ["its positions or the venue's settings"]
+    return ["interest"] if moved.interest else []
 
 
 def _moved_chains(before: View, after: View, portfolio: PortfolioId) -> Iterator[str]:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from xmargin.crossings import CrossingLog
 from xmargin.engine import Engine
+from xmargin.engine.venue_watch import VenueWatch
 from xmargin.errors import TapeError, XmarginError
 from xmargin.model import FactorReturns, LiquidationTerms, Observation, Registry, RiskParameters
-from xmargin.snapshot import cut
+from xmargin.snapshot import Snapshot, cut
 from xmargin.tape import TapePosition, TapeWriter, read_observations, read_tape
 from xmargin.view import View
 from xmargin.world import World
@@ -34,6 +35,7 @@ class Spine:
         self._view: View | None = None
         self._fault: XmarginError | None = None
         self.crossings = CrossingLog()
+        self.venue_watch = VenueWatch()
         self._turn = asyncio.Lock()
         self._news = asyncio.Condition()
 
@@ -124,15 +126,16 @@ class Spine:
 
     def _evaluate(self, position: TapePosition) -> None:
         try:
-            view = view_of(self._world, self._engine, position)
+            snapshot = snapshot_of(self._world)
+            if snapshot is not None:
+                view = view_of(snapshot, self._engine, position)
+                self.crossings.follow(view, self.venue_watch.advance(snapshot))
+                self._view = view
         except XmarginError as error:
             log.error("no view at observation %d: %s", position.sequence, error)
             self._fault = error
         else:
             self._fault = None
-            if view is not None:
-                self._view = view
-                self.crossings.follow(view)
 
     async def next_view(self, after_sequence: int) -> View:
         """The newest view as soon as there is one whose tape sequence is above ``after_sequence``.
@@ -165,13 +168,17 @@ def _require_our_time(path: Path, world: World, now_ms: int) -> None:
         )
 
 
-def view_of(world: World, engine: Engine, position: TapePosition) -> View | None:
-    """The view of the World as it stands; ``None`` while no chain has been read."""
+def snapshot_of(world: World) -> Snapshot | None:
+    """The World as it stands; ``None`` while no chain has been read."""
     if world.registry is None or world.parameters is None:
         return None
     if not any(state.block is not None for state in world.chains.values()):
         return None
-    snapshot = cut(world)
+    return cut(world)
+
+
+def view_of(snapshot: Snapshot, engine: Engine, position: TapePosition) -> View:
+    """The view of a snapshot taken at ``position``."""
     return View(snapshot, engine.evaluate(snapshot), position.sequence, position.digest)
 
 
@@ -191,6 +198,6 @@ def replay(path: Path) -> Iterator[View]:
         except XmarginError as error:
             raise TapeError(f"{path}: observation {position.sequence}: {error}") from error
         if world.apply(observation):
-            view = view_of(world, engine, position)
-            if view is not None:
-                yield view
+            snapshot = snapshot_of(world)
+            if snapshot is not None:
+                yield view_of(snapshot, engine, position)

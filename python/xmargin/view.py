@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from xmargin.engine import Evaluation, PortfolioHead
 from xmargin.engine.columns import AAVE_BASE_DECIMALS
@@ -50,12 +50,8 @@ from xmargin.model import (
 from xmargin.snapshot import Snapshot
 from xmargin.wire import canonical_json
 
-Subject: TypeAlias = tuple[PortfolioId, AccountId]
-"""Whose status: a venue account of a portfolio, or with no account the portfolio itself."""
-
 _COUNTING = tuple(Counting)  # the core's numbers, in order
 _WAD_DECIMALS = 18
-_ONE_WAD = (10**_WAD_DECIMALS).to_bytes(32, "big")
 # On the wire the members are numbered from one, in order; zero is unspecified.
 _STATUS_NUMBER = {member: number for number, member in enumerate(HealthStatus, 1)}
 _VERDICT_NUMBER = {member: number for number, member in enumerate(Verdict, 1)}
@@ -159,20 +155,9 @@ class View:
         return portfolio_id in self._rows
 
     @cached_property
-    def statuses(self) -> Mapping[Subject, HealthStatus]:
-        """Where every portfolio (under no account) and every venue account stands."""
-        found = {
-            (portfolio, ""): self._status(row) for row, portfolio in enumerate(self.portfolio_ids)
-        }
-        rows = self._evaluation.rows
-        owners = [self.portfolio_ids[row] for row in rows.account_portfolios]
-        columns = self._evaluation.venue_account_columns("account", "health_factor_wad", "overflow")
-        for row, wad, overflows in zip(*columns, strict=True):
-            status = HealthStatus.REFUSED if overflows else _venue_status(wad)
-            found[owners[row], rows.account_ids[row]] = status
-        for account in self._evaluation.account_faults:
-            found[owners[rows.accounts[account]], account] = HealthStatus.REFUSED
-        return found
+    def statuses(self) -> tuple[HealthStatus, ...]:
+        """Where every portfolio stands, in the order of their ids."""
+        return tuple(map(self._status, range(len(self.portfolio_ids))))
 
     def has_statuses_of(self, earlier: "View") -> bool:
         """Whether statuses rest on the very results that ``earlier``'s do: most views' do."""
@@ -183,13 +168,29 @@ class View:
             and one.account_faults is other.account_faults
         )
 
-    def health_factor(self, subject: Subject) -> Decimal | None:
-        """The unified one of a known portfolio, the venue's of a known account; absent without."""
-        portfolio, account = subject
-        if not account:
-            return optional_money(self._core_standings[self._row(portfolio)].health_factor)
-        wad = self._account_health(account).health_factor_wad
-        return None if wad is None else scaled(wad, _WAD_DECIMALS)
+    def health_factor(self, portfolio_id: PortfolioId) -> Decimal | None:
+        """The unified one of a known portfolio; absent where nothing is required."""
+        return optional_money(self._core_standings[self._row(portfolio_id)].health_factor)
+
+    def venue_accounts(self) -> Iterator[tuple[PortfolioId, AccountHealth]]:
+        """The venue truth of every account, portfolio by portfolio."""
+        for row, spec in enumerate(self._snapshot.registry.portfolios):
+            for health in self._account_healths(spec.accounts):
+                yield self.portfolio_ids[row], health
+
+    def has_account(self, account: AccountId) -> bool:
+        """Whether a portfolio has the account."""
+        return account in self._evaluation.rows.accounts
+
+    def portfolio_of(self, account: AccountId) -> PortfolioId:
+        """Whose a known account is."""
+        rows = self._evaluation.rows
+        return self.portfolio_ids[rows.account_portfolios[rows.accounts[account]]]
+
+    def symbol_of(self, token: TokenId) -> str:
+        """A token's symbol for people; its id where the registry does not know it."""
+        spec = self._evaluation.rows.token_specs.get(token)
+        return token if spec is None else spec.symbol
 
     def chains_of(self, portfolio_id: PortfolioId) -> frozenset[ChainId]:
         """The chains that a known portfolio has accounts on."""
@@ -396,7 +397,7 @@ class View:
         health_factor_wad = _integer(row["health_factor_wad"])
         return AccountHealth(
             account=account,
-            status=_venue_status(row["health_factor_wad"]),
+            status=_venue_status(health_factor_wad),
             collateral_base=int.from_bytes(row["collateral_base"], "big"),
             debt_base=int.from_bytes(row["debt_base"], "big"),
             available_borrows_base=int.from_bytes(row["available_borrows_base"], "big"),
@@ -592,12 +593,12 @@ def _token_flags(snapshot: Snapshot) -> tuple[tuple[ChainId, str], ...]:
     )
 
 
-def _venue_status(health_factor_wad: bytes | None) -> HealthStatus:
-    """Of the core's big-endian integers, which are of one length: bytes compare as they do."""
+def _venue_status(health_factor_wad: int | None) -> HealthStatus:
     if health_factor_wad is None:
         return HealthStatus.NO_DEBT
-    is_due = health_factor_wad < _ONE_WAD
-    return HealthStatus.LIQUIDATABLE if is_due else HealthStatus.HEALTHY
+    return (
+        HealthStatus.LIQUIDATABLE if health_factor_wad < 10**_WAD_DECIMALS else HealthStatus.HEALTHY
+    )
 
 
 def _integer(value: bytes | None) -> int | None:

@@ -154,12 +154,12 @@ async def test_the_log_says_when_it_no_longer_holds_what_was_missed(running: Run
     log = CrossingLog(held_max=2)
     view = running.spine.view
     assert view is not None
-    log.follow(view)
+    log.follow(view, [])
     for height, eth_usd in enumerate([100, 2_500], start=2):
         await running.spine.ingest(observed(height, eth_usd=eth_usd))
         view = running.spine.view
         assert view is not None
-        log.follow(view)
+        log.follow(view, [])
     assert log.newest > 2
     assert log.after(0) is None
     last = log.after(log.newest - 2)

@@ -15,7 +15,7 @@ Order = Sequence[pb.LiquidationEntry]
 
 _HEADINGS = (
     *("rank>", "portfolio~", "what~", "health>", "debt>"),
-    *("verdict", "avoids>", "block>", "how~"),
+    *("verdict", "avoids>", "block>", "repay for~"),
 )
 
 
@@ -54,7 +54,7 @@ def _how(entry: pb.LiquidationEntry) -> Text:
     if not entry.HasField("plan") or not entry.plan.HasField("legs"):
         return Text(entry.plan.why or entry.reason, formats.CALM)
     legs = entry.plan.legs
-    return Text(f"repay {_about(legs.repay)}, seize {_about(legs.seize)}")
+    return Text(f"{_about(legs.repay)} for {_about(legs.seize)}")
 
 
 def _about(amount: pb.TokenAmount) -> str:

@@ -21,7 +21,7 @@ async def _plan(subject: str, server: str, json: bool) -> int:
     from xmargin.cli import exits, tables
     from xmargin.cli.client import HealthClient
     from xmargin.cli.output import as_json, print_json, stdout_console
-    from xmargin.cli.plan_table import plans_table
+    from xmargin.cli.plan_table import liquidation_prices_table, plans_table
     from xmargin.service.running import wall_clock_ms
 
     async with HealthClient(server) as client:
@@ -31,6 +31,8 @@ async def _plan(subject: str, server: str, json: bool) -> int:
     else:
         console = stdout_console()
         console.print(tables.heading(answer.metadata, wall_clock_ms()))
-        console.print(plans_table(answer.plans, tables.chain_names(answer.metadata)))
+        names = tables.chain_names(answer.metadata)
+        console.print(plans_table(answer.plans, names))
+        console.print(liquidation_prices_table(answer.liquidation_prices, names))
     codes = [exits.of_plan(one) for one in answer.plans]
     return exits.worst([*codes, exits.of_view_age(answer.metadata, wall_clock_ms())])

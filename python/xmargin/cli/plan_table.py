@@ -1,6 +1,7 @@
 """The table of liquidation plans."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -32,6 +33,40 @@ def plans_table(plans: Sequence[pb.LiquidationPlan], names: Mapping[str, str]) -
     title = f"{plans[0].portfolio}, liquidations by the venues' own rules"
     sheet = Sheet(title, headings, rows)
     return Group(sheet, *map(_remarks, plans), flags_text(flags))
+
+
+def liquidation_prices_table(
+    prices: Sequence[pb.LiquidationPrice], names: Mapping[str, str]
+) -> RenderableType:
+    """Where the status of accounts changes, each price by itself, all others as they are."""
+    rows = [
+        _price_row(one, names) for one in prices if one.HasField("below") or one.HasField("above")
+    ]
+    if not rows:
+        return Text("no single price changes a status", formats.CALM)
+    headings = ("venue~", "account", "price of~", "now>", "changes below>", "away>",
+                "changes above>", "away>")  # fmt: skip
+    return Sheet("venue prices at which the status changes, USD", headings, rows)
+
+
+def _price_row(one: pb.LiquidationPrice, names: Mapping[str, str]) -> list[Cell]:
+    now = formats.decimal(one.price)
+    below = formats.decimal(one.below.high) if one.HasField("below") else None
+    above = formats.decimal(one.above.low) if one.HasField("above") else None
+    return [
+        venue_name(one.account, names),
+        formats.short_address(address_of(one.account)),
+        ", ".join(map(formats.short_address, one.symbols)),
+        formats.price(now),
+        *_away(now, below),
+        *_away(now, above),
+    ]
+
+
+def _away(now: Decimal, price: Decimal | None) -> tuple[Cell, Cell]:
+    if price is None:
+        return "-", "-"
+    return formats.price(price), f"{price / now - 1:+.1%}" if now else "-"
 
 
 def _row(plan: pb.LiquidationPlan, names: Mapping[str, str]) -> list[Cell]:

@@ -1,18 +1,20 @@
 """``xmargin.v1.LiquidationService``: who is at risk, whom to liquidate first, and how."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import grpc
 
-from xmargin.crossings import CrossingLog, at_risk
+from xmargin.crossings import at_risk
 from xmargin.engine.venue_plans import VenuePlans
 from xmargin.errors import InvalidArgumentError
-from xmargin.model import Crossing, HealthStatus, LiquidationPlan, parse_account_id
+from xmargin.model import AccountId, Crossing, HealthStatus, LiquidationPlan, parse_account_id
 from xmargin.service.answers import Answers, Latest
 from xmargin.service.pages import page_size, read_token, write_token
+from xmargin.spine import Spine
 from xmargin.v1 import liquidation_service_pb2 as pb
 from xmargin.v1 import liquidation_service_pb2_grpc
+from xmargin.view import View
 from xmargin.wire import fill_message, to_message
 
 HELD_ORDERS_MAX = 16
@@ -23,9 +25,10 @@ _QUESTION = "liquidations"
 class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer):
     """Lists the order. Its pages are cut from one view, for ranks of two views do not join."""
 
-    def __init__(self, latest: Latest, crossings: CrossingLog) -> None:
+    def __init__(self, latest: Latest, spine: Spine) -> None:
         self._latest = latest
-        self._crossings = crossings
+        self._crossings = spine.crossings
+        self._venue_watch = spine.venue_watch
         self._held: dict[str, Answers] = {}
 
     async def ListLiquidations(  # noqa: N802 - the proto's name
@@ -82,7 +85,20 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         return pb.PlanLiquidationResponse(
             metadata=answers.metadata,
             plans=[to_message(plan, pb.LiquidationPlan) for plan in plans],
+            # The watch stands where the newest view does.
+            liquidation_prices=[
+                message
+                for plan in plans
+                for message in self._liquidation_prices(answers.view, plan.account)
+            ],
         )
+
+    def _liquidation_prices(self, view: View, account: AccountId) -> Iterator[pb.LiquidationPrice]:
+        for found in self._venue_watch.liquidation_prices(account):
+            message = to_message(found, pb.LiquidationPrice)
+            message.account = account
+            message.symbols.extend(map(view.symbol_of, found.tokens))
+            yield message
 
     def _continued(self, position: str | None) -> tuple[Answers, int]:
         """The order a page is cut from and where it begins."""

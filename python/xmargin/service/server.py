@@ -67,7 +67,7 @@ def _server(spine: Spine, readiness: Readiness) -> grpc.aio.Server:
     latest = Latest(spine)
     margin_service_pb2_grpc.add_MarginServiceServicer_to_server(MarginService(latest), server)
     liquidation_service_pb2_grpc.add_LiquidationServiceServicer_to_server(
-        LiquidationService(latest, spine.crossings), server
+        LiquidationService(latest, spine), server
     )
     health_pb2_grpc.add_HealthServicer_to_server(readiness.servicer, server)
     names = (*SERVICES[1:], "grpc.health.v1.Health", reflection.SERVICE_NAME)

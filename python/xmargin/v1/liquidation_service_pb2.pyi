@@ -1124,6 +1124,7 @@ class LiquidationPrice(_message.Message):
 
     ACCOUNT_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
+    SYMBOLS_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     BELOW_FIELD_NUMBER: _builtins.int
     ABOVE_FIELD_NUMBER: _builtins.int
@@ -1132,6 +1133,10 @@ class LiquidationPrice(_message.Message):
     @_builtins.property
     def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """CAIP-19 ids of the tokens that the venue values at this price."""
+
+    @_builtins.property
+    def symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their symbols for people."""
 
     @_builtins.property
     def price(self) -> _decimal_pb2.Decimal:
@@ -1150,13 +1155,14 @@ class LiquidationPrice(_message.Message):
         *,
         account: _builtins.str = ...,
         tokens: _abc.Iterable[_builtins.str] | None = ...,
+        symbols: _abc.Iterable[_builtins.str] | None = ...,
         price: _decimal_pb2.Decimal | None = ...,
         below: Global___PriceRange | None = ...,
         above: Global___PriceRange | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["above", b"above", "below", b"below", "price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["above", b"above", "account", b"account", "below", b"below", "price", b"price", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above", b"above", "account", b"account", "below", b"below", "price", b"price", "symbols", b"symbols", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
