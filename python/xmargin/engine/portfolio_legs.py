@@ -1,0 +1,411 @@
+"""A portfolio's legs as a leg plan takes them: what each brings, loses and costs to close.
+
+Signs and proofs: ``docs/liquidation.md``, "Portfolios". All amounts are USD.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from xmargin.engine.cascade import DepthCurve
+from xmargin.engine.plan import Leg, LegPlan, PlanKind, plan_legs
+from xmargin.engine.trade_cost import ImpactLaws, Markdowns, TradeCost, purchase, sale
+from xmargin.engine.unified_grid import Moves
+from xmargin.model import AccountId, JudgedPrice, LegSide, TokenId, Verdict
+
+MONEY_ROW = "money at hand"
+TAIL_ROW = "historical ES"
+REST = "rest"
+OWNED = ", money owned"
+
+_NOMINAL_SPREAD = 1e-6
+_NEGLIGIBLE = 1e-5
+"""An interior solution closes a grain of what it would leave, and leaves one of what it closes."""
+
+_ROUNDING = 1e-13
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A position that counts on reachable chains.
+
+    ``amount`` is in smallest units. ``collateral`` is its part of the collateral value, ``charged``
+    of the contingencies at initial margin, ``tail`` of the historical shortfall.
+    """
+
+    account: AccountId
+    token: TokenId
+    base: str
+    asset: str
+    debt: bool
+    amount: int
+    decimals: int
+    collateral: float
+    charged: float
+    tail: float
+
+    @property
+    def units(self) -> Fraction:
+        """Signed, in token units."""
+        return Fraction(-self.amount if self.debt else self.amount, 10**self.decimals)
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioLeg:
+    """All net-owned (or net-owed) tokens of one asset that are not money.
+
+    ``units`` of the asset are worth ``value`` where they are traded: sold at the low end of the
+    price range, bought back at the high end. ``share`` is the part the market takes at all, and
+    ``cost`` is that of closing this part.
+    """
+
+    asset: str
+    side: LegSide
+    holdings: tuple[Holding, ...]
+    units: float
+    value: float
+    share: float
+    cost: TradeCost
+
+    @property
+    def name(self) -> str:
+        """Unique in a portfolio."""
+        return f"{self.side.value.lower()} {self.asset}"
+
+    @property
+    def brings(self) -> float:
+        """The cash that closing what can be closed brings; negative where it is bought back."""
+        sign = 1 if self.side is LegSide.SELL else -1
+        return sign * self.share * self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stress: the loss of each leg, and of what is not closed.
+
+    ``binds_margin`` is false for the row that keeps the plan within the money at hand.
+    """
+
+    name: str
+    losses: tuple[float, ...]
+    rest: float
+    binds_margin: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A leg plan to be solved. ``equity`` is the portfolio's own."""
+
+    equity: float
+    legs: tuple[PortfolioLeg, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What was solved, with the answer: legs in order, the rest last (its fraction is 0)."""
+
+    legs: tuple[Leg, ...]
+    losses: tuple[tuple[float, ...], ...]
+    plan: LegPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What things trade for: judged prices, depth, and the model's own law where there is none."""
+
+    prices: Mapping[str, JudgedPrice]
+    depth: Mapping[str, DepthCurve]
+    laws: ImpactLaws | None
+
+    def cost(
+        self, asset: str, side: LegSide, units: float, value: float
+    ) -> tuple[float, TradeCost]:
+        """The part of a leg that the market takes, and what trading that part costs at most."""
+        if asset not in self.depth:
+            known = TradeCost(0.0, 0.0) if self.laws is None else self.laws.fit(asset, value)
+            return 1.0, known if known.of(1.0) else TradeCost(_NOMINAL_SPREAD * value, 0.0)
+        side_of: Markdowns = (sale if side is LegSide.SELL else purchase)(self.depth[asset], asset)
+        share = min(1.0, side_of.amount_max / units) if units else 0.0
+        return share, side_of.fit(share * units, value / units) if share else TradeCost(0.0, 0.0)
+
+    def note(self, asset: str) -> str:
+        """What the cost of an asset rests on where no depth is known."""
+        if asset in self.depth:
+            return ""
+        if self.laws is None or not self.laws.fit(asset, 1.0).of(1.0):
+            return (
+                f"no depth curve of {asset}: its cost is not known; a millionth of what is traded "
+                "stands for it, so that no more is closed than needed"
+            )
+        return f"no depth curve of {asset}: its cost is the parameter file's own impact law"
+
+    def is_tradable(self, base: str) -> bool:
+        """Whether anything may be traded at the price of a base."""
+        return self.prices[base].verdict not in (Verdict.HOLD, Verdict.REFUSE)
+
+    def price(self, base: str, *, owed: bool) -> Fraction:
+        """The end of the range that hurts."""
+        judged = self.prices[base]
+        return Fraction(judged.high if owed else judged.low)
+
+
+def net_units(holdings: Iterable[Holding]) -> dict[TokenId, Fraction]:
+    """What is net owned (or, negative, owed) of each token."""
+    net: dict[TokenId, Fraction] = {}
+    for one in holdings:
+        net[one.token] = net.get(one.token, Fraction(0)) + one.units
+    return net
+
+
+def money_of(holdings: Sequence[Holding], moves: Sequence[Moves], market: Market) -> str | None:
+    """The base that everything is sold for, and debts are repaid with.
+
+    Of the bases that the portfolio holds or owes at a believed price: the one whose asset the grid
+    moves least; of equals the one of which most is owed; then the one it has most of; then by name.
+    """
+
+    def key(base: str) -> tuple[float, float, float, str]:
+        own = [one for one in holdings if one.base == base]
+        owed = sum(-one.collateral for one in own if one.debt)
+        held = sum(one.collateral for one in own if not one.debt)
+        return _deepest_move(own[0].asset, moves), -owed, -held, base
+
+    bases = {one.base for one in holdings if market.is_tradable(one.base)}
+    return min(bases, key=key, default=None)
+
+
+def _deepest_move(asset: str, moves: Sequence[Moves]) -> float:
+    return max(abs(moved.get(asset, 0.0)) for moved in moves)
+
+
+def legs_of(holdings: Sequence[Holding], money: str, market: Market) -> tuple[PortfolioLeg, ...]:
+    """The legs in order of asset, sales first."""
+    net = net_units(holdings)
+    parts: dict[tuple[str, LegSide], list[Holding]] = {}
+    for one in holdings:
+        if one.base != money and net[one.token] and market.is_tradable(one.base):
+            side = LegSide.SELL if net[one.token] > 0 else LegSide.BUY
+            parts.setdefault((one.asset, side), []).append(one)
+    legs = [_leg(asset, side, own, market) for (asset, side), own in sorted(parts.items())]
+    return tuple(leg for leg in legs if leg.share > 0)
+
+
+def _leg(asset: str, side: LegSide, own: Sequence[Holding], market: Market) -> PortfolioLeg:
+    is_bought = side is LegSide.BUY
+    net = net_units(own)
+    base_of = {one.token: one.base for one in own}
+    worth = sum(
+        (abs(net[token]) * market.price(base_of[token], owed=is_bought) for token in net),
+        Fraction(0),
+    )
+    # An asset's own base prices its units, where there is one: wstETH is counted in ETH.
+    known = asset in market.prices and market.is_tradable(asset)
+    unit = market.price(asset if known else min(base_of.values()), owed=is_bought)
+    units, value = float(worth / unit), float(worth)
+    share, cost = market.cost(asset, side, units, value)
+    return PortfolioLeg(asset, side, tuple(own), units, value, share, cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Stresses:
+    """What a portfolio is held against: the grid at the loss factor of initial margin, its tail.
+
+    ``cut_off_loss`` is what chains that cannot be reached cost at most, in any of them.
+    """
+
+    names: Sequence[str]
+    moves: Sequence[Moves]
+    loss_factor: float
+    cut_off_loss: float
+    has_tail: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A portfolio to be planned: its equity, positions, money (a base) and legs."""
+
+    equity: float
+    holdings: tuple[Holding, ...]
+    money: str
+    legs: tuple[PortfolioLeg, ...]
+
+    @property
+    def own_money(self) -> list[Holding]:
+        """The positions in money."""
+        return [one for one in self.holdings if one.base == self.money]
+
+    def free_to_trade(self) -> "Subject":
+        """The same where trading costs nothing."""
+        free = TradeCost(0.0, 0.0)
+        return replace(self, legs=tuple(replace(leg, cost=free) for leg in self.legs))
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """A linear picture of the contingencies: (1 - f) of each leg's, and what they are without.
+
+    Contingencies are convex in the plan, so that by position they are never below the model's
+    (size grows faster than what is held), and a tangent is never above it.
+    """
+
+    legs: tuple[float, ...]
+    rest: float
+
+    @classmethod
+    def by_position(cls, subject: Subject) -> "Charges":
+        """As the core gives them to the positions that there are."""
+        legs = tuple(leg.share * sum(one.charged for one in leg.holdings) for leg in subject.legs)
+        return cls(legs, sum(one.charged for one in subject.holdings) - sum(legs))
+
+    @classmethod
+    def none(cls, subject: Subject) -> "Charges":
+        """Nothing is charged."""
+        return cls((0.0,) * len(subject.legs), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stress:
+    """What each position (by place) and a dollar of repaid money are worth in a scenario."""
+
+    name: str
+    worth: tuple[float, ...]
+    dollar: float
+
+
+def problem_of(subject: Subject, stresses: Stresses, charges: Charges, market: Market) -> Problem:
+    """Σ (1 - f) loss ≤ equity - cost in each row: the stressed value is not negative."""
+    rows = [
+        _row(subject, stress, charges, stresses.cut_off_loss)
+        for stress in _stressed(subject, stresses, market)
+    ]
+    return Problem(subject.equity, subject.legs, (*rows, _money_row(subject, market)))
+
+
+def hopeless_of(subject: Subject, stresses: Stresses, market: Market) -> Problem:
+    """The same where nothing is charged but the scenarios, and trading costs nothing.
+
+    What is infeasible then is so whatever the costs are.
+    """
+    free = subject.free_to_trade()
+    return problem_of(free, replace(stresses, cut_off_loss=0.0), Charges.none(free), market)
+
+
+def _stressed(subject: Subject, stresses: Stresses, market: Market) -> Iterator[_Stress]:
+    """Every stress with money repaid, and where its price has a range, with money owned too.
+
+    What is owed counts at the high end and what is owned at the low one: money is worth the less
+    of the two lines, so that the stressed value is not negative if it is not on either.
+    """
+    low, high = (float(market.price(subject.money, owed=owed)) for owed in (False, True))
+    for stress in _repaid(subject, stresses):
+        yield stress
+        if low < high:
+            yield _owned(subject, stress, low / high)
+
+
+def _repaid(subject: Subject, stresses: Stresses) -> Iterator[_Stress]:
+    holdings, own_money = subject.holdings, subject.own_money
+    for name, moved in zip(stresses.names, stresses.moves, strict=True):
+        kept = {one.asset: 1 + stresses.loss_factor * moved.get(one.asset, 0.0) for one in holdings}
+        worth = tuple(one.collateral * kept[one.asset] for one in holdings)
+        yield _Stress(name, worth, kept[own_money[0].asset])
+    if stresses.has_tail:
+        worth = tuple(one.collateral - one.tail for one in holdings)
+        held = max(own_money, key=lambda one: abs(one.collateral))
+        dollar = 1 - held.tail / held.collateral if held.collateral else 1.0
+        yield _Stress(TAIL_ROW, worth, dollar)
+
+
+def _owned(subject: Subject, stress: _Stress, part: float) -> _Stress:
+    """The same stress where a dollar of cash becomes money owned, which counts for ``part``."""
+    own = subject.own_money
+    is_owed = sum(one.collateral for one in own) < 0
+    worth = tuple(
+        value * part if is_owed and one.base == subject.money else value
+        for value, one in zip(stress.worth, subject.holdings, strict=True)
+    )
+    return _Stress(f"{stress.name}{OWNED}", worth, stress.dollar * part)
+
+
+def _row(subject: Subject, stress: _Stress, charges: Charges, out_of_reach: float) -> Row:
+    """Losses against the cash that closing brings, in repaid dollars."""
+    legs = subject.legs
+    dollar = max(stress.dollar, _NOMINAL_SPREAD)  # where a stress leaves nothing of money itself
+    place = {id(one): row for row, one in enumerate(subject.holdings)}
+    worth = [leg.share * sum(stress.worth[place[id(one)]] for one in leg.holdings) for leg in legs]
+    losses = tuple(
+        leg.brings - (value - charged) / dollar
+        for leg, value, charged in zip(legs, worth, charges.legs, strict=True)
+    )
+    rest = sum(stress.worth) - sum(worth) - charges.rest - out_of_reach
+    brought = sum(leg.brings for leg in legs)
+    return Row(stress.name, losses, subject.equity - brought - rest / dollar)
+
+
+def _money_row(subject: Subject, market: Market) -> Row:
+    """What is bought back and all costs are paid out of what is sold and the money owned."""
+    owned = sum((one.units for one in subject.own_money if not one.debt), Fraction(0))
+    at_hand = float(owned * market.price(subject.money, owed=False))
+    brings = tuple(leg.brings for leg in subject.legs)
+    return Row(MONEY_ROW, brings, subject.equity - sum(brings) - at_hand, binds_margin=False)
+
+
+def solve(problem: Problem, buffer: float) -> Solution:
+    """The cheapest plan that leaves at least ``buffer`` of stressed value, with its certificate.
+
+    What is not closed is one leg more, whose spread is so much that closing it would relieve no
+    scenario; it is left as it is.
+    """
+    rest = [row.rest + (buffer if row.binds_margin else 0.0) for row in problem.rows]
+    matrix = tuple((*row.losses, left) for row, left in zip(problem.rows, rest, strict=True))
+    legs = (
+        *(Leg(leg.name, leg.cost.spread, leg.cost.impact) for leg in problem.legs),
+        _rest(rest),
+    )
+    plan = _plan(problem.equity, legs, matrix)
+    if plan.kind is PlanKind.PLAN:
+        plan = _without_grains(problem.equity, legs, matrix, plan)
+    return Solution(legs, matrix, plan)
+
+
+def _plan(equity: float, legs: Sequence[Leg], losses: Sequence[Sequence[float]]) -> LegPlan:
+    return plan_legs(equity=equity, loss_share_max=1.0, legs=legs, losses=losses)
+
+
+def _without_grains(
+    equity: float, legs: Sequence[Leg], losses: Sequence[Sequence[float]], plan: LegPlan
+) -> LegPlan:
+    """The same under the same bound, with next to nothing made nothing, and nearly all made all.
+
+    What is closed whole is paid for beforehand, what is not closed joins the rest, and the other
+    legs are planned again.
+    """
+    found = plan.fractions[:-1]
+    whole = {leg for leg, f in enumerate(found) if f > 1 - _NEGLIGIBLE}
+    partly = [leg for leg, f in enumerate(found) if _NEGLIGIBLE < f <= 1 - _NEGLIGIBLE]
+    paid = sum(legs[leg].spread + legs[leg].impact for leg in whole)
+    left = [leg for leg in range(len(legs)) if leg not in whole and leg not in partly]
+    fewer = [(*(row[leg] for leg in partly), sum(row[leg] for leg in left)) for row in losses]
+    rest = _rest([row[-1] for row in fewer])
+    again = _plan(
+        equity - paid - _ROUNDING * (abs(equity) + paid),
+        (*(legs[leg] for leg in partly), rest),
+        fewer,
+    )
+    if again.kind is not PlanKind.PLAN:
+        return _with_fractions(legs, plan, (*found, 0.0))
+    closed = dict(zip(partly, again.fractions, strict=False)) | dict.fromkeys(whole, 1.0)
+    return _with_fractions(legs, plan, tuple(closed.get(leg, 0.0) for leg in range(len(legs))))
+
+
+def _rest(losses: Sequence[float]) -> Leg:
+    """What is not closed, at a spread at which closing it relieves no scenario."""
+    return Leg(REST, max(0.0, *losses) * (1 + 1e-9), 0.0)
+
+
+def _with_fractions(legs: Sequence[Leg], plan: LegPlan, fractions: tuple[float, ...]) -> LegPlan:
+    cost = sum(
+        TradeCost(leg.spread, leg.impact).of(f) for leg, f in zip(legs, fractions, strict=True)
+    )
+    return LegPlan(plan.kind, fractions, cost, plan.multipliers, min(plan.bound, cost))

@@ -1,0 +1,416 @@
+"""What to close of portfolios that are below maintenance margin in the unified truth.
+
+A plan is found as a leg plan over a linear picture of the model, and is proposed only after the
+model itself has evaluated the portfolio as the plan leaves it (``docs/liquidation.md``).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from xmargin.engine.cascade import DepthCurve
+from xmargin.engine.components import money as usd
+from xmargin.engine.components import optional_money, scaled
+from xmargin.engine.evaluate import Engine, Evaluation
+from xmargin.engine.plan import PlanKind
+from xmargin.engine.portfolio_case import Case, Cases
+from xmargin.engine.portfolio_legs import Charges, Market, Problem, Solution, solve
+from xmargin.engine.trade_cost import ImpactLaws
+from xmargin.engine.what_if import Alone, Moved
+from xmargin.errors import PortfolioNotFoundError
+from xmargin.model import (
+    AccountId,
+    CertifiedLeg,
+    CertifiedScenario,
+    ClosedLeg,
+    PlanCertificate,
+    PlanMove,
+    PlanVerdict,
+    PortfolioId,
+    PortfolioPlan,
+    PositionSide,
+    Verdict,
+    chain_of,
+)
+from xmargin.snapshot import Snapshot
+
+EVALUATIONS_MAX = 8
+"""How often the model is asked in one pass before the cheapest plan it agreed to is taken."""
+
+_EXCESS_TOLERATED = 1e-6
+"""A plan is near enough when it leaves less than this part of the shortfall unused."""
+
+_PASSES_MAX = 3
+_GAIN_MIN = 1e-5
+
+_SLOPE_MIN = 0.1
+"""Beyond it two plans are on two sides of a kink, and say nothing of a third."""
+
+_WAD = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A plan of a problem, and what the model says of the portfolio after it."""
+
+    problem: Problem
+    solution: Solution
+    buffer: float
+    moved: Moved
+    evaluation: Evaluation
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        return self.evaluation.portfolios[0]
+
+    @property
+    def excess(self) -> float:
+        """Initial excess afterwards, at most.
+
+        What could not be paid is owed: a dollar of debt takes no more than two of stressed value.
+        """
+        excess: float | None = self.row["initial_excess"]
+        unpaid = min(0.0, float(self.moved.unplaced))
+        return float("-inf") if excess is None else excess + 2 * unpaid
+
+    @property
+    def cost(self) -> float:
+        return self.solution.plan.value
+
+
+@dataclass(slots=True)
+class _Search:
+    """The cheapest plan that the model agreed to; the answer to ``problem`` where it has none."""
+
+    problem: Problem
+    best: _Tried | None = None
+    failed: Solution | None = None
+    evaluations: int = 0
+
+    def add(self, tried: _Tried) -> None:
+        self.evaluations += 1
+        if tried.excess >= 0 and (self.best is None or tried.cost < self.best.cost):
+            self.best = tried
+
+    def better_of(self, other: "_Search") -> "_Search":
+        """The cheaper of both, with the evaluations of both."""
+        is_better = self.best is None or (
+            other.best is not None and other.best.cost < self.best.cost
+        )
+        chosen = other if is_better else self
+        return replace(chosen, evaluations=self.evaluations + other.evaluations)
+
+
+class PortfolioPlans:
+    """The plans of one snapshot, each computed when it is first asked for."""
+
+    def __init__(
+        self, snapshot: Snapshot, evaluation: Evaluation, depth: Mapping[str, DepthCurve]
+    ) -> None:
+        """Plans over a snapshot.
+
+        Args:
+            snapshot: what was evaluated.
+            evaluation: of this snapshot.
+            depth: by asset, what selling units of it does to its price. Where there is none, the
+                cost is that of the parameter file's impact law, and the plan says so.
+        """
+        self._snapshot = snapshot
+        self._evaluation = evaluation
+        self._market = Market(snapshot.prices, depth, ImpactLaws.of(snapshot.parameters.content))
+        self._cases = Cases(snapshot, evaluation, self._market)
+        self._engine = Engine()
+        self._plans: dict[PortfolioId, PortfolioPlan] = {}
+
+    def of(self, portfolio_id: PortfolioId) -> PortfolioPlan:
+        """What to close so that the portfolio meets initial margin again.
+
+        Raises:
+            PortfolioNotFoundError: there is no such portfolio.
+            EngineError: the depth curve of an asset to be closed is none.
+        """
+        if portfolio_id not in self._rows:
+            raise PortfolioNotFoundError(
+                f"no portfolio {portfolio_id!r}; list the {len(self._rows)} there are",
+                portfolio_id=portfolio_id,
+            )
+        if portfolio_id not in self._plans:
+            self._plans[portfolio_id] = self._plan(self._rows[portfolio_id])
+        return self._plans[portfolio_id]
+
+    @cached_property
+    def _rows(self) -> dict[PortfolioId, int]:
+        return {one: row for row, one in enumerate(self._evaluation.rows.portfolio_ids)}
+
+    def _plan(self, number: int) -> PortfolioPlan:
+        row = self._evaluation.portfolios[number]
+        alone = Alone(self._snapshot, self._snapshot.registry.portfolios[number])
+        verdict, why = self._standing(alone, row)
+        if verdict is not None:
+            return self._unplanned(alone, row, verdict, why)
+        case = self._cases.of(alone, row)
+        if case is None:
+            why = "no plan: it has no leg that could be closed"
+            return self._unplanned(alone, row, PlanVerdict.REFUSED, why)
+        search = self._search(case)
+        if search.best is None:
+            return self._refused(case, search)
+        return self._proposed(case, search.best, search.evaluations)
+
+    def _standing(self, alone: Alone, row: Mapping[str, Any]) -> tuple[PlanVerdict | None, str]:
+        """Why no plan is to be made; no verdict where one is."""
+        if row["refused"]:
+            return PlanVerdict.UNKNOWN, "it may be due: no number of it is served"
+        faults = self._evaluation.account_faults
+        unread = [account for account in alone.spec.accounts if account in faults]
+        if unread:
+            return PlanVerdict.UNKNOWN, f"it may be due: {unread[0]}: {faults[unread[0]]}"
+        if not row["owes"] or row["maintenance_excess"] >= 0:
+            why = "maintenance margin is met" if row["owes"] else "it owes nothing"
+            return PlanVerdict.NOT_DUE, why
+        if row["held"]:
+            return PlanVerdict.UNKNOWN, "it may be due: it rests on a price on hold or refused"
+        return None, ""
+
+    # --- Searching ----------------------------------------------------------------------------
+
+    def _search(self, case: Case) -> _Search:
+        """The cheapest plan that the model agrees to.
+
+        First contingencies are charged by position; then, about the plan found so, by what they
+        really are there, as long as that makes it cheaper.
+        """
+        charges = Charges.by_position(case.subject)
+        search = self._descend(case, self._cases.problem(case, charges), sum(charges.legs))
+        for _ in range(_PASSES_MAX - 1):
+            if search.best is None:
+                break
+            near = self._cases.tangent(case, search.best.solution.plan.fractions[:-1])
+            if near is None:
+                break
+            again = self._descend(case, self._cases.problem(case, near), 0.0)
+            before, search = search.best.cost, search.better_of(again)
+            if search.best is None or search.best.cost > before * (1 - _GAIN_MIN):
+                break
+        return search
+
+    def _descend(self, case: Case, problem: Problem, doubtful: float) -> _Search:
+        """Solve, ask the model, and solve again with a buffer of what was missing or too much.
+
+        ``doubtful`` charges may be too high: where they leave no plan, they are left out at first.
+        """
+        search = _Search(problem)
+        shortfall = -case.row["initial_excess"]
+        buffer, solution = 0.0, solve(problem, 0.0)
+        if not _is_plan(solution):
+            search.failed = solution
+            buffer = -doubtful
+            solution = solve(problem, buffer)
+        before: _Tried | None = None
+        while _is_plan(solution) and search.evaluations < EVALUATIONS_MAX:
+            tried = self._try(case, problem, solution, buffer)
+            search.add(tried)
+            if 0 <= tried.excess <= _EXCESS_TOLERATED * shortfall:
+                break
+            missing = _EXCESS_TOLERATED / 2 * shortfall - tried.excess
+            buffer, solution = _nearer(problem, buffer, missing / _slope(before, tried))
+            before = tried
+        return search
+
+    def _try(self, case: Case, problem: Problem, solution: Solution, buffer: float) -> _Tried:
+        moved = self._cases.moved(case, solution.plan.fractions[:-1])
+        after = self._engine.evaluate(case.alone.after(moved))
+        return _Tried(problem, solution, buffer, moved, after)
+
+    # --- Answers ------------------------------------------------------------------------------
+
+    def _proposed(self, case: Case, tried: _Tried, evaluations: int) -> PortfolioPlan:
+        plan = tried.solution.plan
+        return replace(
+            self._unplanned(case.alone, case.row, PlanVerdict.PROPOSED, _PROPOSED),
+            money=case.subject.money,
+            legs=tuple(_closed_legs(tried.problem, plan.fractions)),
+            moves=tuple(self._moves(tried.moved)),
+            cost=usd(plan.value),
+            cost_bound=usd(plan.bound),
+            gap=usd(plan.value - plan.bound),
+            buffer=usd(tried.buffer),
+            certificate=_certificate(tried.problem, tried.solution, costs_counted=True),
+            initial_excess_after=usd(tried.excess),
+            health_factor_after=optional_money(tried.row["health_factor"]),
+            evaluations=evaluations,
+            flags=(*self._flags(case.alone), *self._plan_flags(case), *self._flags_after(tried)),
+        )
+
+    def _refused(self, case: Case, search: _Search) -> PortfolioPlan:
+        hopeless = self._cases.hopeless(case)
+        proof = solve(hopeless, 0.0)
+        certificate = None
+        if proof.plan.kind is PlanKind.INFEASIBLE:
+            why = _HOPELESS
+            certificate = _certificate(hopeless, proof, costs_counted=False)
+        elif search.failed is not None and search.failed.plan.kind is PlanKind.INFEASIBLE:
+            why = _TOO_DEAR
+            certificate = _certificate(search.problem, search.failed, costs_counted=True)
+        else:
+            why = _UNDECIDED
+        return replace(
+            self._unplanned(case.alone, case.row, PlanVerdict.REFUSED, why),
+            money=case.subject.money,
+            certificate=certificate,
+            evaluations=search.evaluations,
+            flags=(*self._flags(case.alone), *self._plan_flags(case)),
+        )
+
+    def _unplanned(
+        self, alone: Alone, row: Mapping[str, Any], verdict: PlanVerdict, why: str
+    ) -> PortfolioPlan:
+        return PortfolioPlan(
+            portfolio=alone.spec.id,
+            verdict=verdict,
+            why=why,
+            money="",
+            initial_excess_target=Decimal(0),
+            legs=(),
+            moves=(),
+            cost=None,
+            cost_bound=None,
+            gap=None,
+            buffer=None,
+            certificate=None,
+            initial_excess_before=optional_money(row["initial_excess"]),
+            initial_excess_after=None,
+            health_factor_before=optional_money(row["health_factor"]),
+            health_factor_after=None,
+            evaluations=0,
+            flags=self._flags(alone),
+        )
+
+    def _moves(self, moved: Moved) -> Iterator[PlanMove]:
+        rows = self._evaluation.rows
+        for account, token, debt in sorted(moved.changes):
+            change = moved.changes[account, token, debt]
+            size = scaled(abs(change), moved.decimals[token])
+            yield PlanMove(
+                account=account,
+                token=token,
+                symbol=rows.token_specs[token].symbol,
+                side=PositionSide.DEBT if debt else PositionSide.ASSET,
+                change=size if change > 0 else -size,
+            )
+
+    # --- Flags --------------------------------------------------------------------------------
+
+    def _flags(self, alone: Alone) -> tuple[str, ...]:
+        """What of the portfolio is doubtful."""
+        faults = self._evaluation.read_faults
+        chains = {chain_of(account) for account in alone.spec.accounts}
+        return (
+            *(
+                f"chain {chain.name} is {chain.condition}: nothing there is closed"
+                for chain in self._snapshot.chains
+                if chain.cut_off and chain.chain in chains
+            ),
+            *(faults[account] for account in alone.spec.accounts if account in faults),
+        )
+
+    def _plan_flags(self, case: Case) -> Iterator[str]:
+        """What the plan's prices and costs rest on."""
+        legs = case.subject.legs
+        bases = {one.base for leg in legs for one in leg.holdings} | {case.subject.money}
+        for base in sorted({one.base for one in case.subject.holdings} | bases):
+            judged = self._snapshot.prices[base]
+            if not self._market.is_tradable(base):
+                yield f"price of {base} is {judged.verdict}: nothing of it is closed"
+            elif judged.verdict is not Verdict.OK:
+                yield f"price of {base} is {judged.verdict}: {'; '.join(judged.reasons)}"
+        for asset in sorted({leg.asset for leg in legs}):
+            if note := self._market.note(asset):
+                yield note
+        for leg in legs:
+            if leg.share < 1:
+                yield f"the market of {leg.asset} takes {leg.share:.4%} of what there is to close"
+
+    def _flags_after(self, tried: _Tried) -> Iterator[str]:
+        """What the plan leaves to be said."""
+        if tried.moved.unplaced > 0:
+            unplaced = float(tried.moved.unplaced)
+            yield f"{unplaced:.2f} USD of what is sold have no wallet to be in and do not count"
+        for account, wad in _venue_health(tried.evaluation):
+            if wad is not None and wad < _WAD:
+                yield f"{account}: venue health factor {scaled(wad, 18):.4f} after the plan"
+
+
+_PROPOSED = "below maintenance margin; the model says that the plan meets initial margin"
+_HOPELESS = "no plan: whatever is closed, at no cost, initial margin is not met (proven)"
+_TOO_DEAR = (
+    "no plan: at these costs, contingencies charged by position, none meets initial margin (proven)"
+)
+_UNDECIDED = "no plan: none was found that the model says meets initial margin"
+
+
+def _is_plan(solution: Solution) -> bool:
+    return solution.plan.kind is PlanKind.PLAN
+
+
+def _slope(before: _Tried | None, now: _Tried) -> float:
+    """How much excess a dollar of buffer makes: about one, by the last two plans."""
+    if before is None or before.buffer == now.buffer:
+        return 1.0
+    slope = (now.excess - before.excess) / (now.buffer - before.buffer)
+    return slope if _SLOPE_MIN <= slope <= 1 / _SLOPE_MIN else 1.0
+
+
+def _nearer(problem: Problem, buffer: float, missing: float) -> tuple[float, Solution]:
+    """The plan that leaves what is missing too; where there is none, one that leaves half of it."""
+    for step in (missing, missing / 2, missing / 4):
+        solution = solve(problem, buffer + step)
+        if _is_plan(solution):
+            break
+    return buffer + step, solution
+
+
+def _venue_health(evaluation: Evaluation) -> Iterator[tuple[AccountId, int | None]]:
+    for row in evaluation.venue_accounts:
+        wad = row["health_factor_wad"]
+        account = evaluation.rows.account_ids[row["account"]]
+        yield account, None if wad is None else int.from_bytes(wad, "big")
+
+
+def _closed_legs(problem: Problem, fractions: Sequence[float]) -> Iterator[ClosedLeg]:
+    for leg, closed in zip(problem.legs, fractions, strict=False):
+        if closed:
+            part = closed * leg.share
+            yield ClosedLeg(
+                asset=leg.asset,
+                side=leg.side,
+                fraction=usd(part),
+                amount=usd(part * leg.units),
+                value=usd(part * leg.value),
+                cost=usd(leg.cost.of(closed)),
+            )
+
+
+def _certificate(problem: Problem, solved: Solution, *, costs_counted: bool) -> PlanCertificate:
+    plan = solved.plan
+    fractions = plan.fractions or (0.0,) * len(solved.legs)
+    return PlanCertificate(
+        is_plan=_is_plan(solved),
+        equity=usd(problem.equity),
+        loss_share_max=Decimal(1),
+        legs=tuple(
+            CertifiedLeg(leg.id, usd(leg.spread), usd(leg.impact), usd(fraction))
+            for leg, fraction in zip(solved.legs, fractions, strict=True)
+        ),
+        scenarios=tuple(
+            CertifiedScenario(row.name, tuple(map(usd, losses)), usd(multiplier))
+            for row, losses, multiplier in zip(
+                problem.rows, solved.losses, plan.multipliers, strict=True
+            )
+        ),
+        value=usd(plan.value),
+        bound=usd(plan.bound),
+        costs_counted=costs_counted,
+    )
