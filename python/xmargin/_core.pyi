@@ -46,7 +46,9 @@ __all__ = [
     "plan_legs",
     "portfolio_summaries",
     "propose_liquidation",
+    "sale_costs",
     "scenario_names",
+    "sellable_amount",
 ]
 
 __version__: str
@@ -813,6 +815,26 @@ def order_fleet(
     Raises:
         EngineError: naming table, column and row at fault.
         ParameterError: ``block_accounts_max`` or ``threads`` is out of range.
+    """
+
+def sale_costs(*, knots: list[tuple[float, float]], price: float, sold: list[float]) -> list[float]:
+    """What each sale costs by itself: price x (sold - integral of the multiple from 0 to sold).
+
+    Args:
+        knots: (amount, multiple) of one depth curve, as :meth:`LendingBook.cascade` takes them.
+        price: before the sale, in [0, 1e30].
+        sold: units of the asset, bought if negative, of magnitude to 1e30.
+
+    Raises:
+        EngineError: naming the knot, the price or the sale at fault.
+    """
+
+def sellable_amount(*, knots: list[tuple[float, float]], impact_max: float) -> float:
+    """The most that is sold before the multiple falls below 1 - ``impact_max``; at most all knots.
+
+    Raises:
+        EngineError: naming the knot at fault.
+        ParameterError: ``impact_max`` is not in [0, 1].
     """
 
 @final

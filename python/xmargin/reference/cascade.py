@@ -7,7 +7,7 @@ prices make the accounts take just these. Formulas: ``docs/liquidation.md``, "Ca
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 Knots = Sequence[tuple[float, float]]
 Prices = Mapping[str, Fraction]
@@ -47,6 +47,22 @@ def multiple_after(knots: Knots, sold: Fraction) -> Fraction:
             return before + (multiple - before) * (sold - last) / (amount - last)
         last, before = amount, multiple
     return before
+
+
+def sale_cost(knots: Knots, price: float, sold: float) -> Fraction:
+    """Price x (sold - integral of the multiple from 0 to sold), piece by piece."""
+    exact = [(Fraction(amount), Fraction(multiple)) for amount, multiple in knots]
+    low, high = min(Fraction(0), Fraction(sold)), max(Fraction(0), Fraction(sold))
+    first, last = exact[0], exact[-1]
+    whole = [(min(low, first[0]), first[1]), *exact, (max(high, last[0]), last[1])]
+    area = Fraction(0)
+    for (begin, before), (end, after) in pairwise(whole):
+        left, right = max(begin, low), min(end, high)
+        if left < right:
+            slope = (after - before) / (end - begin)
+            middle = before + slope * ((left + right) / 2 - begin)
+            area += middle * (right - left)
+    return Fraction(price) * abs((high - low) - area)
 
 
 def steps_taken(account: Account, market: Market, prices: Prices) -> int:

@@ -4,6 +4,7 @@
 mod backtest;
 mod book;
 mod cascade;
+mod depth;
 mod error;
 mod expectation;
 mod fleet;
@@ -185,5 +186,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     expectation::register(module)?;
     fleet::register(module)?;
     cascade::register(module)?;
+    depth::register(module)?;
     backtest::register(module)
 }
