@@ -21,7 +21,10 @@ from xmargin.engine.components import (
 )
 from xmargin.engine.faults import NOT_READ
 from xmargin.engine.history import missing_returns
+from xmargin.engine.market_depth import Markets
+from xmargin.engine.portfolio_plans import PortfolioPlans
 from xmargin.engine.ranking import Ranker, Ranking
+from xmargin.engine.venue_cascade import VenueCascade, VenueMarket, simulate_cascade
 from xmargin.engine.venue_plans import VenuePlans
 from xmargin.errors import PortfolioNotFoundError
 from xmargin.model import (
@@ -215,6 +218,22 @@ class View:
     def plans(self) -> VenuePlans:
         """What venues would let be liquidated of single accounts."""
         return VenuePlans(self._snapshot, self._evaluation)
+
+    @cached_property
+    def portfolio_plans(self) -> PortfolioPlans:
+        """What to close of portfolios that are short as a whole."""
+        curves = Markets(self._snapshot).own_curves()
+        return PortfolioPlans(self._snapshot, self._evaluation, curves)
+
+    def cascade(self, shocks: Mapping[str, float], passes_max: int) -> VenueCascade:
+        """What first moves of assets (-0.2: 20 % down) would set off among venue accounts.
+
+        Raises:
+            InvalidArgumentError: a shock is out of range, or of an asset that no account has.
+        """
+        assets = VenueMarket(self._snapshot, self._evaluation).prices
+        curves = Markets(self._snapshot).cascade_curves(assets)
+        return simulate_cascade(self._snapshot, self._evaluation, curves, shocks, passes_max)
 
     def changed_since(self, earlier: "View | None") -> tuple[PortfolioId, ...]:
         """The portfolios whose health differs from ``earlier``'s; all of them without one."""

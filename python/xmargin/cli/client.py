@@ -15,6 +15,7 @@ from xmargin.v1 import liquidation_service_pb2_grpc, margin_service_pb2_grpc
 from xmargin.v1 import margin_service_pb2 as margin_pb
 
 BATCH_SIZE_MAX = 1_000
+_PLANS_MAX = 100
 TIMEOUT_S = 10.0
 
 # A full batch outgrows gRPC's 4 MB default.
@@ -76,8 +77,8 @@ class HealthClient:
             request.page_token = page.next_page_token
 
     async def liquidations(self) -> liquidation_pb.ListLiquidationsResponse:
-        """The whole order as of one snapshot, its pages joined."""
-        request = liquidation_pb.ListLiquidationsRequest(page_size=BATCH_SIZE_MAX, with_plans=True)
+        """The whole order as of one snapshot, its pages joined, with plans."""
+        request = liquidation_pb.ListLiquidationsRequest(page_size=_PLANS_MAX, with_plans=True)
         whole = liquidation_pb.ListLiquidationsResponse()
         while True:
             with self._typed_errors():

@@ -27,4 +27,4 @@ def view_document(view: View) -> dict[str, Any]:
     """The document of a view that was not asked for over gRPC; the same as if it were."""
     answers = Answers(view)
     healths = answers.healths(view.portfolio_ids, full=True)
-    return document(answers.metadata, healths, answers.liquidations(with_plans=True))
+    return document(answers.metadata, healths, answers.liquidations(0, with_plans=False))

@@ -59,9 +59,14 @@ _OF_PLAN = {
 }
 
 
+def of_verdict(verdict: "liquidation_pb.PlanVerdict.ValueType") -> ExitCode:
+    """LIQUIDATABLE for what is due, whether or not anything should be done."""
+    return _OF_PLAN.get(verdict, ExitCode.PARTIAL)
+
+
 def of_plan(plan: liquidation_pb.LiquidationPlan) -> ExitCode:
     """LIQUIDATABLE for an account that is due, whether or not anything should be done."""
-    code = _OF_PLAN.get(plan.verdict, ExitCode.PARTIAL)
+    code = of_verdict(plan.verdict)
     return worst([code, ExitCode.PARTIAL]) if plan.flags else code
 
 

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from xmargin.cli import formats
-from xmargin.cli.plan_table import plan_verdict
+from xmargin.cli.plan_table import about, closed_leg, plan_verdict
 from xmargin.cli.sheet import Cell, Sheet
 from xmargin.cli.tables import venue_name
 from xmargin.v1 import liquidation_service_pb2 as pb
@@ -51,17 +51,17 @@ def _row(entry: pb.LiquidationEntry, names: Mapping[str, str]) -> list[Cell]:
 
 def _how(entry: pb.LiquidationEntry) -> Text:
     """What its plan moves; without one, why it is on the list."""
+    if entry.portfolio_plan.legs:
+        return Text(", ".join(map(closed_leg, entry.portfolio_plan.legs)))
     if not entry.HasField("plan") or not entry.plan.HasField("legs"):
-        return Text(entry.plan.why or entry.reason, formats.CALM)
+        return Text(entry.portfolio_plan.why or entry.plan.why or entry.reason, formats.CALM)
     legs = entry.plan.legs
     return Text(f"{_about(legs.repay)} for {_about(legs.seize)}")
 
 
 def _about(amount: pb.TokenAmount) -> str:
-    """So much of a token, to four digits; ``xmargin plan`` has all of them."""
-    units = formats.decimal(amount.amount)
-    digits = f"{units:,.0f}" if units >= 1_000 else f"{units:.4g}"
-    return f"{digits} {formats.short_address(amount.symbol)}"
+    """So much of a token; ``xmargin plan`` has all digits."""
+    return f"{about(formats.decimal(amount.amount))} {formats.short_address(amount.symbol)}"
 
 
 def _certified(certificate: pb.FleetCertificate) -> Text:

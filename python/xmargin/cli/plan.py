@@ -1,4 +1,4 @@
-"""``xmargin plan``: what venues would let be liquidated, and whether it should be."""
+"""``xmargin plan``: what to liquidate of accounts by their venues, of a portfolio by the model."""
 
 import asyncio
 from typing import Annotated
@@ -13,7 +13,7 @@ Subject = Annotated[
 
 
 def plan(subject: Subject, server: Server = SERVER_DEFAULT, json: Json = False) -> None:
-    """Show what to liquidate of each venue account, by its venue's own rule."""
+    """Show what to liquidate: by each venue's own rule, and of a portfolio as a whole."""
     raise typer.Exit(asyncio.run(_plan(subject, server, json)))
 
 
@@ -22,6 +22,7 @@ async def _plan(subject: str, server: str, json: bool) -> int:
     from xmargin.cli.client import HealthClient
     from xmargin.cli.output import as_json, print_json, stdout_console
     from xmargin.cli.plan_table import liquidation_prices_table, plans_table
+    from xmargin.cli.portfolio_plan_table import portfolio_plan_table
     from xmargin.service.running import wall_clock_ms
 
     async with HealthClient(server) as client:
@@ -34,5 +35,9 @@ async def _plan(subject: str, server: str, json: bool) -> int:
         names = tables.chain_names(answer.metadata)
         console.print(plans_table(answer.plans, names))
         console.print(liquidation_prices_table(answer.liquidation_prices, names))
+        if answer.HasField("portfolio_plan"):
+            console.print(portfolio_plan_table(answer.portfolio_plan, names))
     codes = [exits.of_plan(one) for one in answer.plans]
+    if answer.HasField("portfolio_plan"):
+        codes.append(exits.of_verdict(answer.portfolio_plan.verdict))
     return exits.worst([*codes, exits.of_view_age(answer.metadata, wall_clock_ms())])

@@ -102,6 +102,17 @@ def plan_verdict(verdict: "pb.PlanVerdict.ValueType") -> Text:
     return Text(name, _STYLES.get(verdict, formats.UNSURE))
 
 
+def about(units: Decimal) -> str:
+    """A quantity to four digits."""
+    return f"{units:,.0f}" if units >= 1_000 else f"{units:.4g}"
+
+
+def closed_leg(leg: pb.ClosedLeg) -> str:
+    """What a portfolio's plan closes of an asset, for people."""
+    side = formats.words(pb.LegSide.Name(leg.side), "LEG_SIDE_")
+    return f"{side} {about(formats.decimal(leg.amount))} {formats.short_address(leg.asset)}"
+
+
 def quantity(amount: pb.TokenAmount) -> str:
     """So much of a token, for people."""
     units = formats.amount(formats.decimal(amount.amount))

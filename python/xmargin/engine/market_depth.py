@@ -8,10 +8,13 @@ from math import inf
 
 from xmargin.engine.cascade import DepthCurve
 from xmargin.engine.expectation import PriceMoves, daily_deviations
-from xmargin.model import LiquidationTerms, RiskParameters, TokenSpec, Verdict
+from xmargin.errors import ParameterError
+from xmargin.model import AssetDepth, LiquidationTerms, RiskParameters, TokenSpec, Verdict
 from xmargin.snapshot import Snapshot
 
 _DAY_S = 86_400
+_MONEY_DEVIATION_MAX = 0.005
+"""An asset that moves less in a day is money: buying it back moves no price of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,25 @@ class Markets:
                 found[asset] = self._market(asset, price)
         return found
 
+    def own_curves(self) -> dict[str, DepthCurve]:
+        """The curves that the terms give, in units of their assets."""
+        return {asset: _curve_of(own) for asset, own in sorted(self._own.items())}
+
+    def cascade_curves(self, assets: Iterable[str]) -> dict[str, DepthCurve]:
+        """The curves that liquidations sell into: own ones, and of what is no money.
+
+        Without parameters that have ``liquidity`` there are only the own ones.
+        """
+        names = sorted(set(assets))
+        try:
+            deviations = daily_deviations(self._parameters, names)
+        except ParameterError:
+            deviations = dict.fromkeys(names, 0.0)
+        moving = [
+            name for name in names if name in self._own or deviations[name] > _MONEY_DEVIATION_MAX
+        ]
+        return {asset: market.curve for asset, market in self.of(moving).items()}
+
     def moves(self, assets: Iterable[str]) -> PriceMoves:
         """Deviations, correlation and horizon by which bad debt is expected.
 
@@ -97,14 +119,17 @@ class Markets:
     def _market(self, asset: str, price_usd: float) -> AssetMarket:
         own = self._own.get(asset)
         if own is not None:
-            knots = tuple((float(knot.sold), float(knot.multiple)) for knot in own.knots)
-            return AssetMarket(price_usd, DepthCurve(knots), inf)
+            return AssetMarket(price_usd, _curve_of(own), inf)
         from xmargin import _core
 
         daily_volume_usd, by_usd = _core.depth_curve(self._parameters.content, asset)
         knots = tuple((sold / price_usd, multiple) for sold, multiple in by_usd)
         units_max = daily_volume_usd / price_usd * self._terms.trading_s / _DAY_S
         return AssetMarket(price_usd, DepthCurve(knots), units_max)
+
+
+def _curve_of(own: AssetDepth) -> DepthCurve:
+    return DepthCurve(tuple((float(knot.sold), float(knot.multiple)) for knot in own.knots))
 
 
 def _prices_of_assets(snapshot: Snapshot) -> Mapping[str, Decimal]:

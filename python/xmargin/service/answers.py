@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from xmargin.errors import InvalidArgumentError, NotReadyError, PortfolioNotFoundError
-from xmargin.model import LiquidationEntry, PortfolioId, parse_portfolio_id
+from xmargin.model import PortfolioId, parse_portfolio_id
 from xmargin.spine import Spine
 from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
 from xmargin.v1 import margin_report_pb2 as report_pb
@@ -24,7 +24,7 @@ class Answers:
         self._healths = {True: {}, False: {}}  # by whether it is the full one
         self._changes: dict[int, tuple[PortfolioId, ...]] = {}
         self._watch_all: dict[tuple[int, bool], margin_pb.WatchHealthResponse] = {}
-        self._liquidations: dict[bool, tuple[liquidation_pb.LiquidationEntry, ...]] = {}
+        self._entries: dict[tuple[bool, int], liquidation_pb.LiquidationEntry] = {}
 
     @property
     def sequence(self) -> int:
@@ -74,20 +74,25 @@ class Answers:
             return (to_message(health, report_pb.PortfolioHealth) for health in healths)
         return map(report_pb.PortfolioHealth.FromString, self.view.summaries(portfolio_ids))
 
-    def liquidations(self, *, with_plans: bool) -> tuple[liquidation_pb.LiquidationEntry, ...]:
-        """The whole order, by rank."""
-        if with_plans not in self._liquidations:
-            self._liquidations[with_plans] = tuple(
-                self._entry(entry, with_plan=with_plans) for entry in self.view.liquidations()
-            )
-        return self._liquidations[with_plans]
+    def liquidations(
+        self, start: int, end: int | None = None, *, with_plans: bool
+    ) -> list[liquidation_pb.LiquidationEntry]:
+        """The order from the entry at ``start`` on, up to that at ``end``."""
+        rows = range(len(self.view.liquidations()))[start:end]
+        for key in ((with_plans, row) for row in rows):
+            if key not in self._entries:
+                self._entries[key] = self._entry(key[1], with_plan=with_plans)
+        return [self._entries[with_plans, row] for row in rows]
 
-    def _entry(
-        self, entry: LiquidationEntry, *, with_plan: bool
-    ) -> liquidation_pb.LiquidationEntry:
+    def _entry(self, row: int, *, with_plan: bool) -> liquidation_pb.LiquidationEntry:
+        entry = self.view.liquidations()[row]
         message = to_message(entry, liquidation_pb.LiquidationEntry)
         if with_plan and entry.account:
             fill_message(message.plan, self.view.plans.of_account(entry.account))
+        elif with_plan:
+            plan = self.view.portfolio_plans.of(entry.portfolio)
+            fill_message(message.portfolio_plan, plan)
+            message.verdict = message.portfolio_plan.verdict
         return message
 
     @cached_property

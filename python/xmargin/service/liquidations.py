@@ -1,5 +1,6 @@
 """``xmargin.v1.LiquidationService``: who is at risk, whom to liquidate first, and how."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
@@ -10,7 +11,8 @@ from xmargin.engine.venue_plans import VenuePlans
 from xmargin.errors import InvalidArgumentError
 from xmargin.model import AccountId, Crossing, HealthStatus, LiquidationPlan, parse_account_id
 from xmargin.service.answers import Answers, Latest
-from xmargin.service.pages import page_size, read_token, write_token
+from xmargin.service.cascades import simulate
+from xmargin.service.pages import PAGE_SIZE_MAX, page_size, read_token, write_token
 from xmargin.spine import Spine
 from xmargin.v1 import liquidation_service_pb2 as pb
 from xmargin.v1 import liquidation_service_pb2_grpc
@@ -18,6 +20,8 @@ from xmargin.view import View
 from xmargin.wire import fill_message, to_message
 
 HELD_ORDERS_MAX = 16
+PLANS_MAX = 100
+"""Plans on one page: those of portfolios take some ten milliseconds each."""
 
 _QUESTION = "liquidations"
 
@@ -35,17 +39,17 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         self, request: pb.ListLiquidationsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.ListLiquidationsResponse:
         """What is liquidatable now, by rank."""
-        size = page_size(request.page_size)
+        size = page_size(request.page_size, PLANS_MAX if request.with_plans else PAGE_SIZE_MAX)
         question = f"{_QUESTION} {int(request.with_plans)}"
         answers, start = self._continued(read_token(question, request.page_token))
-        order = answers.liquidations(with_plans=request.with_plans)
-        end = min(start + size, len(order))
-        more = end < len(order)
+        total = len(answers.view.liquidations())
+        end = min(start + size, total)
+        more = end < total
         return pb.ListLiquidationsResponse(
             metadata=answers.metadata,
-            entries=order[start:end],
+            entries=answers.liquidations(start, end, with_plans=request.with_plans),
             next_page_token=self._token(question, answers, end) if more else "",
-            total_size=len(order),
+            total_size=total,
             certificates=answers.certificates,
         )
 
@@ -82,8 +86,13 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         """What its venue would let be liquidated of an account, or of each of a portfolio."""
         answers = self._latest.answers()
         plans = _plans(answers, request)
+        whole = None
+        if request.portfolio_id:
+            plan = answers.view.portfolio_plans.of(request.portfolio_id)
+            whole = to_message(plan, pb.PortfolioPlan)
         return pb.PlanLiquidationResponse(
             metadata=answers.metadata,
+            portfolio_plan=whole,
             plans=[to_message(plan, pb.LiquidationPlan) for plan in plans],
             # The watch stands where the newest view does.
             liquidation_prices=[
@@ -92,6 +101,14 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
                 for message in self._liquidation_prices(answers.view, plan.account)
             ],
         )
+
+    async def SimulateCascade(  # noqa: N802 - the proto's name
+        self, request: pb.SimulateCascadeRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.SimulateCascadeResponse:
+        """Where prices come to rest when the liquidations after a shock sell into the market."""
+        answers = self._latest.answers()
+        # Large books take a while: nobody else shall wait for it.
+        return await asyncio.to_thread(simulate, answers.view, answers.metadata, request)
 
     def _liquidation_prices(self, view: View, account: AccountId) -> Iterator[pb.LiquidationPrice]:
         for found in self._venue_watch.liquidation_prices(account):

@@ -17,16 +17,15 @@ PAGE_SIZE_MAX = 1_000
 _DIGEST_BYTES = 12
 
 
-def page_size(asked: int) -> int:
+def page_size(asked: int, most: int = PAGE_SIZE_MAX) -> int:
     """How many to give: ``asked``, or the default for 0.
 
     Raises:
         InvalidArgumentError: beyond the most that one page holds.
     """
-    if asked > PAGE_SIZE_MAX:
+    if asked > most:
         raise InvalidArgumentError(
-            f"page_size: {asked} is too many; ask for 1 to {PAGE_SIZE_MAX}, or 0 for "
-            f"{PAGE_SIZE_DEFAULT}",
+            f"page_size: {asked} is too many; ask for 1 to {most}, or 0 for {PAGE_SIZE_DEFAULT}",
             field="page_size",
         )
     return asked or PAGE_SIZE_DEFAULT

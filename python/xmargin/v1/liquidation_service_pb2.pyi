@@ -396,7 +396,7 @@ class ListLiquidationsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WITH_PLANS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many, 1 to 1000; 0 is 100."""
+    """At most this many, 1 to 1000 (with plans 100); 0 is 100."""
     page_token: _builtins.str
     """next_page_token of the page before; empty for the first."""
     with_plans: _builtins.bool
