@@ -64,12 +64,6 @@ def to_message(value: object, message_class: type[M]) -> M:
     return message
 
 
-def fill_message(message: Message, value: object) -> None:
-    """Write ``value`` (a model dataclass) into a message that is a field of another."""
-    message.SetInParent()
-    _fill(message, value)
-
-
 Writer = Callable[[Message, Any], None]
 
 
@@ -168,7 +162,11 @@ def _into(field: FieldDescriptor) -> Writer:
     if field.message_type.full_name == _DECIMAL:
         return lambda message, item: setattr(message, "value", plain(item))
 
-    return fill_message
+    def write(message: Message, item: Any) -> None:
+        message.SetInParent()
+        _fill(message, item)
+
+    return write
 
 
 def _scalar(field: FieldDescriptor) -> Callable[[Any], Any]:

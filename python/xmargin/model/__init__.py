@@ -3,6 +3,12 @@
 Nothing here reads, computes margin or knows a wire format.
 """
 
+from xmargin.model.cascades import (
+    CascadeAccount,
+    CascadeAsset,
+    LiquidationPrice,
+    PriceRange,
+)
 from xmargin.model.crossings import Crossing
 from xmargin.model.facts import (
     REORG_DEPTH_MAX,
@@ -123,6 +129,8 @@ __all__ = [
     "AssetDepth",
     "AssetReturns",
     "BlockRef",
+    "CascadeAccount",
+    "CascadeAsset",
     "CertifiedLeg",
     "CertifiedScenario",
     "ChainAsOf",
@@ -154,6 +162,7 @@ __all__ = [
     "LiquidationEntry",
     "LiquidationKind",
     "LiquidationPlan",
+    "LiquidationPrice",
     "LiquidationTerms",
     "LiquidationTermsError",
     "MarginComponent",
@@ -168,6 +177,7 @@ __all__ = [
     "PortfolioSpec",
     "PositionHealth",
     "PositionSide",
+    "PriceRange",
     "RankReason",
     "Registry",
     "RiskParameters",

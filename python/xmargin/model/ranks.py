@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from xmargin.model.identifiers import AccountId, PortfolioId
-from xmargin.model.plans import PlanVerdict
+from xmargin.model.plans import LiquidationPlan, PlanVerdict, PortfolioPlan
 
 
 class LiquidationKind(StrEnum):
@@ -39,7 +39,8 @@ class RankReason:
 class LiquidationEntry:
     """One rank of the total order; money in USD (an account's in its venue's base currency).
 
-    ``rank_reason`` is absent when figures do not say what liquidating it would bring.
+    ``rank_reason`` is absent when figures do not say what liquidating it would bring; plans are
+    there where they were asked for.
     """
 
     rank: int
@@ -52,6 +53,8 @@ class LiquidationEntry:
     reason: str
     verdict: PlanVerdict | None = None
     rank_reason: RankReason | None = None
+    plan: LiquidationPlan | None = None
+    portfolio_plan: PortfolioPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

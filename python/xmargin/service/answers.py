@@ -1,6 +1,7 @@
 """Views as messages: each message is built once a view and shared by all who ask."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from xmargin.errors import InvalidArgumentError, NotReadyError, PortfolioNotFoundError
@@ -10,7 +11,7 @@ from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
 from xmargin.v1 import margin_report_pb2 as report_pb
 from xmargin.v1 import margin_service_pb2 as margin_pb
 from xmargin.view import View
-from xmargin.wire import fill_message, to_message
+from xmargin.wire import to_message
 
 
 class Answers:
@@ -86,14 +87,12 @@ class Answers:
 
     def _entry(self, row: int, *, with_plan: bool) -> liquidation_pb.LiquidationEntry:
         entry = self.view.liquidations()[row]
-        message = to_message(entry, liquidation_pb.LiquidationEntry)
         if with_plan and entry.account:
-            fill_message(message.plan, self.view.plans.of_account(entry.account))
+            entry = replace(entry, plan=self.view.plans.of_account(entry.account))
         elif with_plan:
             plan = self.view.portfolio_plans.of(entry.portfolio)
-            fill_message(message.portfolio_plan, plan)
-            message.verdict = message.portfolio_plan.verdict
-        return message
+            entry = replace(entry, portfolio_plan=plan, verdict=plan.verdict)
+        return to_message(entry, liquidation_pb.LiquidationEntry)
 
     @cached_property
     def certificates(self) -> list[liquidation_pb.FleetCertificate]:

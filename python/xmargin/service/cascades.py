@@ -9,10 +9,11 @@ from xmargin.engine.cascade import HALF_THEN_ALL
 from xmargin.engine.components import money
 from xmargin.engine.venue_cascade import AssetOutcome, DueAccount
 from xmargin.errors import InvalidArgumentError
+from xmargin.model import CascadeAccount, CascadeAsset
 from xmargin.v1 import liquidation_service_pb2 as pb
 from xmargin.v1 import margin_report_pb2 as report_pb
 from xmargin.view import View
-from xmargin.wire import plain
+from xmargin.wire import plain, to_message
 
 PASSES_DEFAULT = 10_000
 PASSES_MAX = 1_000_000
@@ -72,24 +73,26 @@ def _shocks(told: Mapping[str, DecimalMessage]) -> Iterator[tuple[str, float]]:
 
 
 def _asset(outcome: AssetOutcome) -> pb.CascadeAsset:
-    return pb.CascadeAsset(
+    asset = CascadeAsset(
         asset=outcome.asset,
-        price=_decimal(outcome.price_before),
-        price_shocked=_decimal(outcome.price_shocked),
-        price_low=_decimal(outcome.price_low),
-        price_high=_decimal(outcome.price_high),
-        sold_least=_decimal(outcome.sold_least),
-        sold_most=_decimal(outcome.sold_most),
+        price=money(outcome.price_before),
+        price_shocked=money(outcome.price_shocked),
+        price_low=money(outcome.price_low),
+        price_high=money(outcome.price_high),
+        sold_least=money(outcome.sold_least),
+        sold_most=money(outcome.sold_most),
     )
+    return to_message(asset, pb.CascadeAsset)
 
 
 def _account(due: DueAccount) -> pb.CascadeAccount:
-    return pb.CascadeAccount(
+    account = CascadeAccount(
         portfolio=due.portfolio,
         account=due.account,
-        part_least=_decimal(_PARTS[due.steps_least]),
-        part_most=_decimal(_PARTS[due.steps_most]),
+        part_least=money(_PARTS[due.steps_least]),
+        part_most=money(_PARTS[due.steps_most]),
     )
+    return to_message(account, pb.CascadeAccount)
 
 
 def _decimal(value: float) -> DecimalMessage:

@@ -2,14 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
 
 from xmargin.crossings import at_risk
+from xmargin.engine import venue_watch
 from xmargin.engine.venue_plans import VenuePlans
 from xmargin.errors import InvalidArgumentError
-from xmargin.model import AccountId, Crossing, HealthStatus, LiquidationPlan, parse_account_id
+from xmargin.model import (
+    AccountId,
+    Crossing,
+    HealthStatus,
+    LiquidationPlan,
+    LiquidationPrice,
+    PriceRange,
+    parse_account_id,
+)
 from xmargin.service.answers import Answers, Latest
 from xmargin.service.cascades import simulate
 from xmargin.service.pages import PAGE_SIZE_MAX, page_size, read_token, write_token
@@ -17,7 +27,7 @@ from xmargin.spine import Spine
 from xmargin.v1 import liquidation_service_pb2 as pb
 from xmargin.v1 import liquidation_service_pb2_grpc
 from xmargin.view import View
-from xmargin.wire import fill_message, to_message
+from xmargin.wire import to_message
 
 HELD_ORDERS_MAX = 16
 PLANS_MAX = 100
@@ -112,10 +122,15 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
 
     def _liquidation_prices(self, view: View, account: AccountId) -> Iterator[pb.LiquidationPrice]:
         for found in self._venue_watch.liquidation_prices(account):
-            message = to_message(found, pb.LiquidationPrice)
-            message.account = account
-            message.symbols.extend(map(view.symbol_of, found.tokens))
-            yield message
+            price = LiquidationPrice(
+                account=account,
+                tokens=found.tokens,
+                symbols=tuple(map(view.symbol_of, found.tokens)),
+                price=found.price,
+                below=_range(found.below),
+                above=_range(found.above),
+            )
+            yield to_message(price, pb.LiquidationPrice)
 
     def _continued(self, position: str | None) -> tuple[Answers, int]:
         """The order a page is cut from and where it begins."""
@@ -141,12 +156,15 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         return write_token(question, f"{tape_hash} {rank}")
 
 
+def _range(found: venue_watch.PriceRange | None) -> PriceRange | None:
+    return None if found is None else PriceRange(found.low, found.high)
+
+
 def _crossing(crossing: Crossing, plans: VenuePlans | None) -> pb.Crossing:
-    message = to_message(crossing, pb.Crossing)
     is_due = crossing.account and crossing.after is HealthStatus.LIQUIDATABLE
     if is_due and plans is not None:
-        fill_message(message.plan, plans.of_account(crossing.account))
-    return message
+        crossing = replace(crossing, plan=plans.of_account(crossing.account))
+    return to_message(crossing, pb.Crossing)
 
 
 def _plans(answers: Answers, request: pb.PlanLiquidationRequest) -> tuple[LiquidationPlan, ...]:
