@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
 from math import inf
 
 from xmargin.engine.cascade import DepthCurve
+from xmargin.engine.depth import sale_cost, sellable_units
 from xmargin.engine.expectation import PriceMoves, daily_deviations
 from xmargin.errors import ParameterError
 from xmargin.model import AssetDepth, LiquidationTerms, RiskParameters, TokenSpec, Verdict
@@ -30,24 +30,11 @@ class AssetMarket:
 
     def saleable(self, impact_max: float) -> float:
         """Units that can be sold until the price has fallen by ``impact_max``."""
-        floor = 1.0 - impact_max
-        for (sold, multiple), (next_sold, next_multiple) in pairwise(self.curve.knots):
-            if next_multiple < floor:
-                fall = multiple - next_multiple
-                units = sold + (multiple - floor) / fall * (next_sold - sold)
-                return min(units, self.units_max)
-        return min(self.curve.knots[-1][0], self.units_max)
+        return min(sellable_units(self.curve, impact_max), self.units_max)
 
     def impact_usd(self, units: float) -> float:
-        """What selling so many units costs: the area above the curve, times the price."""
-        lost, end, least = 0.0, 0.0, 1.0
-        for (sold, multiple), (next_sold, next_multiple) in pairwise(self.curve.knots):
-            within = min(max(units - sold, 0.0), next_sold - sold)
-            if within > 0.0:
-                slope = (multiple - next_multiple) / (next_sold - sold)
-                lost += within * (1.0 - multiple + slope * within / 2.0)
-            end, least = next_sold, next_multiple
-        return self.price_usd * (lost + max(0.0, units - end) * (1.0 - least))
+        """What selling so many units costs."""
+        return sale_cost(self.curve, self.price_usd, units)
 
 
 class Markets:
