@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from xmargin.engine import Evaluation, PortfolioHead
-from xmargin.engine.columns import AAVE_BASE_DECIMALS
 from xmargin.engine.components import (
     components,
     money,
@@ -19,13 +18,13 @@ from xmargin.engine.components import (
     scaled,
     scenario_losses,
 )
-from xmargin.engine.faults import NOT_READ
 from xmargin.engine.history import missing_returns
 from xmargin.engine.market_depth import Markets
 from xmargin.engine.portfolio_plans import PortfolioPlans
 from xmargin.engine.ranking import Ranker, Ranking
 from xmargin.engine.venue_cascade import VenueCascade, VenueMarket, simulate_cascade
 from xmargin.engine.venue_plans import VenuePlans
+from xmargin.engine.venue_truth import VenueTruth
 from xmargin.errors import PortfolioNotFoundError
 from xmargin.model import (
     AccountHealth,
@@ -46,7 +45,6 @@ from xmargin.model import (
     Verdict,
     ViewMetadata,
     chain_of,
-    is_wallet,
     venue_of,
     worst,
 )
@@ -54,7 +52,6 @@ from xmargin.snapshot import Snapshot
 from xmargin.wire import canonical_json
 
 _COUNTING = tuple(Counting)  # the core's numbers, in order
-_WAD_DECIMALS = 18
 # On the wire the members are numbered from one, in order; zero is unspecified.
 _STATUS_NUMBER = {member: number for number, member in enumerate(HealthStatus, 1)}
 _VERDICT_NUMBER = {member: number for number, member in enumerate(Verdict, 1)}
@@ -178,7 +175,7 @@ class View:
     def venue_accounts(self) -> Iterator[tuple[PortfolioId, AccountHealth]]:
         """The venue truth of every account, portfolio by portfolio."""
         for row, spec in enumerate(self._snapshot.registry.portfolios):
-            for health in self._account_healths(spec.accounts):
+            for health in self._venue_truth.healths(spec.accounts):
                 yield self.portfolio_ids[row], health
 
     def has_account(self, account: AccountId) -> bool:
@@ -293,7 +290,7 @@ class View:
             scenario_losses=scenario_losses(numbers),
             scenario_note=self._scenario_note(row),
             oracle_confidence=None if numbers["refused"] else money(numbers["oracle_confidence"]),
-            accounts=self._account_healths(spec.accounts),
+            accounts=self._venue_truth.healths(spec.accounts),
             positions=self._position_healths(row),
         )
 
@@ -393,40 +390,6 @@ class View:
         states = _of_kind(self._snapshot, "token", TokenState)
         return {state.token: state.decimals for state in states if not state.fault}
 
-    # --- Venue truth --------------------------------------------------------------------------
-
-    @cached_property
-    def _venue_row(self) -> dict[AccountId, dict[str, Any]]:
-        ids = self._evaluation.rows.account_ids
-        return {ids[row["account"]]: row for row in self._evaluation.venue_accounts}
-
-    def _account_healths(self, accounts: Sequence[AccountId]) -> tuple[AccountHealth, ...]:
-        lending = (a for a in accounts if not is_wallet(a))
-        return tuple(self._account_health(account) for account in lending)
-
-    def _account_health(self, account: AccountId) -> AccountHealth:
-        row = self._venue_row.get(account)
-        if row is None or row["overflow"]:
-            fault = self._evaluation.account_faults.get(account, NOT_READ)
-            if row is not None:
-                fault = "the venue's own arithmetic overflows for this account"
-            return AccountHealth(
-                account, HealthStatus.REFUSED, 0, 0, 0, 0, 0, None, AAVE_BASE_DECIMALS, fault
-            )
-        health_factor_wad = _integer(row["health_factor_wad"])
-        return AccountHealth(
-            account=account,
-            status=_venue_status(health_factor_wad),
-            collateral_base=int.from_bytes(row["collateral_base"], "big"),
-            debt_base=int.from_bytes(row["debt_base"], "big"),
-            available_borrows_base=int.from_bytes(row["available_borrows_base"], "big"),
-            liquidation_threshold_bps=row["liquidation_threshold_bps"],
-            ltv_bps=row["ltv_bps"],
-            health_factor_wad=health_factor_wad,
-            base_decimals=AAVE_BASE_DECIMALS,
-            fault="",
-        )
-
     # --- Flags --------------------------------------------------------------------------------
 
     def _bases_of(self, row: int) -> list[str]:
@@ -515,38 +478,17 @@ class View:
     # --- Liquidations -------------------------------------------------------------------------
 
     @cached_property
+    def _venue_truth(self) -> VenueTruth:
+        return VenueTruth(self._snapshot, self._evaluation)
+
+    @cached_property
     def _worst_first(self) -> tuple[LiquidationEntry, ...]:
         return tuple(
             self._portfolio_entry(rank, entry["row"])
             if entry["is_portfolio"]
-            else self._account_entry(rank, entry["row"])
+            else self._venue_truth.entry(rank, entry["row"])
             for rank, entry in enumerate(self._evaluation.order, start=1)
         )
-
-    def _account_entry(self, rank: int, row: int) -> LiquidationEntry:
-        rows = self._evaluation.rows
-        account_row = self._evaluation.venue_accounts[row]["account"]
-        health = self._account_health(rows.account_ids[account_row])
-        wad = health.health_factor_wad or 0
-        missing = health.debt_base * (10**_WAD_DECIMALS - wad) // 10**_WAD_DECIMALS
-        factor = scaled(wad, _WAD_DECIMALS)
-        return LiquidationEntry(
-            rank=rank,
-            kind=LiquidationKind.VENUE_ACCOUNT,
-            portfolio=rows.portfolio_ids[rows.account_portfolios[account_row]],
-            account=health.account,
-            health_factor=factor,
-            shortfall=scaled(missing, AAVE_BASE_DECIMALS),
-            debt=scaled(health.debt_base, AAVE_BASE_DECIMALS),
-            reason=f"venue health factor {factor:.4f} < 1{self._last_known(health.account)}",
-        )
-
-    def _last_known(self, account: AccountId) -> str:
-        """What to add of an account whose chain is cut off: its figures are the last known."""
-        chain = next((c for c in self._cut_off if c.chain == chain_of(account)), None)
-        if chain is None or chain.block is None:
-            return ""
-        return f" as of block {chain.block.height}; {chain.name} is {chain.condition}"
 
     def _portfolio_entry(self, rank: int, row: int) -> LiquidationEntry:
         numbers = self._evaluation.portfolios[row]
@@ -610,18 +552,6 @@ def _token_flags(snapshot: Snapshot) -> tuple[tuple[ChainId, str], ...]:
         for state in states
         if state.fault
     )
-
-
-def _venue_status(health_factor_wad: int | None) -> HealthStatus:
-    if health_factor_wad is None:
-        return HealthStatus.NO_DEBT
-    return (
-        HealthStatus.LIQUIDATABLE if health_factor_wad < 10**_WAD_DECIMALS else HealthStatus.HEALTHY
-    )
-
-
-def _integer(value: bytes | None) -> int | None:
-    return None if value is None else int.from_bytes(value, "big")
 
 
 def _grouped(rows: Sequence[dict[str, Any]], key: Any) -> dict[int, list[dict[str, Any]]]:

@@ -1,0 +1,98 @@
+"""Venue truth as it is told: each account's health by its own venue's rules."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from xmargin.engine.columns import AAVE_BASE_DECIMALS
+from xmargin.engine.components import scaled
+from xmargin.engine.evaluate import Evaluation
+from xmargin.engine.faults import NOT_READ
+from xmargin.model import (
+    AccountHealth,
+    AccountId,
+    HealthStatus,
+    LiquidationEntry,
+    LiquidationKind,
+    chain_of,
+    is_wallet,
+)
+from xmargin.snapshot import Snapshot
+
+_WAD_DECIMALS = 18
+_OVERFLOWS = "the venue's own arithmetic overflows for this account"
+
+
+class VenueTruth:
+    """The venue accounts of one evaluation."""
+
+    def __init__(self, snapshot: Snapshot, evaluation: Evaluation) -> None:
+        self._snapshot = snapshot
+        self._evaluation = evaluation
+
+    def healths(self, accounts: Sequence[AccountId]) -> tuple[AccountHealth, ...]:
+        """Of those of ``accounts`` that are at a venue, wallets left out."""
+        return tuple(self.health(account) for account in accounts if not is_wallet(account))
+
+    def health(self, account: AccountId) -> AccountHealth:
+        """Of one account; REFUSED with the reason where there are no figures."""
+        row = self._row_of.get(account)
+        if row is None or row["overflow"]:
+            unread = self._evaluation.account_faults.get(account, NOT_READ)
+            fault = unread if row is None else _OVERFLOWS
+            return AccountHealth(
+                account, HealthStatus.REFUSED, 0, 0, 0, 0, 0, None, AAVE_BASE_DECIMALS, fault
+            )
+        wad = row["health_factor_wad"]
+        health_factor_wad = None if wad is None else int.from_bytes(wad, "big")
+        return AccountHealth(
+            account=account,
+            status=_status(health_factor_wad),
+            collateral_base=int.from_bytes(row["collateral_base"], "big"),
+            debt_base=int.from_bytes(row["debt_base"], "big"),
+            available_borrows_base=int.from_bytes(row["available_borrows_base"], "big"),
+            liquidation_threshold_bps=row["liquidation_threshold_bps"],
+            ltv_bps=row["ltv_bps"],
+            health_factor_wad=health_factor_wad,
+            base_decimals=AAVE_BASE_DECIMALS,
+            fault="",
+        )
+
+    @cached_property
+    def _row_of(self) -> dict[AccountId, dict[str, Any]]:
+        ids = self._evaluation.rows.account_ids
+        return {ids[row["account"]]: row for row in self._evaluation.venue_accounts}
+
+    def entry(self, rank: int, row: int) -> LiquidationEntry:
+        """The account in ``row`` of the venue accounts, which its venue would liquidate."""
+        rows = self._evaluation.rows
+        account_row = self._evaluation.venue_accounts[row]["account"]
+        health = self.health(rows.account_ids[account_row])
+        wad = health.health_factor_wad or 0
+        missing = health.debt_base * (10**_WAD_DECIMALS - wad) // 10**_WAD_DECIMALS
+        factor: Decimal = scaled(wad, _WAD_DECIMALS)
+        return LiquidationEntry(
+            rank=rank,
+            kind=LiquidationKind.VENUE_ACCOUNT,
+            portfolio=rows.portfolio_ids[rows.account_portfolios[account_row]],
+            account=health.account,
+            health_factor=factor,
+            shortfall=scaled(missing, AAVE_BASE_DECIMALS),
+            debt=scaled(health.debt_base, AAVE_BASE_DECIMALS),
+            reason=f"venue health factor {factor:.4f} < 1{self._last_known(health.account)}",
+        )
+
+    def _last_known(self, account: AccountId) -> str:
+        """What to add of an account whose chain is cut off: its figures are the last known."""
+        chain = next((c for c in self._snapshot.chains if c.chain == chain_of(account)), None)
+        if chain is None or not chain.cut_off or chain.block is None:
+            return ""
+        return f" as of block {chain.block.height}; {chain.name} is {chain.condition}"
+
+
+def _status(health_factor_wad: int | None) -> HealthStatus:
+    if health_factor_wad is None:
+        return HealthStatus.NO_DEBT
+    is_due = health_factor_wad < 10**_WAD_DECIMALS
+    return HealthStatus.LIQUIDATABLE if is_due else HealthStatus.HEALTHY
