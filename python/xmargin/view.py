@@ -157,7 +157,7 @@ class View:
     @cached_property
     def statuses(self) -> tuple[HealthStatus, ...]:
         """Where every portfolio stands, in the order of their ids."""
-        return tuple(map(self._status, range(len(self.portfolio_ids))))
+        return self._evaluation.portfolio_statuses(self._portfolios_with_unread_accounts)
 
     def has_statuses_of(self, earlier: "View") -> bool:
         """Whether statuses rest on the very results that ``earlier``'s do: most views' do."""
@@ -313,16 +313,12 @@ class View:
         core = self._core_standings[row]
         flags = self._flags(row)
         return _Standing(
-            status=self._status(row),
+            status=self.statuses[row],
             verdict=self._verdict(row, flagged=bool(flags), refused=core.refused),
             partial=core.partial or self._unread(row),
             flags=flags,
             worst_scenario=self._worst_scenario(core),
         )
-
-    def _status(self, row: int) -> HealthStatus:
-        is_unread = row in self._portfolios_with_unread_accounts
-        return _status(self._core_standings[row], unread=is_unread)
 
     @cached_property
     def _core_standings(self) -> list["_CoreStanding"]:
@@ -519,20 +515,6 @@ _CUT_OFF_NOTE = {
     Condition.UNREACHABLE: "what is there counts only where it costs",
     Condition.INVALID: "what is there counts only where it costs",
 }
-
-
-def _status(core: _CoreStanding, *, unread: bool) -> HealthStatus:
-    """Where a portfolio stands; one with a venue account ``unread`` is never called sound."""
-    if core.refused:
-        return HealthStatus.REFUSED
-    if not core.owes or core.initial_excess >= 0:
-        sound = HealthStatus.HEALTHY if core.owes else HealthStatus.NO_DEBT
-        return HealthStatus.UNKNOWN if unread else sound
-    if core.held:
-        return HealthStatus.HELD
-    if core.maintenance_excess < 0:
-        return HealthStatus.LIQUIDATABLE
-    return HealthStatus.MARGIN_CALL
 
 
 def _fault_flags(faults: Mapping[AccountId, str]) -> Iterator[str]:

@@ -1,20 +1,23 @@
 """One evaluation: the core's result tables over one snapshot."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from operator import is_
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from xmargin.engine import columns
 from xmargin.engine.changes import changed_rows, owners
 from xmargin.engine.faults import account_faults, read_faults, unread_balances
 from xmargin.engine.history import Histories, HistoryUse
+from xmargin.engine.statuses import portfolio_statuses
 from xmargin.errors import EngineError
 from xmargin.model import (
     AaveV3Account,
     AaveV3EMode,
     AaveV3Reserve,
     AccountId,
+    HealthStatus,
     TokenBalance,
     TokenState,
     VenueId,
@@ -102,6 +105,10 @@ class Evaluation:
         """Columns of the portfolios' table: of all rows, but only what is asked for."""
         return [self.tables["portfolios"].column(name).to_pylist() for name in names]
 
+    def portfolio_statuses(self, unread: Set[int]) -> tuple[HealthStatus, ...]:
+        """Where each portfolio stands; ``unread`` are the rows with a venue account not read."""
+        return portfolio_statuses(self.tables["portfolios"], unread)
+
     def position_columns(self, *names: str) -> list[list[Any]]:
         """Columns of the positions' table."""
         return [self.tables["positions"].column(name).to_pylist() for name in names]
@@ -132,6 +139,7 @@ class Engine:
     def __init__(self) -> None:
         self._tables: dict[str, tuple[tuple[object, ...], Any]] = {}
         self._known: Mapping[Key, ChainFact] = {}
+        self._latest: Mapping[Key, ChainFact] = self._known
         self._reserve_list: tuple[columns.ListedReserve, ...] = ()
         self._histories = Histories()
         self._read: tuple[str, FactorHistory | None, dict[str, pa.RecordBatch]] = ("", None, {})
@@ -298,8 +306,12 @@ class Engine:
 
     def _balances_known(self, facts: Mapping[Key, ChainFact]) -> Mapping[Key, ChainFact]:
         """The same object while the same balances are known, whatever their amounts."""
-        if self._known.keys() != facts.keys():
+        # Keys outlive their facts, and are in order: the very same ones, or others.
+        if facts is not self._latest and not (
+            len(self._known) == len(facts) and all(map(is_, self._known, facts))
+        ):
             self._known = facts
+        self._latest = facts
         return self._known
 
     def _once(self, name: str, build: Callable[[], T], *parts: object) -> T:
