@@ -11,10 +11,12 @@ from random import Random
 
 from hypothesis import strategies as st
 
+from tests.core.books import HARSH, HISTORY, SIZE_FREE, with_history
 from xmargin.model import (
     AaveV3Account,
     AaveV3Position,
     AaveV3Reserve,
+    AssetReturns,
     BlockRef,
     ChainAsOf,
     ChainKind,
@@ -39,11 +41,22 @@ from xmargin.model import (
     is_wallet,
     venue_of,
 )
-from xmargin.params import load_parameters
+from xmargin.params import load_parameters, parse_parameters
 from xmargin.snapshot import FACT_KINDS, Snapshot
 from xmargin.world import ChainFact, Key, key_of
 
 PARAMETERS = load_parameters("unified-v1")
+MODELS = {
+    "usual": (PARAMETERS, None),
+    "harsh": (parse_parameters(HARSH), None),
+    "nothing charged for size": (parse_parameters(SIZE_FREE), None),
+    **{
+        f"harsh, {name}": (parse_parameters(with_history(HARSH)), returns)
+        for name, returns in HISTORY.items()
+        if returns is not None
+    },
+}
+"""Risk parameters, and factor returns beside them."""
 NOW_S = 1_800_000_000
 RAY = 10**27
 CHAINS = ("eip155:1", "eip155:10", "solana:" + "5" * 32)
@@ -187,9 +200,20 @@ def portfolio(name: str, facts: Sequence[ChainFact]) -> PortfolioSpec:
     return PortfolioSpec(name, tuple(sorted(accounts)))
 
 
+def _factor_returns(model: str) -> FactorReturns | None:
+    returns = MODELS[model][1]
+    if returns is None:
+        return None
+    columns = tuple(AssetReturns(a, values) for a, values in returns.log_returns.items())
+    return FactorReturns("drawn", returns.days, columns)
+
+
 @st.composite
-def distressed(draw: st.DrawFn, cut_off: bool = True) -> Snapshot:
+def distressed(
+    draw: st.DrawFn, cut_off: bool = True, models: Sequence[str] = ("usual",)
+) -> Snapshot:
     """Longs, shorts, hedges and loops over three chains, about as large as what is owed."""
+    model = draw(st.sampled_from(models))
     random = Random(draw(st.integers(0, 2**32)))
     facts: list[ChainFact] = []
     for chain in CHAINS:
@@ -204,7 +228,14 @@ def distressed(draw: st.DrawFn, cut_off: bool = True) -> Snapshot:
     there = [chain for chain in CHAINS if cut_off and random.random() < 0.1]
     spec = registry([portfolio("p", facts)], haircut=Decimal(random.choice(["0", "0.2"])))
     half_range = Decimal(random.choice(["0", "0.001", "0.02"]))
-    return snapshot(spec, facts, cut_off=there, half_range=half_range)
+    return snapshot(
+        spec,
+        facts,
+        cut_off=there,
+        half_range=half_range,
+        parameters=MODELS[model][0],
+        returns=_factor_returns(model),
+    )
 
 
 def _amounts(random: Random) -> dict[str, float]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xmargin.engine.cascade import NO_DEPTH, DepthCurve
-from xmargin.engine.trade_cost import ImpactLaws, TradeCost, purchase, sale
+from xmargin.engine.trade_cost import ImpactLaws, TradeCost, check_curve, purchase, sale
 from xmargin.errors import EngineError
 from xmargin.params import load_parameters
 
@@ -49,7 +49,7 @@ def exact_cost(curve: DepthCurve, amount: float) -> Fraction:
 def test_a_fit_is_never_below_the_curve(
     curve: DepthCurve, amount: float, inner: list[float]
 ) -> None:
-    fit = sale(curve, "X").fit(amount, PRICE)
+    fit = sale(curve).fit(amount, PRICE)
     at_knots = [at / amount for at, _ in curve.knots if 0 < at <= amount]
     for fraction in (*at_knots, *inner, 0.5, 1.0):
         curve_cost = exact_cost(curve, fraction * amount) * Fraction(PRICE)
@@ -62,7 +62,7 @@ def test_a_fit_is_never_below_the_curve(
 def test_a_fit_is_on_average_at_most_that_of_a_single_price(
     curve: DepthCurve, amount: float
 ) -> None:
-    fit = sale(curve, "X").fit(amount, PRICE)
+    fit = sale(curve).fit(amount, PRICE)
     whole = float(exact_cost(curve, amount)) * PRICE
     assert fit.spread / 2 + fit.impact * 2 / 5 <= whole / 2 * (1 + 1e-6) + 1e-9 * PRICE * amount
 
@@ -73,18 +73,18 @@ def test_a_fit_is_on_average_at_most_that_of_a_single_price(
 def test_a_market_takes_nothing_where_the_price_comes_to_zero(
     curve: DepthCurve, taken: float
 ) -> None:
-    assert sale(curve, "X").amount_max == taken
-    assert purchase(curve, "X").amount_max == taken
+    assert sale(curve).amount_max == taken
+    assert purchase(curve).amount_max == taken
 
 
 def test_purchases_cost_what_the_curve_says_of_them_else_what_sales_do() -> None:
-    assert purchase(BOTH_SIDES, "X").cost(5) == pytest.approx(5 * 0.01 / 2)
-    assert purchase(BOTH_SIDES, "X").cost(30) == pytest.approx(0.025 + 15 * 0.105 + 10 * 0.2)
-    assert purchase(SLOPING, "X").cost(50) == sale(SLOPING, "X").cost(50) == pytest.approx(0.05)
+    assert purchase(BOTH_SIDES).cost(5) == pytest.approx(5 * 0.01 / 2)
+    assert purchase(BOTH_SIDES).cost(30) == pytest.approx(0.025 + 15 * 0.105 + 10 * 0.2)
+    assert purchase(SLOPING).cost(50) == sale(SLOPING).cost(50) == pytest.approx(0.05)
 
 
 def test_the_cost_of_nothing_is_nothing() -> None:
-    assert sale(SLOPING, "X").fit(0.0, PRICE) == TradeCost(0.0, 0.0)
+    assert sale(SLOPING).fit(0.0, PRICE) == TradeCost(0.0, 0.0)
     assert TradeCost(1.0, 2.0).of(0.0) == 0.0
 
 
@@ -103,7 +103,7 @@ def test_the_cost_of_nothing_is_nothing() -> None:
 )
 def test_what_is_no_curve_is_refused_by_name(knots: tuple[tuple[float, float], ...]) -> None:
     with pytest.raises(EngineError, match="depth of ODD"):
-        sale(DepthCurve(knots), "ODD")
+        check_curve(DepthCurve(knots), "ODD")
 
 
 @pytest.mark.parametrize("value", [1e3, 1e6, 1e9, 1e12])

@@ -125,7 +125,7 @@ class Market:
         if asset not in self.depth:
             known = TradeCost(0.0, 0.0) if self.laws is None else self.laws.fit(asset, value)
             return 1.0, known if known.of(1.0) else TradeCost(_NOMINAL_SPREAD * value, 0.0)
-        side_of: Markdowns = (sale if side is LegSide.SELL else purchase)(self.depth[asset], asset)
+        side_of: Markdowns = (sale if side is LegSide.SELL else purchase)(self.depth[asset])
         share = min(1.0, side_of.amount_max / units) if units else 0.0
         return share, side_of.fit(share * units, value / units) if share else TradeCost(0.0, 0.0)
 

@@ -17,9 +17,9 @@ from xmargin.engine.evaluate import Engine, Evaluation
 from xmargin.engine.plan import PlanKind
 from xmargin.engine.portfolio_case import Case, Cases
 from xmargin.engine.portfolio_legs import Charges, Market, Problem, Solution, solve
-from xmargin.engine.trade_cost import ImpactLaws
+from xmargin.engine.trade_cost import ImpactLaws, check_curve
 from xmargin.engine.what_if import Alone, Moved
-from xmargin.errors import PortfolioNotFoundError
+from xmargin.errors import EngineError, PortfolioNotFoundError
 from xmargin.model import (
     AccountId,
     CertifiedLeg,
@@ -116,7 +116,12 @@ class PortfolioPlans:
             evaluation: of this snapshot.
             depth: by asset, what selling units of it does to its price. Where there is none, the
                 cost is that of the parameter file's impact law, and the plan says so.
+
+        Raises:
+            EngineError: a depth curve is none; the message names its asset.
         """
+        for asset, curve in depth.items():
+            check_curve(curve, asset)
         self._snapshot = snapshot
         self._evaluation = evaluation
         self._market = Market(snapshot.prices, depth, ImpactLaws.of(snapshot.parameters.content))
@@ -129,7 +134,6 @@ class PortfolioPlans:
 
         Raises:
             PortfolioNotFoundError: there is no such portfolio.
-            EngineError: the depth curve of an asset to be closed is none.
         """
         if portfolio_id not in self._rows:
             raise PortfolioNotFoundError(
@@ -150,6 +154,14 @@ class PortfolioPlans:
         verdict, why = self._standing(alone, row)
         if verdict is not None:
             return self._unplanned(alone, row, verdict, why)
+        try:
+            return self._due(alone, row)
+        except EngineError as error:
+            # Amounts that no market knows can stand on a tape from elsewhere.
+            why = f"it is due, but cannot be planned: {error.message}"
+            return self._unplanned(alone, row, PlanVerdict.UNKNOWN, why)
+
+    def _due(self, alone: Alone, row: Mapping[str, Any]) -> PortfolioPlan:
         case = self._cases.of(alone, row)
         if case is None:
             why = "no plan: it has no leg that could be closed"

@@ -121,30 +121,12 @@ def _roots(a: float, b: float, c: float) -> Iterator[float]:
         yield c / half
 
 
-def sale(curve: DepthCurve, asset: str) -> Markdowns:
-    """What selling loses; the market takes nothing more where the price comes to zero.
+def check_curve(curve: DepthCurve, asset: str) -> None:
+    """Refuse what is no depth curve.
 
     Raises:
-        EngineError: the curve is none: amounts descend, multiples ascend or are no numbers.
+        EngineError: amounts descend, multiples ascend, or something is no number.
     """
-    _check(curve, asset)
-    knots = tuple((at, 1 - multiple) for at, multiple in curve.knots if at >= 0)
-    taken = (at for at, share in knots if share >= 1)
-    return Markdowns(knots, min(taken, default=math.inf))
-
-
-def purchase(curve: DepthCurve, asset: str) -> Markdowns:
-    """What buying loses: by the curve's knots of amounts bought, else as selling does.
-
-    Raises:
-        EngineError: as :func:`sale`.
-    """
-    _check(curve, asset)
-    bought = tuple((-at, multiple - 1) for at, multiple in reversed(curve.knots) if at < 0)
-    return Markdowns(((0.0, 0.0), *bought)) if bought else sale(curve, asset)
-
-
-def _check(curve: DepthCurve, asset: str) -> None:
     values = [value for knot in curve.knots for value in knot]
     at_zero = [multiple for at, multiple in curve.knots if at == 0]
     is_monotone = all(
@@ -156,6 +138,19 @@ def _check(curve: DepthCurve, asset: str) -> None:
             f"depth of {asset}: {list(curve.knots)[:8]} is no curve; amounts must not descend, "
             "multiples not ascend nor be negative, and amount 0 has the multiple 1"
         )
+
+
+def sale(curve: DepthCurve) -> Markdowns:
+    """What selling loses; the market takes nothing more where the price comes to zero."""
+    knots = tuple((at, 1 - multiple) for at, multiple in curve.knots if at >= 0)
+    taken = (at for at, share in knots if share >= 1)
+    return Markdowns(knots, min(taken, default=math.inf))
+
+
+def purchase(curve: DepthCurve) -> Markdowns:
+    """What buying loses: by the curve's knots of amounts bought, else as selling does."""
+    bought = tuple((-at, multiple - 1) for at, multiple in reversed(curve.knots) if at < 0)
+    return Markdowns(((0.0, 0.0), *bought)) if bought else sale(curve)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -183,17 +184,22 @@ class Alone:
     """One portfolio's part of a snapshot."""
 
     def __init__(self, snapshot: Snapshot, spec: PortfolioSpec) -> None:
-        keys: list[Key] = [
-            ("balance", account, token.id)
-            for account in spec.accounts
-            for token in snapshot.registry.tokens
-        ]
-        balances, users = snapshot.facts["balance"], snapshot.facts["aave-v3-account"]
-        user_keys: list[Key] = [("aave-v3-account", account) for account in spec.accounts]
         self._snapshot = snapshot
-        self._balances = {key: balances[key] for key in sorted(keys) if key in balances}
-        self._users = {key: users[key] for key in sorted(user_keys) if key in users}
         self.spec = spec
+
+    @cached_property
+    def _balances(self) -> dict[Key, ChainFact]:
+        balances = self._snapshot.facts["balance"]
+        tokens = [token.id for token in self._snapshot.registry.tokens]
+        wallets = filter(is_wallet, self.spec.accounts)
+        keys: list[Key] = [("balance", a, token) for a in wallets for token in tokens]
+        return {key: balances[key] for key in sorted(keys) if key in balances}
+
+    @cached_property
+    def _users(self) -> dict[Key, ChainFact]:
+        users = self._snapshot.facts["aave-v3-account"]
+        keys: list[Key] = [("aave-v3-account", account) for account in self.spec.accounts]
+        return {key: users[key] for key in sorted(keys) if key in users}
 
     def snapshot(self, accounts: Callable[[AccountId], bool] = lambda _: True) -> Snapshot:
         """As it is, of those of its accounts alone."""
