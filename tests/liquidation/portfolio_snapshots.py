@@ -57,6 +57,7 @@ MODELS = {
     },
 }
 """Risk parameters, and factor returns beside them."""
+ALL_MODELS = tuple(MODELS)
 NOW_S = 1_800_000_000
 RAY = 10**27
 CHAINS = ("eip155:1", "eip155:10", "solana:" + "5" * 32)

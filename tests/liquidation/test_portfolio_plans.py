@@ -17,7 +17,7 @@ from xmargin.engine import Engine, Evaluation
 from xmargin.engine.cascade import NO_DEPTH, DepthCurve
 from xmargin.engine.portfolio_case import Case, Cases
 from xmargin.engine.portfolio_legs import Market
-from xmargin.engine.portfolio_plans import PortfolioPlans
+from xmargin.engine.portfolio_plans import EVALUATIONS_MAX, PortfolioPlans
 from xmargin.engine.trade_cost import ImpactLaws
 from xmargin.engine.what_if import Alone
 from xmargin.errors import EngineError, PortfolioNotFoundError
@@ -228,19 +228,20 @@ def test_what_is_proven_hopeless_is_so_wherever_one_looks() -> None:
 
 
 # portfolio-plan-3
-@given(made.distressed(), st.booleans())
-@settings(max_examples=150, deadline=None)
+@given(made.distressed(models=made.ALL_MODELS), st.booleans())
+@settings(max_examples=100, deadline=None)
 def test_the_moves_of_a_plan_made_one_by_one_restore_initial_margin(
     snapshot: Snapshot, has_depth: bool
 ) -> None:
     plan = planned(snapshot, DEPTH if has_depth else {})
     if plan.verdict is PlanVerdict.PROPOSED:
         assert initial_excess(made.applied(snapshot, plan.moves)) >= 0
+        assert plan.evaluations <= EVALUATIONS_MAX
 
 
 # portfolio-plan-4
-@given(made.distressed(), st.booleans())
-@settings(max_examples=150, deadline=None)
+@given(made.distressed(models=made.ALL_MODELS), st.booleans())
+@settings(max_examples=100, deadline=None)
 def test_every_certificate_passes_the_independent_checker(
     snapshot: Snapshot, has_depth: bool
 ) -> None:
@@ -253,9 +254,10 @@ def test_every_certificate_passes_the_independent_checker(
 
 
 # portfolio-plan-5
-@given(made.distressed(cut_off=False))
-@settings(max_examples=60, deadline=None)
+@given(made.distressed(cut_off=False, models=("nothing charged for size",)))
+@settings(max_examples=50, deadline=None)
 def test_no_plan_is_dearer_than_the_least_pro_rata_one(snapshot: Snapshot) -> None:
+    """Without a charge for size the lines are the model's own, but for where it has kinks."""
     evaluation = Engine().evaluate(snapshot)
     plan = PortfolioPlans(snapshot, evaluation, {}).of("p")
     if plan.verdict in (PlanVerdict.PROPOSED, PlanVerdict.REFUSED) and plan.money:
@@ -266,14 +268,14 @@ def test_no_plan_is_dearer_than_the_least_pro_rata_one(snapshot: Snapshot) -> No
 
 
 # portfolio-plan-6
-@given(made.distressed(), st.integers(0, 2**32))
+@given(made.distressed(models=made.ALL_MODELS), st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_no_random_closing_refutes_a_proof_that_there_is_none(
     snapshot: Snapshot, seed: int
 ) -> None:
     evaluation = Engine().evaluate(snapshot)
     plan = PortfolioPlans(snapshot, evaluation, {}).of("p")
-    if plan.certificate is not None and not plan.certificate.costs_counted:
+    if plan.certificate is not None and not plan.certificate.is_plan:
         closings, random = Closings(snapshot, evaluation, {}, "p"), Random(seed)
         for _ in range(20):
             fractions = [random.choice([0, 1, random.random()]) for _ in closings.case.subject.legs]
@@ -282,7 +284,7 @@ def test_no_random_closing_refutes_a_proof_that_there_is_none(
 
 # portfolio-plan-7
 @given(made.distressed())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_nothing_is_moved_on_chains_that_cannot_be_reached(snapshot: Snapshot) -> None:
     plan = planned(snapshot)
     cut_off = {chain.chain for chain in snapshot.chains if chain.cut_off}
@@ -292,8 +294,8 @@ def test_nothing_is_moved_on_chains_that_cannot_be_reached(snapshot: Snapshot) -
 
 
 # portfolio-plan-8
-@given(made.distressed())
-@settings(max_examples=60, deadline=None)
+@given(made.distressed(models=made.ALL_MODELS))
+@settings(max_examples=30, deadline=None)
 def test_a_portfolio_is_planned_as_if_it_were_alone(snapshot: Snapshot) -> None:
     (spec,) = snapshot.registry.portfolios
     other = made.wallet(made.CHAINS[0], "0x02", {"ETH": 500.0})

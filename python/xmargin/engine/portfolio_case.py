@@ -8,13 +8,12 @@ from typing import Any
 from xmargin.engine.columns import Rows
 from xmargin.engine.evaluate import Engine, Evaluation
 from xmargin.engine.portfolio_legs import (
-    Charges,
     Holding,
     Market,
     Problem,
     Stresses,
     Subject,
-    hopeless_of,
+    Tangent,
     legs_of,
     money_of,
     problem_of,
@@ -68,27 +67,31 @@ class Cases:
             moves=self._moves,
             loss_factor=loss_factor(self._snapshot.parameters.content),
             cut_off_loss=self._cut_off_loss(alone),
-            has_tail=any(one.tail for one in holdings),
         )
         subject = Subject(row["equity"], holdings, money, legs)
         wallets = tuple(wallets_for(self._snapshot, alone.spec, money))
         return Case(alone, row, subject, stresses, wallets)
 
-    def problem(self, case: Case, charges: Charges) -> Problem:
-        """The leg plan to be solved, contingencies being charged so."""
-        return problem_of(case.subject, case.stresses, charges, self._market)
+    def problem(self, case: Case, tangents: Sequence[Tangent]) -> Problem:
+        """The leg plan to be solved, the model being what these lines say."""
+        return problem_of(case.subject, case.stresses, tangents, self._market)
 
     def hopeless(self, case: Case) -> Problem:
-        """What is infeasible whatever trading costs and contingencies charge."""
-        return hopeless_of(case.subject, case.stresses, self._market)
+        """What is infeasible though trading costs nothing and nothing but stresses is charged."""
+        subject = case.subject.free_to_trade()
+        return problem_of(subject, _reachable(case), [self.uncharged(case)], self._market)
+
+    def too_dear(self, case: Case, tangents: Sequence[Tangent]) -> Problem:
+        """What is infeasible though chains that cannot be reached cost nothing."""
+        return problem_of(case.subject, _reachable(case), tangents, self._market)
 
     def moved(self, case: Case, fractions: Sequence[float]) -> Moved:
         """What closing these fractions of the legs moves."""
         closing = Closing(case.subject, self._market, case.wallets)
         return closing.of(fractions, case.cost(fractions))
 
-    def tangent(self, case: Case, fractions: Sequence[float]) -> Charges | None:
-        """The contingencies about a plan, by what the core charges a little beside it.
+    def tangent(self, case: Case, fractions: Sequence[float]) -> Tangent | None:
+        """What the model charges about a plan, by what the core charges a little beside it.
 
         ``None`` where nothing is owed there: then nothing is required, which no line continues.
         """
@@ -104,17 +107,42 @@ class Cases:
                 return None
             slopes.append((there - here) / step)
         left = sum(slope * (1 - f) for slope, f in zip(slopes, fractions, strict=True))
-        return Charges(tuple(-slope for slope in slopes), here + left)
+        return Tangent(tuple(-slope for slope in slopes), here + left, self._tail(case, fractions))
+
+    def uncharged(self, case: Case) -> Tangent:
+        """A line that charges nothing; the tail is that of the portfolio as it is."""
+        legs = len(case.subject.legs)
+        return Tangent((0.0,) * legs, 0.0, self._tail(case, [0.0] * legs))
 
     def _charged_after(self, case: Case, fractions: Sequence[float]) -> float | None:
         """All contingencies at initial margin on reachable chains after a plan."""
-        cut_off = {chain.chain for chain in self._snapshot.chains if chain.cut_off}
-        after = case.alone.after(
-            self.moved(case, fractions), lambda account: chain_of(account) not in cut_off
-        )
-        (row,) = self._of_charges.evaluate(_quiet(after, with_history=False)).portfolios
+        asked = _quiet(self._reachable_after(case, fractions), with_history=False)
+        (row,) = self._of_charges.evaluate(asked).portfolios
         charged: float | None = row["initial_margin"] if row["owes"] else None
         return charged
+
+    def _tail(self, case: Case, fractions: Sequence[float]) -> dict[str, float] | None:
+        """The part of each asset that the shortfall takes; of one no longer there, nothing."""
+        if self._snapshot.returns is None:
+            return None
+        after = self._reachable_after(case, fractions)
+        charged = self._of_charges.evaluate(_quiet(after, with_history=False))
+        with_tail = self._of_tails.evaluate(_quiet(after, with_history=True))
+        rows = with_tail.rows
+        return {
+            rows.token_specs[rows.token_ids[both["token"]]].asset: (
+                both["initial_contribution"] - one["initial_contribution"]
+            )
+            / one["collateral_value"]
+            for one, both in zip(charged.positions, with_tail.positions, strict=True)
+            if one["counting"] == _COUNTED and one["collateral_value"]
+        }
+
+    def _reachable_after(self, case: Case, fractions: Sequence[float]) -> Snapshot:
+        cut_off = {chain.chain for chain in self._snapshot.chains if chain.cut_off}
+        return case.alone.after(
+            self.moved(case, fractions), lambda account: chain_of(account) not in cut_off
+        )
 
     @cached_property
     def _moves(self) -> tuple[Moves, ...]:
@@ -124,27 +152,15 @@ class Cases:
         return scenario_moves(parameters, assets, self._evaluation.scenarios)
 
     def _holdings(self, alone: Alone) -> tuple[Holding, ...]:
-        """The positions that count, each with the parts that the core gives it."""
-        snapshot = alone.snapshot()
-        evaluation = self._engine.evaluate(snapshot)
-        charges = self._contributions(self._of_charges, snapshot, with_history=False)
-        tails = charges
-        if snapshot.returns is not None:
-            tails = self._contributions(self._of_tails, snapshot, with_history=True)
+        """The positions that count."""
+        evaluation = self._engine.evaluate(alone.snapshot())
         return tuple(
-            self._holding(evaluation.rows, row, charge, tail - charge)
-            for row, charge, tail in zip(evaluation.positions, charges, tails, strict=True)
+            self._holding(evaluation.rows, row)
+            for row in evaluation.positions
             if row["counting"] == _COUNTED and any(row["amount"])
         )
 
-    def _contributions(
-        self, engine: Engine, snapshot: Snapshot, *, with_history: bool
-    ) -> list[float]:
-        """What each position contributes to initial margin when no scenario moves anything."""
-        asked = _quiet(snapshot, with_history=with_history)
-        return [row["initial_contribution"] for row in engine.evaluate(asked).positions]
-
-    def _holding(self, rows: Rows, row: Mapping[str, Any], charged: float, tail: float) -> Holding:
+    def _holding(self, rows: Rows, row: Mapping[str, Any]) -> Holding:
         spec = rows.token_specs[rows.token_ids[row["token"]]]
         return Holding(
             account=rows.account_ids[row["account"]],
@@ -155,8 +171,6 @@ class Cases:
             amount=int.from_bytes(row["amount"], "big"),
             decimals=self._decimals_of(spec.id),
             collateral=row["collateral_value"],
-            charged=charged,
-            tail=tail,
         )
 
     def _decimals_of(self, token: TokenId) -> int:
@@ -173,6 +187,11 @@ class Cases:
         there = alone.snapshot(lambda account: chain_of(account) in cut_off)
         (row,) = Engine().evaluate(there).portfolios
         return max(0.0, -(row["initial_excess"] or 0.0))
+
+
+def _reachable(case: Case) -> Stresses:
+    """Stresses in which chains that are cut off cost nothing: they might, in the one that binds."""
+    return replace(case.stresses, cut_off_loss=0.0)
 
 
 def _quiet(snapshot: Snapshot, *, with_history: bool) -> Snapshot:

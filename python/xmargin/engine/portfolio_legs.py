@@ -29,8 +29,7 @@ _ROUNDING = 1e-13
 class Holding:
     """A position that counts on reachable chains.
 
-    ``amount`` is in smallest units. ``collateral`` is its part of the collateral value, ``charged``
-    of the contingencies at initial margin, ``tail`` of the historical shortfall.
+    ``amount`` is in smallest units, ``collateral`` its part of the collateral value.
     """
 
     account: AccountId
@@ -41,8 +40,6 @@ class Holding:
     amount: int
     decimals: int
     collateral: float
-    charged: float
-    tail: float
 
     @property
     def units(self) -> Fraction:
@@ -81,15 +78,20 @@ class PortfolioLeg:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One stress: the loss of each leg, and of what is not closed.
+    """One stress: the loss of each leg, and of what is not closed, in dollars of repaid money.
 
-    ``binds_margin`` is false for the row that keeps the plan within the money at hand.
+    ``dollar`` is what one is worth in the stress. The row that keeps the plan within the money at
+    hand has none: margin does not bind it.
     """
 
     name: str
     losses: tuple[float, ...]
     rest: float
-    binds_margin: bool = True
+    dollar: float | None = None
+
+    def with_buffer(self, buffer: float) -> "Row":
+        """The row where so much stressed value (USD) is to be left."""
+        return self if self.dollar is None else replace(self, rest=self.rest + buffer / self.dollar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,20 @@ class Problem:
     equity: float
     legs: tuple[PortfolioLeg, ...]
     rows: tuple[Row, ...]
+
+    def stressed_value(self, fractions: Sequence[float]) -> float:
+        """What the rows say that a plan leaves in the worst stress."""
+        cost = sum(leg.cost.of(f) for leg, f in zip(self.legs, fractions, strict=True))
+        return min(
+            row.dollar * (self.equity - cost - row.rest - _open(row.losses, fractions))
+            for row in self.rows
+            if row.dollar is not None
+        )
+
+
+def _open(losses: Sequence[float], fractions: Sequence[float]) -> float:
+    """The loss of what is not closed."""
+    return sum((1 - f) * loss for f, loss in zip(fractions, losses, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,16 +225,15 @@ def _leg(asset: str, side: LegSide, own: Sequence[Holding], market: Market) -> P
 
 @dataclass(frozen=True, slots=True)
 class Stresses:
-    """What a portfolio is held against: the grid at the loss factor of initial margin, its tail.
+    """The grid that a portfolio is held against, at the loss factor of initial margin.
 
-    ``cut_off_loss`` is what chains that cannot be reached cost at most, in any of them.
+    ``cut_off_loss`` is what chains that cannot be reached cost at most, in any of its scenarios.
     """
 
     names: Sequence[str]
     moves: Sequence[Moves]
     loss_factor: float
     cut_off_loss: float
-    has_tail: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,26 +257,17 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Charges:
-    """A linear picture of the contingencies: (1 - f) of each leg's, and what they are without.
+class Tangent:
+    """What is not linear in the model, by a line that touches it at one plan.
 
-    Contingencies are convex in the plan, so that by position they are never below the model's
-    (size grows faster than what is held), and a tangent is never above it.
+    ``legs`` are the contingencies of each leg, of which 1 - f stay, ``rest`` what they are without.
+    ``tail`` is the part of each asset that the historical shortfall takes; ``None`` without one.
+    Contingencies and shortfall are convex in what is held, so that the line is never above them.
     """
 
     legs: tuple[float, ...]
     rest: float
-
-    @classmethod
-    def by_position(cls, subject: Subject) -> "Charges":
-        """As the core gives them to the positions that there are."""
-        legs = tuple(leg.share * sum(one.charged for one in leg.holdings) for leg in subject.legs)
-        return cls(legs, sum(one.charged for one in subject.holdings) - sum(legs))
-
-    @classmethod
-    def none(cls, subject: Subject) -> "Charges":
-        """Nothing is charged."""
-        return cls((0.0,) * len(subject.legs), 0.0)
+    tail: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,48 +279,47 @@ class _Stress:
     dollar: float
 
 
-def problem_of(subject: Subject, stresses: Stresses, charges: Charges, market: Market) -> Problem:
-    """Σ (1 - f) loss ≤ equity - cost in each row: the stressed value is not negative."""
+def problem_of(
+    subject: Subject, stresses: Stresses, tangents: Sequence[Tangent], market: Market
+) -> Problem:
+    """Σ (1 - f) loss ≤ equity - cost in each row: the stressed value is not negative.
+
+    There is a row for each stress, tangent and line that money is worth.
+    """
     rows = [
-        _row(subject, stress, charges, stresses.cut_off_loss)
-        for stress in _stressed(subject, stresses, market)
+        replace(row, name=f"{row.name}, tangent {number}" if number > 1 else row.name)
+        for number, tangent in enumerate(tangents, start=1)
+        for row in _rows(subject, stresses, tangent, market)
     ]
     return Problem(subject.equity, subject.legs, (*rows, _money_row(subject, market)))
 
 
-def hopeless_of(subject: Subject, stresses: Stresses, market: Market) -> Problem:
-    """The same where nothing is charged but the scenarios, and trading costs nothing.
-
-    What is infeasible then is so whatever the costs are.
-    """
-    free = subject.free_to_trade()
-    return problem_of(free, replace(stresses, cut_off_loss=0.0), Charges.none(free), market)
-
-
-def _stressed(subject: Subject, stresses: Stresses, market: Market) -> Iterator[_Stress]:
+def _rows(subject: Subject, stresses: Stresses, tangent: Tangent, market: Market) -> Iterator[Row]:
     """Every stress with money repaid, and where its price has a range, with money owned too.
 
     What is owed counts at the high end and what is owned at the low one: money is worth the less
     of the two lines, so that the stressed value is not negative if it is not on either.
     """
     low, high = (float(market.price(subject.money, owed=owed)) for owed in (False, True))
-    for stress in _repaid(subject, stresses):
-        yield stress
+    for stress in _repaid(subject, stresses, tangent):
+        yield _row(subject, stress, tangent, stresses.cut_off_loss)
         if low < high:
-            yield _owned(subject, stress, low / high)
+            owned = _owned(subject, stress, low / high)
+            yield _row(subject, owned, tangent, stresses.cut_off_loss)
 
 
-def _repaid(subject: Subject, stresses: Stresses) -> Iterator[_Stress]:
-    holdings, own_money = subject.holdings, subject.own_money
+def _repaid(subject: Subject, stresses: Stresses, tangent: Tangent) -> Iterator[_Stress]:
+    assets = {one.asset for one in subject.holdings}
     for name, moved in zip(stresses.names, stresses.moves, strict=True):
-        kept = {one.asset: 1 + stresses.loss_factor * moved.get(one.asset, 0.0) for one in holdings}
-        worth = tuple(one.collateral * kept[one.asset] for one in holdings)
-        yield _Stress(name, worth, kept[own_money[0].asset])
-    if stresses.has_tail:
-        worth = tuple(one.collateral - one.tail for one in holdings)
-        held = max(own_money, key=lambda one: abs(one.collateral))
-        dollar = 1 - held.tail / held.collateral if held.collateral else 1.0
-        yield _Stress(TAIL_ROW, worth, dollar)
+        kept = {asset: 1 + stresses.loss_factor * moved.get(asset, 0.0) for asset in assets}
+        yield _stress(subject, name, kept)
+    if tangent.tail is not None:
+        yield _stress(subject, TAIL_ROW, {a: 1 - tangent.tail.get(a, 0.0) for a in assets})
+
+
+def _stress(subject: Subject, name: str, kept: Mapping[str, float]) -> _Stress:
+    worth = tuple(one.collateral * kept[one.asset] for one in subject.holdings)
+    return _Stress(name, worth, kept[subject.own_money[0].asset])
 
 
 def _owned(subject: Subject, stress: _Stress, part: float) -> _Stress:
@@ -328,7 +333,7 @@ def _owned(subject: Subject, stress: _Stress, part: float) -> _Stress:
     return _Stress(f"{stress.name}{OWNED}", worth, stress.dollar * part)
 
 
-def _row(subject: Subject, stress: _Stress, charges: Charges, out_of_reach: float) -> Row:
+def _row(subject: Subject, stress: _Stress, tangent: Tangent, out_of_reach: float) -> Row:
     """Losses against the cash that closing brings, in repaid dollars."""
     legs = subject.legs
     dollar = max(stress.dollar, _NOMINAL_SPREAD)  # where a stress leaves nothing of money itself
@@ -336,11 +341,11 @@ def _row(subject: Subject, stress: _Stress, charges: Charges, out_of_reach: floa
     worth = [leg.share * sum(stress.worth[place[id(one)]] for one in leg.holdings) for leg in legs]
     losses = tuple(
         leg.brings - (value - charged) / dollar
-        for leg, value, charged in zip(legs, worth, charges.legs, strict=True)
+        for leg, value, charged in zip(legs, worth, tangent.legs, strict=True)
     )
-    rest = sum(stress.worth) - sum(worth) - charges.rest - out_of_reach
+    rest = sum(stress.worth) - sum(worth) - tangent.rest - out_of_reach
     brought = sum(leg.brings for leg in legs)
-    return Row(stress.name, losses, subject.equity - brought - rest / dollar)
+    return Row(stress.name, losses, subject.equity - brought - rest / dollar, dollar)
 
 
 def _money_row(subject: Subject, market: Market) -> Row:
@@ -348,7 +353,7 @@ def _money_row(subject: Subject, market: Market) -> Row:
     owned = sum((one.units for one in subject.own_money if not one.debt), Fraction(0))
     at_hand = float(owned * market.price(subject.money, owed=False))
     brings = tuple(leg.brings for leg in subject.legs)
-    return Row(MONEY_ROW, brings, subject.equity - sum(brings) - at_hand, binds_margin=False)
+    return Row(MONEY_ROW, brings, subject.equity - sum(brings) - at_hand)
 
 
 def solve(problem: Problem, buffer: float) -> Solution:
@@ -357,7 +362,7 @@ def solve(problem: Problem, buffer: float) -> Solution:
     What is not closed is one leg more, whose spread is so much that closing it would relieve no
     scenario; it is left as it is.
     """
-    rest = [row.rest + (buffer if row.binds_margin else 0.0) for row in problem.rows]
+    rest = [row.with_buffer(buffer).rest for row in problem.rows]
     matrix = tuple((*row.losses, left) for row, left in zip(problem.rows, rest, strict=True))
     legs = (
         *(Leg(leg.name, leg.cost.spread, leg.cost.impact) for leg in problem.legs),

@@ -16,7 +16,7 @@ from xmargin.engine.components import optional_money, scaled
 from xmargin.engine.evaluate import Engine, Evaluation
 from xmargin.engine.plan import PlanKind
 from xmargin.engine.portfolio_case import Case, Cases
-from xmargin.engine.portfolio_legs import Charges, Market, Problem, Solution, solve
+from xmargin.engine.portfolio_legs import Market, Problem, Solution, Tangent, solve
 from xmargin.engine.trade_cost import ImpactLaws, check_curve
 from xmargin.engine.what_if import Alone, Moved
 from xmargin.errors import EngineError, PortfolioNotFoundError
@@ -37,13 +37,12 @@ from xmargin.model import (
 from xmargin.snapshot import Snapshot
 
 EVALUATIONS_MAX = 8
-"""How often the model is asked in one pass before the cheapest plan it agreed to is taken."""
+"""How often the model is asked before the cheapest plan that it agreed to is taken, or none."""
 
 _EXCESS_TOLERATED = 1e-6
 """A plan is near enough when it leaves less than this part of the shortfall unused."""
 
-_PASSES_MAX = 3
-_GAIN_MIN = 1e-5
+_TANGENTS_MAX = 4
 
 _SLOPE_MIN = 0.1
 """Beyond it two plans are on two sides of a kink, and say nothing of a third."""
@@ -82,25 +81,16 @@ class _Tried:
 
 @dataclass(slots=True)
 class _Search:
-    """The cheapest plan that the model agreed to; the answer to ``problem`` where it has none."""
+    """The cheapest plan that the model agreed to, and the lines that were laid to it."""
 
-    problem: Problem
+    tangents: list[Tangent]
     best: _Tried | None = None
-    failed: Solution | None = None
     evaluations: int = 0
 
     def add(self, tried: _Tried) -> None:
         self.evaluations += 1
         if tried.excess >= 0 and (self.best is None or tried.cost < self.best.cost):
             self.best = tried
-
-    def better_of(self, other: "_Search") -> "_Search":
-        """The cheaper of both, with the evaluations of both."""
-        is_better = self.best is None or (
-            other.best is not None and other.best.cost < self.best.cost
-        )
-        chosen = other if is_better else self
-        return replace(chosen, evaluations=self.evaluations + other.evaluations)
 
 
 class PortfolioPlans:
@@ -189,45 +179,32 @@ class PortfolioPlans:
     # --- Searching ----------------------------------------------------------------------------
 
     def _search(self, case: Case) -> _Search:
-        """The cheapest plan that the model agrees to.
+        """Solve, ask the model, and solve again with what it said, until it agrees.
 
-        First contingencies are charged by position; then, about the plan found so, by what they
-        really are there, as long as that makes it cheaper.
+        What the model charges about each plan is one line more that the next must stay above; what
+        no line says of it, the buffer does.
         """
-        charges = Charges.by_position(case.subject)
-        search = self._descend(case, self._cases.problem(case, charges), sum(charges.legs))
-        for _ in range(_PASSES_MAX - 1):
-            if search.best is None:
-                break
-            near = self._cases.tangent(case, search.best.solution.plan.fractions[:-1])
-            if near is None:
-                break
-            again = self._descend(case, self._cases.problem(case, near), 0.0)
-            before, search = search.best.cost, search.better_of(again)
-            if search.best is None or search.best.cost > before * (1 - _GAIN_MIN):
-                break
-        return search
-
-    def _descend(self, case: Case, problem: Problem, doubtful: float) -> _Search:
-        """Solve, ask the model, and solve again with a buffer of what was missing or too much.
-
-        ``doubtful`` charges may be too high: where they leave no plan, they are left out at first.
-        """
-        search = _Search(problem)
         shortfall = -case.row["initial_excess"]
+        nothing = [0.0] * len(case.subject.legs)
+        tangents = [self._cases.tangent(case, nothing) or self._cases.uncharged(case)]
+        search, problem = _Search(tangents), self._cases.problem(case, tangents)
+        aim = _EXCESS_TOLERATED / 2 * shortfall
         buffer, solution = 0.0, solve(problem, 0.0)
-        if not _is_plan(solution):
-            search.failed = solution
-            buffer = -doubtful
-            solution = solve(problem, buffer)
         before: _Tried | None = None
         while _is_plan(solution) and search.evaluations < EVALUATIONS_MAX:
             tried = self._try(case, problem, solution, buffer)
             search.add(tried)
             if 0 <= tried.excess <= _EXCESS_TOLERATED * shortfall:
                 break
-            missing = _EXCESS_TOLERATED / 2 * shortfall - tried.excess
-            buffer, solution = _nearer(problem, buffer, missing / _slope(before, tried))
+            fractions = solution.plan.fractions[:-1]
+            here = self._cases.tangent(case, fractions) if len(tangents) < _TANGENTS_MAX else None
+            if here is not None:
+                tangents.append(here)
+                problem = self._cases.problem(case, tangents)
+                wanted = problem.stressed_value(fractions) - tried.excess + aim
+            else:
+                wanted = buffer + (aim - tried.excess) / _slope(before, tried)
+            buffer, solution = _solved(problem, buffer, wanted)
             before = tried
         return search
 
@@ -257,17 +234,17 @@ class PortfolioPlans:
         )
 
     def _refused(self, case: Case, search: _Search) -> PortfolioPlan:
-        hopeless = self._cases.hopeless(case)
-        proof = solve(hopeless, 0.0)
-        certificate = None
-        if proof.plan.kind is PlanKind.INFEASIBLE:
-            why = _HOPELESS
-            certificate = _certificate(hopeless, proof, costs_counted=False)
-        elif search.failed is not None and search.failed.plan.kind is PlanKind.INFEASIBLE:
-            why = _TOO_DEAR
-            certificate = _certificate(search.problem, search.failed, costs_counted=True)
-        else:
-            why = _UNDECIDED
+        why, certificate = _UNDECIDED, None
+        problems = (
+            (_HOPELESS, self._cases.hopeless(case)),
+            (_TOO_DEAR, self._cases.too_dear(case, search.tangents)),
+        )
+        for proven, problem in problems:
+            proof = solve(problem, 0.0)
+            if proof.plan.kind is PlanKind.INFEASIBLE:
+                counted = proven is _TOO_DEAR
+                why, certificate = proven, _certificate(problem, proof, costs_counted=counted)
+                break
         return replace(
             self._unplanned(case.alone, case.row, PlanVerdict.REFUSED, why),
             money=case.subject.money,
@@ -357,9 +334,7 @@ class PortfolioPlans:
 
 _PROPOSED = "below maintenance margin; the model says that the plan meets initial margin"
 _HOPELESS = "no plan: whatever is closed, at no cost, initial margin is not met (proven)"
-_TOO_DEAR = (
-    "no plan: at these costs, contingencies charged by position, none meets initial margin (proven)"
-)
+_TOO_DEAR = "no plan: at these costs none meets initial margin (proven)"
 _UNDECIDED = "no plan: none was found that the model says meets initial margin"
 
 
@@ -368,20 +343,21 @@ def _is_plan(solution: Solution) -> bool:
 
 
 def _slope(before: _Tried | None, now: _Tried) -> float:
-    """How much excess a dollar of buffer makes: about one, by the last two plans."""
-    if before is None or before.buffer == now.buffer:
+    """How much excess a dollar of buffer makes: about one, by two plans of the same lines."""
+    if before is None or before.problem is not now.problem or before.buffer == now.buffer:
         return 1.0
     slope = (now.excess - before.excess) / (now.buffer - before.buffer)
     return slope if _SLOPE_MIN <= slope <= 1 / _SLOPE_MIN else 1.0
 
 
-def _nearer(problem: Problem, buffer: float, missing: float) -> tuple[float, Solution]:
-    """The plan that leaves what is missing too; where there is none, one that leaves half of it."""
-    for step in (missing, missing / 2, missing / 4):
-        solution = solve(problem, buffer + step)
+def _solved(problem: Problem, buffer: float, wanted: float) -> tuple[float, Solution]:
+    """The plan that leaves the buffer wanted; where there is none, one part of the way to it."""
+    for part in (1.0, 0.5, 0.25):
+        nearer = buffer + part * (wanted - buffer)
+        solution = solve(problem, nearer)
         if _is_plan(solution):
             break
-    return buffer + step, solution
+    return nearer, solution
 
 
 def _venue_health(evaluation: Evaluation) -> Iterator[tuple[AccountId, int | None]]:

@@ -147,9 +147,10 @@ class PortfolioPlan:
     Money in USD. The plan is PROPOSED only if the model itself, evaluated on the portfolio as the
     plan leaves it, says that ``initial_excess_after`` is at least ``initial_excess_target``.
     ``cost`` is what closing costs at most, ``cost_bound`` what no plan of the certified problem can
-    go below, ``gap`` the difference. ``buffer`` is what was added to (or, negative, taken from) the
-    certified problem until the model agreed, in ``evaluations`` what-if evaluations. Health factors
-    are ``None`` where nothing is required, figures afterwards where there is no plan.
+    go below, ``gap`` the difference. ``buffer`` is the stressed value that the certified problem was
+    made to leave (or, negative, to lack) until the model agreed, in ``evaluations`` what-if
+    evaluations. Health factors are ``None`` where nothing is required, figures afterwards where
+    there is no plan.
     """
 
     portfolio: PortfolioId
