@@ -275,7 +275,7 @@ def test_no_random_closing_refutes_a_proof_that_there_is_none(
 ) -> None:
     evaluation = Engine().evaluate(snapshot)
     plan = PortfolioPlans(snapshot, evaluation, {}).of("p")
-    if plan.certificate is not None and not plan.certificate.is_plan:
+    if plan.certificate is not None and not plan.certificate.contingencies_counted:
         closings, random = Closings(snapshot, evaluation, {}, "p"), Random(seed)
         for _ in range(20):
             fractions = [random.choice([0, 1, random.random()]) for _ in closings.case.subject.legs]
@@ -363,6 +363,7 @@ def test_without_any_depth_nothing_can_be_closed() -> None:
     plan = planned(example(), dict.fromkeys(DEPTH, NO_DEPTH))
     assert (plan.verdict, plan.moves) == (PlanVerdict.REFUSED, ())
     assert plan.why == "no plan: it has no leg that could be closed"
+    assert "sell ETH: the market takes 0.0000% of it" in plan.flags
 
 
 def test_a_market_that_ends_is_not_sold_beyond_its_end() -> None:
@@ -372,7 +373,7 @@ def test_a_market_that_ends_is_not_sold_beyond_its_end() -> None:
     assert plan.verdict is PlanVerdict.PROPOSED
     sold = {leg.asset: leg.amount for leg in plan.legs}
     assert sold["ETH"] <= 10
-    assert "the market of ETH takes 25.0000% of what there is to close" in plan.flags
+    assert "sell ETH: the market takes 25.0000% of it" in plan.flags
     deep = planned(snapshot)
     assert plan.cost is not None
     assert deep.cost is not None

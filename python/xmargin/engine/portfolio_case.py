@@ -10,6 +10,7 @@ from xmargin.engine.evaluate import Engine, Evaluation
 from xmargin.engine.portfolio_legs import (
     Holding,
     Market,
+    PortfolioLeg,
     Problem,
     Stresses,
     Subject,
@@ -31,10 +32,14 @@ _STEP = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A portfolio ready to be planned: ``alone``, its row of the evaluation, what may be closed."""
+    """A portfolio ready to be planned, its row of the evaluation, and all its legs.
+
+    The subject has those of them that can be traded.
+    """
 
     alone: Alone
     row: Mapping[str, Any]
+    legs: tuple[PortfolioLeg, ...]
     subject: Subject
     stresses: Stresses
     wallets: tuple[Wallet, ...]
@@ -56,34 +61,41 @@ class Cases:
         self._engine, self._of_tails, self._of_charges = Engine(), Engine(), Engine()
 
     def of(self, alone: Alone, row: Mapping[str, Any]) -> Case | None:
-        """The case of a portfolio; ``None`` where no leg of it can be traded."""
+        """The case of a portfolio; ``None`` where it has nothing at a believed price."""
         holdings = self._holdings(alone)
         money = money_of(holdings, self._moves, self._market)
-        legs = () if money is None else legs_of(holdings, money, self._market)
-        if money is None or not legs:
+        if money is None:
             return None
+        legs = legs_of(holdings, money, self._market)
         stresses = Stresses(
             names=self._evaluation.scenarios,
             moves=self._moves,
             loss_factor=loss_factor(self._snapshot.parameters.content),
             cut_off_loss=self._cut_off_loss(alone),
         )
-        subject = Subject(row["equity"], holdings, money, legs)
-        wallets = tuple(wallets_for(self._snapshot, alone.spec, money))
-        return Case(alone, row, subject, stresses, wallets)
+        return Case(
+            alone=alone,
+            row=row,
+            legs=legs,
+            subject=Subject(
+                row["equity"], holdings, money, tuple(leg for leg in legs if leg.share > 0)
+            ),
+            stresses=stresses,
+            wallets=tuple(wallets_for(self._snapshot, alone.spec, money)),
+        )
 
     def problem(self, case: Case, tangents: Sequence[Tangent]) -> Problem:
         """The leg plan to be solved, the model being what these lines say."""
         return problem_of(case.subject, case.stresses, tangents, self._market)
 
-    def hopeless(self, case: Case) -> Problem:
-        """What is infeasible though trading costs nothing and nothing but stresses is charged."""
-        subject = case.subject.free_to_trade()
-        return problem_of(subject, _reachable(case), [self.uncharged(case)], self._market)
+    def uncharged_problem(self, case: Case, *, costs_counted: bool) -> Problem:
+        """The same with no contingency charged and nothing lost on chains out of reach.
 
-    def too_dear(self, case: Case, tangents: Sequence[Tangent]) -> Problem:
-        """What is infeasible though chains that cannot be reached cost nothing."""
-        return problem_of(case.subject, _reachable(case), tangents, self._market)
+        What is infeasible then is so in the model. Without ``costs_counted`` trading is free too.
+        """
+        subject = case.subject if costs_counted else case.subject.free_to_trade()
+        reachable = replace(case.stresses, cut_off_loss=0.0)
+        return problem_of(subject, reachable, [self.uncharged(case)], self._market)
 
     def moved(self, case: Case, fractions: Sequence[float]) -> Moved:
         """What closing these fractions of the legs moves."""
@@ -187,11 +199,6 @@ class Cases:
         there = alone.snapshot(lambda account: chain_of(account) in cut_off)
         (row,) = Engine().evaluate(there).portfolios
         return max(0.0, -(row["initial_excess"] or 0.0))
-
-
-def _reachable(case: Case) -> Stresses:
-    """Stresses in which chains that are cut off cost nothing: they might, in the one that binds."""
-    return replace(case.stresses, cut_off_loss=0.0)
 
 
 def _quiet(snapshot: Snapshot, *, with_history: bool) -> Snapshot:

@@ -196,15 +196,14 @@ def _deepest_move(asset: str, moves: Sequence[Moves]) -> float:
 
 
 def legs_of(holdings: Sequence[Holding], money: str, market: Market) -> tuple[PortfolioLeg, ...]:
-    """The legs in order of asset, sales first."""
+    """The legs in order of asset and side, those that the market takes nothing of too."""
     net = net_units(holdings)
     parts: dict[tuple[str, LegSide], list[Holding]] = {}
     for one in holdings:
         if one.base != money and net[one.token] and market.is_tradable(one.base):
             side = LegSide.SELL if net[one.token] > 0 else LegSide.BUY
             parts.setdefault((one.asset, side), []).append(one)
-    legs = [_leg(asset, side, own, market) for (asset, side), own in sorted(parts.items())]
-    return tuple(leg for leg in legs if leg.share > 0)
+    return tuple(_leg(asset, side, own, market) for (asset, side), own in sorted(parts.items()))
 
 
 def _leg(asset: str, side: LegSide, own: Sequence[Holding], market: Market) -> PortfolioLeg:

@@ -79,11 +79,18 @@ class _Tried:
         return self.solution.plan.value
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Lines for what is not linear in the model, and the problem they make."""
+
+    tangents: tuple[Tangent, ...]
+    problem: Problem
+
+
 @dataclass(slots=True)
 class _Search:
-    """The cheapest plan that the model agreed to, and the lines that were laid to it."""
+    """The cheapest plan that the model agreed to."""
 
-    tangents: list[Tangent]
     best: _Tried | None = None
     evaluations: int = 0
 
@@ -154,8 +161,10 @@ class PortfolioPlans:
     def _due(self, alone: Alone, row: Mapping[str, Any]) -> PortfolioPlan:
         case = self._cases.of(alone, row)
         if case is None:
-            why = "no plan: it has no leg that could be closed"
-            return self._unplanned(alone, row, PlanVerdict.REFUSED, why)
+            return self._unplanned(alone, row, PlanVerdict.REFUSED, _NO_LEG)
+        if not case.subject.legs:
+            refused = self._unplanned(alone, row, PlanVerdict.REFUSED, _NO_LEG)
+            return replace(refused, flags=(*refused.flags, *self._plan_flags(case)))
         search = self._search(case)
         if search.best is None:
             return self._refused(case, search)
@@ -179,34 +188,53 @@ class PortfolioPlans:
     # --- Searching ----------------------------------------------------------------------------
 
     def _search(self, case: Case) -> _Search:
-        """Solve, ask the model, and solve again with what it said, until it agrees.
-
-        What the model charges about each plan is one line more that the next must stay above; what
-        no line says of it, the buffer does.
-        """
+        """Solve, ask the model, and solve again with what it said, until it agrees."""
         shortfall = -case.row["initial_excess"]
-        nothing = [0.0] * len(case.subject.legs)
-        tangents = [self._cases.tangent(case, nothing) or self._cases.uncharged(case)]
-        search, problem = _Search(tangents), self._cases.problem(case, tangents)
         aim = _EXCESS_TOLERATED / 2 * shortfall
-        buffer, solution = 0.0, solve(problem, 0.0)
+        lines = self._begin(case)
+        search = _Search()
+        buffer, solution = 0.0, solve(lines.problem, 0.0)
         before: _Tried | None = None
         while _is_plan(solution) and search.evaluations < EVALUATIONS_MAX:
-            tried = self._try(case, problem, solution, buffer)
+            tried = self._try(case, lines.problem, solution, buffer)
             search.add(tried)
             if 0 <= tried.excess <= _EXCESS_TOLERATED * shortfall:
                 break
             fractions = solution.plan.fractions[:-1]
-            here = self._cases.tangent(case, fractions) if len(tangents) < _TANGENTS_MAX else None
-            if here is not None:
-                tangents.append(here)
-                problem = self._cases.problem(case, tangents)
-                wanted = problem.stressed_value(fractions) - tried.excess + aim
-            else:
-                wanted = buffer + (aim - tried.excess) / _slope(before, tried)
-            buffer, solution = _solved(problem, buffer, wanted)
+            touching = self._touching(case, lines, fractions)
+            for lines in touching:
+                unsaid = lines.problem.stressed_value(fractions) - tried.excess
+                buffer, solution = _solved(lines.problem, 0.0, unsaid + aim)
+                if _is_plan(solution):
+                    break
+            if not touching:
+                missing = (aim - tried.excess) / _slope(before, tried)
+                buffer, solution = _solved(lines.problem, buffer, buffer + missing)
             before = tried
         return search
+
+    def _begin(self, case: Case) -> _Lines:
+        """The line at the portfolio as it is; where it leaves no plan, one that charges nothing."""
+        here = self._cases.tangent(case, [0.0] * len(case.subject.legs))
+        if here is not None:
+            lines = _Lines((here,), self._cases.problem(case, (here,)))
+            if _is_plan(solve(lines.problem, 0.0)):
+                return lines
+        uncharged = self._cases.uncharged(case)
+        return _Lines((uncharged,), self._cases.problem(case, (uncharged,)))
+
+    def _touching(self, case: Case, lines: _Lines, fractions: Sequence[float]) -> list[_Lines]:
+        """The lines with that at a plan, and that one alone: together they may leave no plan.
+
+        None when there are enough, or there is none.
+        """
+        if len(lines.tangents) >= _TANGENTS_MAX:
+            return []
+        here = self._cases.tangent(case, fractions)
+        if here is None:
+            return []
+        sets = ((*lines.tangents, here), (here,))
+        return [_Lines(one, self._cases.problem(case, one)) for one in sets]
 
     def _try(self, case: Case, problem: Problem, solution: Solution, buffer: float) -> _Tried:
         moved = self._cases.moved(case, solution.plan.fractions[:-1])
@@ -226,7 +254,7 @@ class PortfolioPlans:
             cost_bound=usd(plan.bound),
             gap=usd(plan.value - plan.bound),
             buffer=usd(tried.buffer),
-            certificate=_certificate(tried.problem, tried.solution, costs_counted=True),
+            certificate=_certificate(tried.problem, tried.solution),
             initial_excess_after=usd(tried.excess),
             health_factor_after=optional_money(tried.row["health_factor"]),
             evaluations=evaluations,
@@ -234,17 +262,7 @@ class PortfolioPlans:
         )
 
     def _refused(self, case: Case, search: _Search) -> PortfolioPlan:
-        why, certificate = _UNDECIDED, None
-        problems = (
-            (_HOPELESS, self._cases.hopeless(case)),
-            (_TOO_DEAR, self._cases.too_dear(case, search.tangents)),
-        )
-        for proven, problem in problems:
-            proof = solve(problem, 0.0)
-            if proof.plan.kind is PlanKind.INFEASIBLE:
-                counted = proven is _TOO_DEAR
-                why, certificate = proven, _certificate(problem, proof, costs_counted=counted)
-                break
+        why, certificate = next(self._proofs(case), (_UNDECIDED, None))
         return replace(
             self._unplanned(case.alone, case.row, PlanVerdict.REFUSED, why),
             money=case.subject.money,
@@ -252,6 +270,24 @@ class PortfolioPlans:
             evaluations=search.evaluations,
             flags=(*self._flags(case.alone), *self._plan_flags(case)),
         )
+
+    def _proofs(self, case: Case) -> Iterator[tuple[str, PlanCertificate]]:
+        """Why there is no plan, the strongest reason first, each with its proof."""
+        for costs_counted, why in ((False, _HOPELESS), (True, _TOO_DEAR)):
+            problem = self._cases.uncharged_problem(case, costs_counted=costs_counted)
+            proof = solve(problem, 0.0)
+            if proof.plan.kind is PlanKind.INFEASIBLE:
+                certificate = _certificate(problem, proof)
+                yield (
+                    why,
+                    replace(certificate, costs_counted=costs_counted, contingencies_counted=False),
+                )
+        here = self._cases.tangent(case, [0.0] * len(case.subject.legs))
+        if here is not None:
+            problem = self._cases.problem(case, (here,))
+            proof = solve(problem, 0.0)
+            if proof.plan.kind is PlanKind.INFEASIBLE:
+                yield _NOT_FOUND, _certificate(problem, proof)
 
     def _unplanned(
         self, alone: Alone, row: Mapping[str, Any], verdict: PlanVerdict, why: str
@@ -307,9 +343,8 @@ class PortfolioPlans:
 
     def _plan_flags(self, case: Case) -> Iterator[str]:
         """What the plan's prices and costs rest on."""
-        legs = case.subject.legs
-        bases = {one.base for leg in legs for one in leg.holdings} | {case.subject.money}
-        for base in sorted({one.base for one in case.subject.holdings} | bases):
+        legs = case.legs
+        for base in sorted({one.base for one in case.subject.holdings}):
             judged = self._snapshot.prices[base]
             if not self._market.is_tradable(base):
                 yield f"price of {base} is {judged.verdict}: nothing of it is closed"
@@ -320,7 +355,7 @@ class PortfolioPlans:
                 yield note
         for leg in legs:
             if leg.share < 1:
-                yield f"the market of {leg.asset} takes {leg.share:.4%} of what there is to close"
+                yield f"{leg.name}: the market takes {leg.share:.4%} of it"
 
     def _flags_after(self, tried: _Tried) -> Iterator[str]:
         """What the plan leaves to be said."""
@@ -332,9 +367,14 @@ class PortfolioPlans:
                 yield f"{account}: venue health factor {scaled(wad, 18):.4f} after the plan"
 
 
+_NO_LEG = "no plan: it has no leg that could be closed"
 _PROPOSED = "below maintenance margin; the model says that the plan meets initial margin"
 _HOPELESS = "no plan: whatever is closed, at no cost, initial margin is not met (proven)"
-_TOO_DEAR = "no plan: at these costs none meets initial margin (proven)"
+_TOO_DEAR = "no plan: at these costs none meets initial margin, whatever is charged (proven)"
+_NOT_FOUND = (
+    "no plan: at these costs, contingencies running on as they begin, there is none (proven); and "
+    "none was found that the model says meets initial margin"
+)
 _UNDECIDED = "no plan: none was found that the model says meets initial margin"
 
 
@@ -381,7 +421,7 @@ def _closed_legs(problem: Problem, fractions: Sequence[float]) -> Iterator[Close
             )
 
 
-def _certificate(problem: Problem, solved: Solution, *, costs_counted: bool) -> PlanCertificate:
+def _certificate(problem: Problem, solved: Solution) -> PlanCertificate:
     plan = solved.plan
     fractions = plan.fractions or (0.0,) * len(solved.legs)
     return PlanCertificate(
@@ -400,5 +440,6 @@ def _certificate(problem: Problem, solved: Solution, *, costs_counted: bool) -> 
         ),
         value=usd(plan.value),
         bound=usd(plan.bound),
-        costs_counted=costs_counted,
+        costs_counted=True,
+        contingencies_counted=True,
     )

@@ -126,8 +126,8 @@ class PlanCertificate:
     it from these numbers alone. The last leg is what no plan closes; its spread is so high that
     closing it relieves no scenario. ``is_plan``: the fractions meet every scenario at ``value``,
     and no plan costs less than ``bound``; else the multipliers prove that every plan falls short
-    of the target by at least ``bound``, if that is positive. ``costs_counted`` is false where this
-    is so even if trading costs nothing and no contingency is charged.
+    by at least ``bound``. Where contingencies are not counted, this is so in the model itself
+    whatever they are, and where costs are not, even if trading costs nothing.
     """
 
     is_plan: bool
@@ -138,6 +138,7 @@ class PlanCertificate:
     value: Decimal
     bound: Decimal
     costs_counted: bool
+    contingencies_counted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,8 @@ class PortfolioPlan:
     Money in USD. The plan is PROPOSED only if the model itself, evaluated on the portfolio as the
     plan leaves it, says that ``initial_excess_after`` is at least ``initial_excess_target``.
     ``cost`` is what closing costs at most, ``cost_bound`` what no plan of the certified problem can
-    go below, ``gap`` the difference. ``buffer`` is the stressed value that the certified problem was
-    made to leave (or, negative, to lack) until the model agreed, in ``evaluations`` what-if
+    go below, ``gap`` the difference. ``buffer`` is the stressed value that the certified problem
+    was made to leave (or, negative, to lack) until the model agreed, in ``evaluations`` what-if
     evaluations. Health factors are ``None`` where nothing is required, figures afterwards where
     there is no plan.
     """
