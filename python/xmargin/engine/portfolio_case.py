@@ -95,7 +95,9 @@ class Cases:
         """
         subject = case.subject if costs_counted else case.subject.free_to_trade()
         reachable = replace(case.stresses, cut_off_loss=0.0)
-        return problem_of(subject, reachable, [self.uncharged(case)], self._market)
+        problem = problem_of(subject, reachable, [self.uncharged(case)], self._market)
+        rows = (replace(row, name=f"{row.name}, nothing charged") for row in problem.rows)
+        return replace(problem, rows=tuple(rows))
 
     def moved(self, case: Case, fractions: Sequence[float]) -> Moved:
         """What closing these fractions of the legs moves."""

@@ -277,11 +277,7 @@ class PortfolioPlans:
             problem = self._cases.uncharged_problem(case, costs_counted=costs_counted)
             proof = solve(problem, 0.0)
             if proof.plan.kind is PlanKind.INFEASIBLE:
-                certificate = _certificate(problem, proof)
-                yield (
-                    why,
-                    replace(certificate, costs_counted=costs_counted, contingencies_counted=False),
-                )
+                yield why, replace(_certificate(problem, proof), costs_counted=costs_counted)
         here = self._cases.tangent(case, [0.0] * len(case.subject.legs))
         if here is not None:
             problem = self._cases.problem(case, (here,))
@@ -441,5 +437,4 @@ def _certificate(problem: Problem, solved: Solution) -> PlanCertificate:
         value=usd(plan.value),
         bound=usd(plan.bound),
         costs_counted=True,
-        contingencies_counted=True,
     )

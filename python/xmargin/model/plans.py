@@ -126,8 +126,9 @@ class PlanCertificate:
     it from these numbers alone. The last leg is what no plan closes; its spread is so high that
     closing it relieves no scenario. ``is_plan``: the fractions meet every scenario at ``value``,
     and no plan costs less than ``bound``; else the multipliers prove that every plan falls short
-    by at least ``bound``. Where contingencies are not counted, this is so in the model itself
-    whatever they are, and where costs are not, even if trading costs nothing.
+    by at least ``bound``. Where the scenarios' names say that nothing is charged, this is so in the
+    model itself whatever contingencies are; where ``costs_counted`` is false, even if trading
+    costs nothing.
     """
 
     is_plan: bool
@@ -138,7 +139,6 @@ class PlanCertificate:
     value: Decimal
     bound: Decimal
     costs_counted: bool
-    contingencies_counted: bool
 
 
 @dataclass(frozen=True, slots=True)
