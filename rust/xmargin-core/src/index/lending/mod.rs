@@ -81,6 +81,8 @@ struct Account {
     emode: Option<EMode>,
     status: VenueStatus,
     sides: Box<[(u32, Range)]>,
+    /// What the widths of the box are of its levels: the search for the next one begins near it.
+    share: u32,
 }
 
 impl LendingOrder {
@@ -121,6 +123,7 @@ impl LendingOrder {
             }),
             status: VenueStatus::Safe,
             sides: Box::default(),
+            share: search::SHARE_MAX,
         };
         Ok(self.settle(id, account))
     }
@@ -231,7 +234,7 @@ impl LendingOrder {
     fn settle(&mut self, id: u64, mut account: Account) -> Health {
         let found = self.evaluated(&account);
         account.status = found.status;
-        account.sides = search::sides(&account, &self.levels).into();
+        (account.share, account.sides) = search::sides(&account, &self.levels);
         for &(number, range) in &account.sides {
             let edges = &mut self.edges[number as usize];
             edges.upper.insert((range.high, id));
