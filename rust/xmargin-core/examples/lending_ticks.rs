@@ -145,22 +145,22 @@ impl Market {
         let size_usd = 10_f64.powf(2.0 + 4.0 * self.stream.next());
         let health = 0.98 + 2.02 * self.stream.next();
         let reserve = |row: usize| (first + row) % RESERVES;
-        let owned = (0..collaterals).map(|row| {
+        let supplied = (0..collaterals).map(|row| {
             let number = reserve(row);
             self.position(number, size_usd, true)
         });
-        let owned: Vec<Position> = owned.collect();
-        let guarded_usd = owned
+        let supplied: Vec<Position> = supplied.collect();
+        let guarded_usd = supplied
             .iter()
             .map(|one| f64::from(one.risk.liquidation_threshold_bps));
         let guarded_usd = guarded_usd.sum::<f64>() * size_usd / 1e4;
         let debt_usd = guarded_usd / health / debts as f64;
-        let owed = (collaterals..collaterals + debts)
+        let borrowed = (collaterals..collaterals + debts)
             .map(|row| self.position(reserve(row), debt_usd, false));
-        owned.iter().copied().chain(owed).collect()
+        supplied.iter().copied().chain(borrowed).collect()
     }
 
-    /// So much in USD of a reserve, supplied or owed.
+    /// So much in USD of a reserve, supplied or borrowed.
     fn position(&self, reserve: usize, usd: f64, is_supply: bool) -> Position {
         let balance = usd / self.prices_usd[reserve] * 1e18;
         let index = RESERVES * if is_supply { 1 } else { 2 } + reserve;
