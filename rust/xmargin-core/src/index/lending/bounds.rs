@@ -24,6 +24,18 @@ impl Range {
             high: level,
         }
     }
+
+    /// With those ends of an earlier range that lie in this one and leave the level half of its room.
+    pub fn keeping(self, earlier: Self, level: U256) -> Self {
+        let low = level - ((level - self.low) >> 1_u32);
+        let high: U256 = level + ((self.high - level) >> 1_u32);
+        let keeps_low = (self.low..=low).contains(&earlier.low);
+        let keeps_high = (high..=self.high).contains(&earlier.high);
+        Self {
+            low: if keeps_low { earlier.low } else { self.low },
+            high: if keeps_high { earlier.high } else { self.high },
+        }
+    }
 }
 
 /// What the contract says at these levels.

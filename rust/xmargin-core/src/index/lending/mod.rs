@@ -81,6 +81,8 @@ struct Account {
     emode: Option<EMode>,
     status: VenueStatus,
     sides: Box<[(u32, Range)]>,
+    /// What the widths of the box are of its levels: the search for the next one begins near it.
+    share: u32,
 }
 
 impl LendingOrder {
@@ -121,6 +123,7 @@ impl LendingOrder {
             }),
             status: VenueStatus::Safe,
             sides: Box::default(),
+            share: search::SHARE_MAX,
         };
         Ok(self.settle(id, account))
     }
@@ -221,24 +224,26 @@ impl LendingOrder {
     }
 
     fn cross(&mut self, id: u64) -> Option<VenueCrossing> {
-        let account = self.take(id)?;
+        let account = self.accounts.remove(&id)?;
         let before = account.status;
         let after = self.settle(id, account);
         (before != after.status).then_some(VenueCrossing { id, before, after })
     }
 
-    /// Evaluates an account that is not among the others, gives it a box and puts it there.
+    /// Evaluates an account that is not among the others, gives it a box and puts it there. The edges of
+    /// its last box are there still; those that serve again stay.
     fn settle(&mut self, id: u64, mut account: Account) -> Health {
         let found = self.evaluated(&account);
         account.status = found.status;
-        account.sides = search::sides(&account, &self.levels).into();
-        for &(number, range) in &account.sides {
-            let edges = &mut self.edges[number as usize];
-            edges.upper.insert((range.high, id));
-            if !range.low.is_zero() {
-                edges.lower.insert((range.low, id));
+        let (share, mut sides) = search::sides(&account, &self.levels);
+        for (row, (number, range)) in sides.iter_mut().enumerate() {
+            let last = account.sides.get(row).map(|side| side.1);
+            if let (Some(last), Some(level)) = (last, self.levels[*number as usize]) {
+                *range = range.keeping(last, level);
             }
+            self.edges[*number as usize].replace(id, last, *range);
         }
+        (account.share, account.sides) = (share, sides);
         self.accounts.insert(id, account);
         found
     }
@@ -256,6 +261,20 @@ impl LendingOrder {
 }
 
 impl Edges {
+    fn replace(&mut self, id: u64, last: Option<Range>, range: Range) {
+        let (low, high) = (last.map(|last| last.low), last.map(|last| last.high));
+        if high != Some(range.high) {
+            high.map(|high| self.upper.remove(&(high, id)));
+            self.upper.insert((range.high, id));
+        }
+        if low != Some(range.low) {
+            low.map(|low| self.lower.remove(&(low, id)));
+            if !range.low.is_zero() {
+                self.lower.insert((range.low, id));
+            }
+        }
+    }
+
     /// Whose box does not reach to `level`; everybody's, where there is none now or was none before.
     fn left(&self, level: Level, mut each: impl FnMut(u64)) {
         let Some(level) = level else {

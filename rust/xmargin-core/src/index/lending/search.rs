@@ -7,6 +7,8 @@ use crate::num::U256;
 
 /// Widths of boxes are multiples of this share of a level: 2⁻²⁴.
 const WIDTH_BITS: u32 = 24;
+/// The whole level.
+pub(super) const SHARE_MAX: u32 = 1 << WIDTH_BITS;
 /// After its first binary digit a width is found to so many more.
 const FINER_BITS: u32 = 4;
 /// Where a move does no harm a box reaches up to this many doublings.
@@ -32,41 +34,36 @@ pub enum Change {
     Within(U256, U256),
 }
 
-/// A box around the levels in which the account's status is sure; without width where none is.
-pub(super) fn sides(account: &Account, levels: &[Level]) -> Vec<(u32, Range)> {
+/// A box around the levels, and the share that its widths are of them.
+pub(super) type Sides = (u32, Box<[(u32, Range)]>);
+
+/// A box in which the account's status is sure; without width where none is.
+pub(super) fn sides(account: &Account, levels: &[Level]) -> Sides {
     let roles = roles(&account.positions);
     let point = || {
-        roles
+        let here = roles
             .iter()
-            .map(|role| (role.level, here(role.level, levels)))
+            .map(|role| (role.level, here(role.level, levels)));
+        (account.share, here.collect())
     };
     if account.status == VenueStatus::Reverts {
-        return point().collect();
+        return point();
     }
     let of_reach = |bits| widest(account, &roles, levels, bits);
     of_reach(HARMLESS_BITS)
+        .filter(|&(share, _)| share > 0)
         .or_else(|| of_reach(0))
-        .unwrap_or_else(|| point().collect())
+        .unwrap_or_else(point)
 }
 
 /// The widest box to a few binary digits, each step a larger one that holds.
-fn widest(
-    account: &Account,
-    roles: &[Role],
-    levels: &[Level],
-    bits: u32,
-) -> Option<Vec<(u32, Range)>> {
+fn widest(account: &Account, roles: &[Role], levels: &[Level], bits: u32) -> Option<Sides> {
     let with = |share: u32| boxed(account.status, roles, levels, share, bits);
     let holds = |share: u32| is_sure(account, &with(share));
-    let mut share = 1 << WIDTH_BITS;
-    while !holds(share) {
-        if share == 0 {
-            return None;
-        }
-        share >>= 1;
-    }
-    let first = share;
-    if first < 1 << WIDTH_BITS {
+    let near = 1 << account.share.max(1).ilog2();
+    let first = first_digit(near, holds)?;
+    let mut share = first;
+    if first < SHARE_MAX {
         for digit in 1..=FINER_BITS {
             let wider = share + (first >> digit);
             if holds(wider) {
@@ -74,7 +71,25 @@ fn widest(
             }
         }
     }
-    Some(with(share))
+    Some((share, with(share)))
+}
+
+/// The largest power of two that holds, or zero, from one that may be near.
+fn first_digit(near: u32, holds: impl Fn(u32) -> bool) -> Option<u32> {
+    let mut share = near;
+    if holds(share) {
+        while share < SHARE_MAX && holds(share << 1) {
+            share <<= 1;
+        }
+        return Some(share);
+    }
+    if !holds(0) {
+        return None;
+    }
+    while share > 0 && !holds(share) {
+        share >>= 1;
+    }
+    Some(share)
 }
 
 /// Below and above the level, the nearest at which the status is another one.
@@ -161,7 +176,7 @@ fn boxed(
     levels: &[Level],
     share: u32,
     bits: u32,
-) -> Vec<(u32, Range)> {
+) -> Box<[(u32, Range)]> {
     let reach = |role: &Role| {
         let here = here(role.level, levels).low;
         let (falls_bits, rises_bits) = if role.is_index {

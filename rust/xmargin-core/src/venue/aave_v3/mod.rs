@@ -59,9 +59,16 @@ impl ReserveRisk {
 
     /// ⌊amount × price ÷ 10^decimals⌋ (`_getUserBalanceInBaseCurrency`).
     pub(crate) fn value_base(&self, amount: U256, emode: Option<&EMode>) -> Result<U256, Error> {
-        // The contract computes the unit unchecked; 10^255 modulo 2^256 is not zero.
-        let unit = U256::from(10).wrapping_pow(U256::from(self.decimals));
-        Ok(mul(amount, self.price_base_in(emode))? / unit)
+        Ok(mul(amount, self.price_base_in(emode))? / self.unit())
+    }
+
+    fn unit(&self) -> U256 {
+        let decimals = u32::from(self.decimals);
+        match 10_u128.checked_pow(decimals) {
+            Some(unit) => U256::from(unit),
+            // The contract computes it unchecked; 10^255 modulo 2^256 is not zero.
+            None => U256::from(10).wrapping_pow(U256::from(decimals)),
+        }
     }
 }
 
