@@ -20,6 +20,7 @@ mod pricing;
 mod shared;
 mod summary;
 mod table;
+mod venue;
 
 use arrow_array::RecordBatch;
 use pyo3::prelude::*;
@@ -183,5 +184,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     summary::register(module)?;
     fleet::register(module)?;
     cascade::register(module)?;
+    venue::register(module)?;
     backtest::register(module)
 }

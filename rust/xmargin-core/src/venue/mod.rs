@@ -1,3 +1,7 @@
 //! Venue truth: each protocol's own rules, reproduced to the last unit. One file a protocol.
 
 pub mod aave_v3;
+mod document;
+pub mod drift_v2;
+
+pub use document::venue_margin;
