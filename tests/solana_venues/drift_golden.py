@@ -1,13 +1,12 @@
 """The golden file of Drift's SDK, as accounts of ours."""
 
-import base64
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.solana_venues.packing import unpacked
 from xmargin.model.drift_v2 import DriftV2PerpMarket, DriftV2SpotMarket, DriftV2User
 from xmargin.reads import SolanaAccount
 from xmargin.venues import drift_v2
@@ -55,4 +54,4 @@ def _user(account: str, text: str) -> DriftV2User:
 
 
 def _placed(text: str, address: str) -> SolanaAccount:
-    return SolanaAccount(address, 1, drift_v2.PROGRAM, zlib.decompress(base64.b64decode(text)))
+    return SolanaAccount(address, 1, drift_v2.PROGRAM, unpacked(text))

@@ -8,13 +8,11 @@ own coder writes their bytes, so the golden file tests decoder and rule together
 import base64
 import json
 import random
-import zlib
 from typing import Any
-
-from solders.keypair import Keypair
 
 from tests.solana_venues import captures, sdk
 from tests.solana_venues.drift_golden import GOLDEN, QUOTE_ONE, VENUE
+from tests.solana_venues.packing import key, packed
 from xmargin.testbed import packages
 from xmargin.venues import drift_v2
 from xmargin.venues.layouts import drift_v2 as layouts
@@ -26,10 +24,6 @@ PERP_INDEXES = (0, 1, 2, 4, 7, 16, 18, 20, 30, 31, 32)
 PREDICTION, SETTLED, HIGH_LEVERAGE = 30, 31, 32
 
 Values = dict[str, Any]
-
-
-def key(dice: random.Random) -> str:
-    return str(Keypair.from_seed(dice.randbytes(32)).pubkey())
 
 
 def spot_market(index: int, dice: random.Random) -> Values:
@@ -158,11 +152,6 @@ def scenario(dice: random.Random) -> Values:
             base64.b64encode(data).decode() for data, _ in (captures.drift_users() if there else [])
         ],
     }
-
-
-def packed(text: str) -> str:
-    """Most bytes of an account are zero."""
-    return base64.b64encode(zlib.compress(base64.b64decode(text), 9)).decode()
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from xmargin.engine.liquidation import document_of
 from xmargin.errors import EngineError
 from xmargin.model.drift_v2 import DriftV2PerpMarket, DriftV2SpotMarket, DriftV2User
+from xmargin.model.marginfi_v2 import MarginfiV2Account, MarginfiV2Bank
 
 
 class MarginKind(StrEnum):
@@ -167,3 +168,90 @@ def _margin(document: Mapping[str, Any]) -> dict[str, Any]:
 
     answer: dict[str, Any] = json.loads(_core.venue_margin(json.dumps(document)))
     return answer
+
+
+# --- marginfi v2 --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MarginfiV2Price:
+    """Dollars of a whole token, and what assets count less and liabilities more; I80F48."""
+
+    price: int
+    confidence: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarginfiV2Prices:
+    """A bank's time-weighted price and its price now; ``None`` where the program finds it stale."""
+
+    weighted_price: MarginfiV2Price | None
+    price: MarginfiV2Price | None
+
+
+def marginfi_v2_margin(
+    account: MarginfiV2Account,
+    banks: Iterable[MarginfiV2Bank],
+    prices: Mapping[str, MarginfiV2Prices],
+    *,
+    kind: MarginKind,
+) -> MarginSum:
+    """Weighted assets and liabilities of an account, in I80F48 dollars, as the program's.
+
+    The program liquidates an account whose maintenance assets do not exceed its liabilities.
+
+    Args:
+        account: without a fault.
+        banks: at least those of its balances.
+        prices: by bank, at least those of these banks.
+        kind: which requirement.
+
+    Raises:
+        EngineError: a bank or price is missing, or the program would refuse or overflow.
+    """
+    known = {bank.address: bank for bank in banks}
+    held = [balance.bank for balance in account.balances]
+    for bank in held:
+        if bank not in known or bank not in prices:
+            raise EngineError(f"the account has a balance in bank {bank}, which was not given")
+    document = {
+        "rule": "marginfi_v2",
+        "kind": kind.value,
+        "balances": [
+            {
+                "bank": str(row),
+                "asset_shares": str(balance.asset_shares),
+                "liability_shares": str(balance.liability_shares),
+            }
+            for row, balance in enumerate(account.balances)
+        ],
+        "banks": [_marginfi_bank(known[bank], prices[bank]) for bank in held],
+    }
+    return _sum(_margin(document))
+
+
+_BANK_FIELDS = (
+    "decimals",
+    "asset_share_value",
+    "liability_share_value",
+    "asset_weight_init",
+    "asset_weight_maint",
+    "liability_weight_init",
+    "liability_weight_maint",
+    "emode_tag",
+    "total_asset_shares",
+    "total_asset_value_init_limit",
+)
+
+
+def _marginfi_bank(bank: MarginfiV2Bank, prices: MarginfiV2Prices) -> dict[str, Any]:
+    written: dict[str, Any] = {name: str(getattr(bank, name)) for name in _BANK_FIELDS}
+    return (
+        written
+        | document_of(prices)
+        | {
+            "is_isolated": bank.risk_tier == "isolated",
+            "is_reduce_only": bank.operational_state == "reduce_only",
+            "emode_entries": document_of(bank.emode_entries),
+        }
+    )

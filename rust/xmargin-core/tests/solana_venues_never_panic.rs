@@ -1,7 +1,7 @@
 //! Whatever the numbers: a margin or an error, and never a panic.
 
 use proptest::prelude::*;
-use xmargin_core::venue::{drift_v2, venue_margin};
+use xmargin_core::venue::{drift_v2, marginfi_v2, venue_margin};
 
 /// Every magnitude as likely as the next.
 fn signed() -> impl Strategy<Value = i128> {
@@ -96,6 +96,37 @@ proptest! {
         user = drift_user(&numbers, small, flags);
         user.spot_positions.clear();
         let _ = drift_v2::margin(&user, kind, strict).and_then(|sum| sum.cross.health_wad());
+    }
+
+    #[test]
+    fn marginfi(
+        n in integers::<18>(), decimals: u8, tags in (0_u16..3, 0_u16..3), flags: [bool; 5]
+    ) {
+        let weights = |at: usize| marginfi_v2::Weights { initial: n[at], maintenance: n[at + 1] };
+        let price = |at: usize| marginfi_v2::Price { price: n[at], confidence: n[at + 1] };
+        let bank = marginfi_v2::Bank {
+            asset_share_value: n[0],
+            liability_share_value: n[1],
+            decimals: decimals.into(),
+            asset_weights: weights(2),
+            liability_weights: weights(4),
+            is_isolated: flags[0],
+            is_reduce_only: flags[1],
+            emode_tag: tags.0,
+            emode: vec![(tags.1, weights(6))],
+            total_asset_shares: n[8],
+            initial_limit: n[9],
+            weighted_price: flags[2].then_some(price(10)),
+            price: flags[3].then_some(price(12)),
+        };
+        let balance = |bank: usize, at: usize| marginfi_v2::Balance {
+            bank, asset_shares: n[at], liability_shares: n[at + 1],
+        };
+        let balances = [balance(0, 14), balance(usize::from(flags[4]), 16)];
+        for kind in [marginfi_v2::Kind::Initial, marginfi_v2::Kind::Maintenance] {
+            let sum = marginfi_v2::margin(&balances, std::slice::from_ref(&bank), kind);
+            let _ = sum.and_then(|sum| sum.health_wad());
+        }
     }
 
     #[test]

@@ -24,9 +24,14 @@ class Accounts {
     this.layouts = new BorshAccountsCoder(idl).accountLayouts;
   }
 
+  layout(name) {
+    const found = this.layouts.get(name);
+    return found.layout ?? found;
+  }
+
   // `length` counts the discriminator.
   encode(name, discriminator, length, given) {
-    const layout = this.layouts.get(name);
+    const layout = this.layout(name);
     const filled = set(layout.decode(Buffer.alloc(length - 8)), given);
     const body = Buffer.alloc(length - 8);
     layout.encode(filled, body);
@@ -34,7 +39,7 @@ class Accounts {
   }
 
   decode(name, bytes) {
-    return this.layouts.get(name).decode(bytes.subarray(8));
+    return this.layout(name).decode(bytes.subarray(8));
   }
 }
 

@@ -5,10 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::drift_v2;
+use super::{Sum, drift_v2, marginfi_v2};
 use crate::Error;
 use crate::model::document::Section;
-use crate::num::U256;
 
 /// The most rows of one table of a document.
 const ROWS_MAX: usize = 1_000;
@@ -30,8 +29,9 @@ pub fn venue_margin(document: &str) -> Result<String, Error> {
     let rule = document.text("rule")?;
     let answer = match rule.as_str() {
         "drift_v2" => of_drift_v2(document)?,
+        "marginfi_v2" => of_marginfi_v2(document)?,
         other => {
-            let problem = format!("{other:?} is no rule; the rules are drift_v2");
+            let problem = format!("{other:?} is no rule; the rules are drift_v2, marginfi_v2");
             return Err(Error::parameter("rule", problem));
         }
     };
@@ -69,8 +69,12 @@ fn rows<T>(
         .collect()
 }
 
-fn written(health_wad: Option<U256>) -> Value {
-    health_wad.map_or(Value::Null, |health| health.to_string().into())
+fn written(sum: &Sum) -> Result<Value, Error> {
+    Ok(json!({
+        "collateral": sum.collateral.to_string(),
+        "requirement": sum.requirement.to_string(),
+        "health_wad": sum.health_wad()?.map(|health| health.to_string()),
+    }))
 }
 
 // --- Drift v2 -----------------------------------------------------------------------------------
@@ -103,17 +107,9 @@ fn of_drift_v2(mut document: Section) -> Result<Value, Error> {
     let isolated: Vec<Value> = margin
         .isolated
         .iter()
-        .map(|(market, sum)| Ok(json!([market, drift_sum(sum)?])))
+        .map(|(market, sum)| Ok(json!([market, written(sum)?])))
         .collect::<Result<_, Error>>()?;
-    Ok(json!({"cross": drift_sum(&margin.cross)?, "isolated": isolated}))
-}
-
-fn drift_sum(sum: &drift_v2::Sum) -> Result<Value, Error> {
-    Ok(json!({
-        "collateral": sum.collateral.to_string(),
-        "requirement": sum.requirement.to_string(),
-        "health_wad": written(sum.health_wad()?),
-    }))
+    Ok(json!({"cross": written(&margin.cross)?, "isolated": isolated}))
 }
 
 fn drift_spot_position(s: &mut Section) -> Result<drift_v2::SpotPosition, Error> {
@@ -201,4 +197,75 @@ fn drift_perp_market(s: &mut Section) -> Result<drift_v2::PerpMarket, Error> {
         stored_price: s.integer("last_oracle_price", I64)?,
         price: s.integer("price", I64)?,
     })
+}
+
+// --- marginfi v2 --------------------------------------------------------------------------------
+
+fn of_marginfi_v2(mut document: Section) -> Result<Value, Error> {
+    use marginfi_v2::Kind;
+    let d = &mut document;
+    let kinds = [
+        ("initial", Kind::Initial),
+        ("maintenance", Kind::Maintenance),
+    ];
+    let kind = word(d, "kind", &kinds)?;
+    let banks = rows(d, "banks", marginfi_bank)?;
+    let balances = rows(d, "balances", marginfi_balance)?;
+    document.finish()?;
+    written(&marginfi_v2::margin(&balances, &banks, kind)?)
+}
+
+fn marginfi_balance(s: &mut Section) -> Result<marginfi_v2::Balance, Error> {
+    Ok(marginfi_v2::Balance {
+        bank: narrow(s.integer("bank", U16)?),
+        asset_shares: s.integer("asset_shares", I128)?,
+        liability_shares: s.integer("liability_shares", I128)?,
+    })
+}
+
+fn marginfi_bank(s: &mut Section) -> Result<marginfi_v2::Bank, Error> {
+    Ok(marginfi_v2::Bank {
+        asset_share_value: s.integer("asset_share_value", I128)?,
+        liability_share_value: s.integer("liability_share_value", I128)?,
+        decimals: narrow(s.integer("decimals", U8)?),
+        asset_weights: marginfi_weights(s, "asset_weight_init", "asset_weight_maint")?,
+        liability_weights: marginfi_weights(s, "liability_weight_init", "liability_weight_maint")?,
+        is_isolated: s.flag("is_isolated")?,
+        is_reduce_only: s.flag("is_reduce_only")?,
+        emode_tag: narrow(s.integer("emode_tag", U16)?),
+        emode: rows(s, "emode_entries", marginfi_emode)?,
+        total_asset_shares: s.integer("total_asset_shares", I128)?,
+        initial_limit: s.integer("total_asset_value_init_limit", U64)?,
+        weighted_price: marginfi_price(s, "weighted_price")?,
+        price: marginfi_price(s, "price")?,
+    })
+}
+
+fn marginfi_emode(s: &mut Section) -> Result<(u16, marginfi_v2::Weights), Error> {
+    let tag = narrow(s.integer("collateral_tag", U16)?);
+    let weights = marginfi_weights(s, "asset_weight_init", "asset_weight_maint")?;
+    Ok((tag, weights))
+}
+
+fn marginfi_weights(
+    s: &mut Section,
+    initial: &str,
+    maintenance: &str,
+) -> Result<marginfi_v2::Weights, Error> {
+    Ok(marginfi_v2::Weights {
+        initial: s.integer(initial, I128)?,
+        maintenance: s.integer(maintenance, I128)?,
+    })
+}
+
+fn marginfi_price(s: &mut Section, name: &str) -> Result<Option<marginfi_v2::Price>, Error> {
+    let Some(mut section) = s.optional(name)? else {
+        return Ok(None);
+    };
+    let price = marginfi_v2::Price {
+        price: section.integer("price", I128)?,
+        confidence: section.integer("confidence", I128)?,
+    };
+    section.finish()?;
+    Ok(Some(price))
 }

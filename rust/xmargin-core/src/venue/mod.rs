@@ -3,5 +3,8 @@
 pub mod aave_v3;
 mod document;
 pub mod drift_v2;
+pub mod marginfi_v2;
+mod sum;
 
 pub use document::venue_margin;
+pub use sum::Sum;

@@ -20,9 +20,9 @@ mod perp;
 mod spot;
 mod weights;
 
+use super::Sum;
 use crate::Error;
-use crate::num::U256;
-use crate::num::signed::{add, health_wad, mul, sub};
+use crate::num::signed::{mul, sub};
 
 pub(crate) const PRICE: i128 = 1_000_000;
 pub(crate) const WEIGHT: i128 = 10_000;
@@ -179,41 +179,6 @@ pub struct User {
     pub spot_markets: Vec<SpotMarket>,
     /// Markets of the perps.
     pub perp_markets: Vec<PerpMarket>,
-}
-
-/// Collateral and requirement, in quote units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sum {
-    /// May be negative.
-    pub collateral: i128,
-    /// Never negative.
-    pub requirement: i128,
-}
-
-impl Sum {
-    /// ⌊collateral ÷ requirement⌋ as a wad; `None` where nothing is required.
-    ///
-    /// # Errors
-    /// As [`health_wad`].
-    pub fn health_wad(&self) -> Result<Option<U256>, Error> {
-        health_wad(self.collateral, self.requirement)
-    }
-
-    /// Whether the requirement is met: collateral below it is liquidated.
-    #[must_use]
-    pub fn is_met(&self) -> bool {
-        self.collateral >= self.requirement
-    }
-
-    fn add_collateral(&mut self, amount: i128) -> Result<(), Error> {
-        self.collateral = add(self.collateral, amount)?;
-        Ok(())
-    }
-
-    fn add_requirement(&mut self, amount: i128) -> Result<(), Error> {
-        self.requirement = add(self.requirement, amount)?;
-        Ok(())
-    }
 }
 
 /// The answer: what stands together, and each isolated position with its market's number.
