@@ -49,6 +49,7 @@ __all__ = [
     "sale_costs",
     "scenario_names",
     "sellable_amount",
+    "venue_margin",
 ]
 
 __version__: str
@@ -713,6 +714,21 @@ def plan_legs(
 
     Raises:
         EngineError: an amount is no number or out of range, a cost negative, a row ragged.
+    """
+
+def venue_margin(document: str) -> str:
+    """Collateral and requirement of one account by its venue's own rule, exact.
+
+    Args:
+        document: JSON: ``rule``, the account and the venue's markets and prices. Whole numbers are
+            texts of digits. ``xmargin.engine.venue_margin`` writes it.
+
+    Returns:
+        JSON, of the form of the rule; whole numbers are texts of digits.
+
+    Raises:
+        ParameterError: naming the field that is missing, unknown, malformed or out of range.
+        EngineError: the venue's own arithmetic overflows, or it would refuse the account.
     """
 
 def propose_liquidation(document: str) -> str:

@@ -106,6 +106,31 @@ VIEM = Package(
     ),
     members=("_cjs/constants/contracts.js",),
 )
+# The published layouts of programs that the venues read, and the clients those are held against.
+DRIFT_SDK = Package(
+    name="@drift-labs/sdk",
+    version="2.156.0",
+    integrity=(
+        "sha512-LLdahH3a0lsU2queWT98m5AarRR07M0n4TLcaSP31ejO7J7rlQgw7uruEf7h8EA0DGLxJijbay9Vqv4TYkzbiw=="
+    ),
+    members=("src/idl/drift.json",),
+)
+MARGINFI_CLIENT = Package(
+    name="@mrgnlabs/marginfi-client-v2",
+    version="6.4.2",
+    integrity=(
+        "sha512-Xloeaa/W4ZUtXIOCoo7CGaiArQoqBIwl66oPPsfK8stBVoGgfCkuClnNG6VcmXCcgalYyWWWM1OF6gJsrc76YA=="
+    ),
+    members=("dist/idl/marginfi_0.1.8.json",),
+)
+KLEND_SDK = Package(
+    name="@kamino-finance/klend-sdk",
+    version="8.0.2",
+    integrity=(
+        "sha512-ukWAHbW8/YY5Y/l2Gk912mXAChCTlK1VAnpwnEAp4R7KiVgk8w9gaFWCQ3yZEvOF/BIefVmSFHnYqJh8OunFYQ=="
+    ),
+    members=("dist/idl/klend.json",),
+)
 # Other platforms' packages of these versions are not all published: add a row when they are.
 ANVIL_BY_PLATFORM = {
     "linux-x64-glibc": Package(

@@ -33,9 +33,21 @@ pub enum Error {
         /// The operation that failed.
         operation: &'static str,
     },
+
+    /// The venue's own program would not compute the account at all (`EngineError`).
+    #[error("the venue refuses the account: {reason}")]
+    Refused {
+        /// What it would not accept.
+        reason: &'static str,
+    },
 }
 
 impl Error {
+    /// An [`Error::Refused`].
+    pub(crate) fn refused(reason: &'static str) -> Self {
+        Self::Refused { reason }
+    }
+
     /// An [`Error::Input`] of one row.
     pub(crate) fn row(
         table: &'static str,

@@ -16,7 +16,9 @@ pub fn to_python(error: Error) -> PyErr {
     let message = error.to_string();
     match error {
         Error::Parameter { .. } => ParameterError::new_err(message),
-        Error::Input { .. } | Error::Overflow { .. } => EngineError::new_err(message),
+        Error::Input { .. } | Error::Overflow { .. } | Error::Refused { .. } => {
+            EngineError::new_err(message)
+        }
     }
 }
 

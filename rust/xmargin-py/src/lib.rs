@@ -22,6 +22,7 @@ mod pricing;
 mod shared;
 mod summary;
 mod table;
+mod venue;
 
 use arrow_array::RecordBatch;
 use pyo3::prelude::*;
@@ -187,5 +188,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fleet::register(module)?;
     cascade::register(module)?;
     depth::register(module)?;
+    venue::register(module)?;
     backtest::register(module)
 }

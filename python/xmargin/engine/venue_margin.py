@@ -1,0 +1,257 @@
+"""Margins of single venue accounts by the venues' own rules (``docs/venues.md``), exact.
+
+Facts of a venue go in as they were read, with the venue's own prices; the core computes.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias, TypeVar
+
+from xmargin.engine.liquidation import document_of
+from xmargin.errors import EngineError
+from xmargin.model.drift_v2 import DriftV2PerpMarket, DriftV2SpotMarket, DriftV2User
+from xmargin.model.marginfi_v2 import MarginfiV2Account, MarginfiV2Bank
+
+
+class MarginKind(StrEnum):
+    """The requirement that is asked for."""
+
+    INITIAL = "initial"
+    """To open, to withdraw."""
+    MAINTENANCE = "maintenance"
+    """Not to be liquidated."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarginSum:
+    """Collateral and requirement in the venue's value units; health is ``None`` without a debt."""
+
+    collateral: int
+    requirement: int
+    health_wad: int | None
+
+
+Market = TypeVar("Market", DriftV2SpotMarket, DriftV2PerpMarket)
+
+DriftV2Prices: TypeAlias = Mapping[tuple[str, str], int]
+"""By oracle account and source, in 10^-6 dollars, as Drift scales the source's answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftV2Margin:
+    """What stands together, and each isolated position by its market."""
+
+    cross: MarginSum
+    isolated: tuple[tuple[int, MarginSum], ...]
+
+
+def drift_v2_margin(
+    user: DriftV2User,
+    spot_markets: Iterable[DriftV2SpotMarket],
+    perp_markets: Iterable[DriftV2PerpMarket],
+    prices: DriftV2Prices,
+    *,
+    kind: MarginKind,
+    strict: bool = False,
+) -> DriftV2Margin:
+    """A user's collateral and requirement, in 10^-6 dollars, as the program computes them.
+
+    Args:
+        user: without a fault.
+        spot_markets: at least those of its positions, and those its perps settle in.
+        perp_markets: at least those of its positions.
+        prices: at least those of these markets.
+        kind: which requirement.
+        strict: deposits at the lower of price and five-minute mean, debts at the higher.
+
+    Raises:
+        EngineError: a market or price is missing, or the program would refuse or overflow.
+    """
+    perps = _held(perp_markets, {each.market_index for each in user.perp_positions})
+    numbers = {each.market_index for each in user.spot_positions}
+    spots = _held(spot_markets, numbers | {each.quote_spot_market_index for each in perps})
+    document = {
+        "rule": "drift_v2",
+        "kind": kind.value,
+        "strict": strict,
+        "pool_id": str(user.pool_id),
+        "margin_mode": user.margin_mode,
+        "max_margin_ratio": str(user.max_margin_ratio),
+        "spot_positions": document_of(user.spot_positions),
+        "perp_positions": document_of(user.perp_positions),
+        "spot_markets": [_drift_spot_market(each, prices) for each in spots],
+        "perp_markets": [_drift_perp_market(each, prices) for each in perps],
+    }
+    answer = _margin(document)
+    isolated = ((int(market), _sum(one)) for market, one in answer["isolated"])
+    return DriftV2Margin(_sum(answer["cross"]), tuple(isolated))
+
+
+def _held(markets: Iterable[Market], numbers: set[int]) -> list[Market]:
+    return [market for market in markets if market.market_index in numbers]
+
+
+_SPOT_MARKET_FIELDS = (
+    "market_index",
+    "pool_id",
+    "decimals",
+    "deposit_balance",
+    "cumulative_deposit_interest",
+    "cumulative_borrow_interest",
+    "initial_asset_weight",
+    "maintenance_asset_weight",
+    "initial_liability_weight",
+    "maintenance_liability_weight",
+    "imf_factor",
+    "scale_initial_asset_weight_start",
+    "last_oracle_price_twap_5min",
+)
+_PERP_MARKET_FIELDS = (
+    "market_index",
+    "pool_id",
+    "quote_spot_market_index",
+    "expiry_price",
+    "margin_ratio_initial",
+    "margin_ratio_maintenance",
+    "high_leverage_ratio_initial",
+    "high_leverage_ratio_maintenance",
+    "imf_factor",
+    "pnl_initial_asset_weight",
+    "pnl_maintenance_asset_weight",
+    "pnl_imf_factor",
+    "pnl_max_imbalance",
+    "cumulative_funding_rate_long",
+    "cumulative_funding_rate_short",
+    "net_base_amount",
+    "net_quote_amount",
+    "last_oracle_price",
+)
+
+
+def _drift_spot_market(market: DriftV2SpotMarket, prices: DriftV2Prices) -> dict[str, Any]:
+    written: dict[str, Any] = {name: str(getattr(market, name)) for name in _SPOT_MARKET_FIELDS}
+    return written | {"price": _price(prices, market)}
+
+
+def _drift_perp_market(market: DriftV2PerpMarket, prices: DriftV2Prices) -> dict[str, Any]:
+    written: dict[str, Any] = {name: str(getattr(market, name)) for name in _PERP_MARKET_FIELDS}
+    return written | {
+        "price": _price(prices, market),
+        "is_in_settlement": market.status == "settlement",
+        "is_prediction": market.contract_type == "prediction",
+    }
+
+
+def _price(prices: DriftV2Prices, market: DriftV2SpotMarket | DriftV2PerpMarket) -> str:
+    price = prices.get((market.oracle, market.oracle_source))
+    if price is None:
+        raise EngineError(
+            f"no price of {market.oracle_source} oracle {market.oracle}, "
+            f"which Drift's market {market.market_index} uses"
+        )
+    return str(price)
+
+
+def _sum(answer: Mapping[str, Any]) -> MarginSum:
+    health = answer["health_wad"]
+    return MarginSum(
+        collateral=int(answer["collateral"]),
+        requirement=int(answer["requirement"]),
+        health_wad=None if health is None else int(health),
+    )
+
+
+def _margin(document: Mapping[str, Any]) -> dict[str, Any]:
+    from xmargin import _core
+
+    answer: dict[str, Any] = json.loads(_core.venue_margin(json.dumps(document)))
+    return answer
+
+
+# --- marginfi v2 --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MarginfiV2Price:
+    """Dollars of a whole token, and what assets count less and liabilities more; I80F48."""
+
+    price: int
+    confidence: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarginfiV2Prices:
+    """A bank's time-weighted price and its price now; ``None`` where the program finds it stale."""
+
+    weighted_price: MarginfiV2Price | None
+    price: MarginfiV2Price | None
+
+
+def marginfi_v2_margin(
+    account: MarginfiV2Account,
+    banks: Iterable[MarginfiV2Bank],
+    prices: Mapping[str, MarginfiV2Prices],
+    *,
+    kind: MarginKind,
+) -> MarginSum:
+    """Weighted assets and liabilities of an account, in I80F48 dollars, as the program's.
+
+    The program liquidates an account whose maintenance assets do not exceed its liabilities.
+
+    Args:
+        account: without a fault.
+        banks: at least those of its balances.
+        prices: by bank, at least those of these banks.
+        kind: which requirement.
+
+    Raises:
+        EngineError: a bank or price is missing, or the program would refuse or overflow.
+    """
+    known = {bank.address: bank for bank in banks}
+    held = [balance.bank for balance in account.balances]
+    for bank in held:
+        if bank not in known or bank not in prices:
+            raise EngineError(f"the account has a balance in bank {bank}, which was not given")
+    document = {
+        "rule": "marginfi_v2",
+        "kind": kind.value,
+        "balances": [
+            {
+                "bank": str(row),
+                "asset_shares": str(balance.asset_shares),
+                "liability_shares": str(balance.liability_shares),
+            }
+            for row, balance in enumerate(account.balances)
+        ],
+        "banks": [_marginfi_bank(known[bank], prices[bank]) for bank in held],
+    }
+    return _sum(_margin(document))
+
+
+_BANK_FIELDS = (
+    "decimals",
+    "asset_share_value",
+    "liability_share_value",
+    "asset_weight_init",
+    "asset_weight_maint",
+    "liability_weight_init",
+    "liability_weight_maint",
+    "emode_tag",
+    "total_asset_shares",
+    "total_asset_value_init_limit",
+)
+
+
+def _marginfi_bank(bank: MarginfiV2Bank, prices: MarginfiV2Prices) -> dict[str, Any]:
+    written: dict[str, Any] = {name: str(getattr(bank, name)) for name in _BANK_FIELDS}
+    return (
+        written
+        | document_of(prices)
+        | {
+            "is_isolated": bank.risk_tier == "isolated",
+            "is_reduce_only": bank.operational_state == "reduce_only",
+            "emode_entries": document_of(bank.emode_entries),
+        }
+    )

@@ -1,0 +1,1 @@
+"""Tables of where the fields of accounts lie, one file a program."""

@@ -1,0 +1,271 @@
+//! Margins of accounts over JSON documents: one door for callers that hold no Rust types.
+//!
+//! A document names its `rule` and holds the account with the venue's markets and prices; whole
+//! numbers are texts of digits. `docs/venues.md` says what the rules are.
+
+use serde_json::{Value, json};
+
+use super::{Sum, drift_v2, marginfi_v2};
+use crate::Error;
+use crate::model::document::Section;
+
+/// The most rows of one table of a document.
+const ROWS_MAX: usize = 1_000;
+
+const U8: std::ops::RangeInclusive<i128> = 0..=u8::MAX as i128;
+const U16: std::ops::RangeInclusive<i128> = 0..=u16::MAX as i128;
+const U32: std::ops::RangeInclusive<i128> = 0..=u32::MAX as i128;
+const U64: std::ops::RangeInclusive<i128> = 0..=u64::MAX as i128;
+const I64: std::ops::RangeInclusive<i128> = i64::MIN as i128..=i64::MAX as i128;
+const I128: std::ops::RangeInclusive<i128> = i128::MIN..=i128::MAX;
+
+/// What the venue makes of the account of a document, as a document.
+///
+/// # Errors
+/// [`Error::Parameter`] naming the field that is missing, unknown, malformed or out of range;
+/// [`Error::Refused`] and [`Error::Overflow`] where the venue would not compute it.
+pub fn venue_margin(document: &str) -> Result<String, Error> {
+    let mut document = Section::parse(document)?;
+    let rule = document.text("rule")?;
+    let answer = match rule.as_str() {
+        "drift_v2" => of_drift_v2(document)?,
+        "marginfi_v2" => of_marginfi_v2(document)?,
+        other => {
+            let problem = format!("{other:?} is no rule; the rules are drift_v2, marginfi_v2");
+            return Err(Error::parameter("rule", problem));
+        }
+    };
+    Ok(answer.to_string())
+}
+
+fn narrow<T: TryFrom<i128> + Default>(value: i128) -> T {
+    // The range of every field that is narrowed has been checked.
+    T::try_from(value).unwrap_or_default()
+}
+
+/// One of some words.
+fn word<T: Copy>(section: &mut Section, name: &str, known: &[(&str, T)]) -> Result<T, Error> {
+    let written = section.text(name)?;
+    let found = known.iter().find(|(word, _)| *word == written);
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+        let problem = format!("{written:?} is none of {}", words.join(", "));
+        Error::parameter(section.key(name), problem)
+    })
+}
+
+fn rows<T>(
+    document: &mut Section,
+    name: &str,
+    read: impl Fn(&mut Section) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let sections = document.sections(name, 0..=ROWS_MAX)?.into_iter();
+    sections
+        .map(|mut section| {
+            let row = read(&mut section)?;
+            section.finish()?;
+            Ok(row)
+        })
+        .collect()
+}
+
+fn written(sum: &Sum) -> Result<Value, Error> {
+    Ok(json!({
+        "collateral": sum.collateral.to_string(),
+        "requirement": sum.requirement.to_string(),
+        "health_wad": sum.health_wad()?.map(|health| health.to_string()),
+    }))
+}
+
+// --- Drift v2 -----------------------------------------------------------------------------------
+
+fn of_drift_v2(mut document: Section) -> Result<Value, Error> {
+    use drift_v2::{Kind, Mode, User};
+    let d = &mut document;
+    let kinds = [
+        ("initial", Kind::Initial),
+        ("maintenance", Kind::Maintenance),
+    ];
+    let modes = [
+        ("default", Mode::Default),
+        ("high_leverage", Mode::HighLeverage),
+        ("high_leverage_maintenance", Mode::HighLeverageMaintenance),
+    ];
+    let kind = word(d, "kind", &kinds)?;
+    let strict = d.flag("strict")?;
+    let user = User {
+        pool: narrow(d.integer("pool_id", U8)?),
+        mode: word(d, "margin_mode", &modes)?,
+        ratio_min: d.integer("max_margin_ratio", U32)?,
+        spot_positions: rows(d, "spot_positions", drift_spot_position)?,
+        perp_positions: rows(d, "perp_positions", drift_perp_position)?,
+        spot_markets: rows(d, "spot_markets", drift_spot_market)?,
+        perp_markets: rows(d, "perp_markets", drift_perp_market)?,
+    };
+    document.finish()?;
+    let margin = drift_v2::margin(&user, kind, strict)?;
+    let isolated: Vec<Value> = margin
+        .isolated
+        .iter()
+        .map(|(market, sum)| Ok(json!([market, written(sum)?])))
+        .collect::<Result<_, Error>>()?;
+    Ok(json!({"cross": written(&margin.cross)?, "isolated": isolated}))
+}
+
+fn drift_spot_position(s: &mut Section) -> Result<drift_v2::SpotPosition, Error> {
+    Ok(drift_v2::SpotPosition {
+        market: narrow(s.integer("market_index", U16)?),
+        is_borrow: word(s, "balance_type", &[("deposit", false), ("borrow", true)])?,
+        scaled_balance: s.integer("scaled_balance", U64)?,
+        open_bids: s.integer("open_bids", I64)?,
+        open_asks: s.integer("open_asks", I64)?,
+        open_orders: s.integer("open_orders", U8)?,
+    })
+}
+
+fn drift_perp_position(s: &mut Section) -> Result<drift_v2::PerpPosition, Error> {
+    let is_isolated = s.flag("is_isolated")?;
+    let balance = s.integer("isolated_scaled_balance", U64)?;
+    Ok(drift_v2::PerpPosition {
+        market: narrow(s.integer("market_index", U16)?),
+        base: s.integer("base_amount", I64)?,
+        quote: s.integer("quote_amount", I64)?,
+        funding: s.integer("last_cumulative_funding_rate", I64)?,
+        open_bids: s.integer("open_bids", I64)?,
+        open_asks: s.integer("open_asks", I64)?,
+        open_orders: s.integer("open_orders", U8)?,
+        ratio_min: s.integer("max_margin_ratio", U16)?,
+        isolated: is_isolated.then_some(balance),
+    })
+}
+
+fn drift_spot_market(s: &mut Section) -> Result<drift_v2::SpotMarket, Error> {
+    Ok(drift_v2::SpotMarket {
+        number: narrow(s.integer("market_index", U16)?),
+        pool: narrow(s.integer("pool_id", U8)?),
+        decimals: narrow(s.integer("decimals", 0..=19)?),
+        deposit_balance: s.integer("deposit_balance", 0..=i128::MAX)?,
+        deposit_interest: s.integer("cumulative_deposit_interest", 0..=i128::MAX)?,
+        borrow_interest: s.integer("cumulative_borrow_interest", 0..=i128::MAX)?,
+        asset_weights: [
+            s.integer("initial_asset_weight", U32)?,
+            s.integer("maintenance_asset_weight", U32)?,
+        ],
+        liability_weights: [
+            s.integer("initial_liability_weight", U32)?,
+            s.integer("maintenance_liability_weight", U32)?,
+        ],
+        size_factor: s.integer("imf_factor", U32)?,
+        scale_start: s.integer("scale_initial_asset_weight_start", U64)?,
+        oracle: drift_v2::Oracle {
+            price: s.integer("price", I64)?,
+            twap_5min: s.integer("last_oracle_price_twap_5min", I64)?,
+        },
+    })
+}
+
+fn drift_perp_market(s: &mut Section) -> Result<drift_v2::PerpMarket, Error> {
+    let is_settled = s.flag("is_in_settlement")?;
+    let expiry_price = s.integer("expiry_price", I64)?;
+    Ok(drift_v2::PerpMarket {
+        number: narrow(s.integer("market_index", U16)?),
+        pool: narrow(s.integer("pool_id", U8)?),
+        quote_market: narrow(s.integer("quote_spot_market_index", U16)?),
+        expiry_price: is_settled.then_some(expiry_price),
+        is_prediction: s.flag("is_prediction")?,
+        ratios: [
+            s.integer("margin_ratio_initial", U32)?,
+            s.integer("margin_ratio_maintenance", U32)?,
+        ],
+        high_leverage_ratios: [
+            s.integer("high_leverage_ratio_initial", U16)?,
+            s.integer("high_leverage_ratio_maintenance", U16)?,
+        ],
+        size_factor: s.integer("imf_factor", U32)?,
+        profit_weights: [
+            s.integer("pnl_initial_asset_weight", U32)?,
+            s.integer("pnl_maintenance_asset_weight", U32)?,
+        ],
+        profit_size_factor: s.integer("pnl_imf_factor", U32)?,
+        imbalance_max: s.integer("pnl_max_imbalance", U64)?,
+        funding: [
+            s.integer("cumulative_funding_rate_long", I128)?,
+            s.integer("cumulative_funding_rate_short", I128)?,
+        ],
+        net_base: s.integer("net_base_amount", I128)?,
+        net_quote: s.integer("net_quote_amount", I128)?,
+        stored_price: s.integer("last_oracle_price", I64)?,
+        price: s.integer("price", I64)?,
+    })
+}
+
+// --- marginfi v2 --------------------------------------------------------------------------------
+
+fn of_marginfi_v2(mut document: Section) -> Result<Value, Error> {
+    use marginfi_v2::Kind;
+    let d = &mut document;
+    let kinds = [
+        ("initial", Kind::Initial),
+        ("maintenance", Kind::Maintenance),
+    ];
+    let kind = word(d, "kind", &kinds)?;
+    let banks = rows(d, "banks", marginfi_bank)?;
+    let balances = rows(d, "balances", marginfi_balance)?;
+    document.finish()?;
+    written(&marginfi_v2::margin(&balances, &banks, kind)?)
+}
+
+fn marginfi_balance(s: &mut Section) -> Result<marginfi_v2::Balance, Error> {
+    Ok(marginfi_v2::Balance {
+        bank: narrow(s.integer("bank", U16)?),
+        asset_shares: s.integer("asset_shares", I128)?,
+        liability_shares: s.integer("liability_shares", I128)?,
+    })
+}
+
+fn marginfi_bank(s: &mut Section) -> Result<marginfi_v2::Bank, Error> {
+    Ok(marginfi_v2::Bank {
+        asset_share_value: s.integer("asset_share_value", I128)?,
+        liability_share_value: s.integer("liability_share_value", I128)?,
+        decimals: narrow(s.integer("decimals", U8)?),
+        asset_weights: marginfi_weights(s, "asset_weight_init", "asset_weight_maint")?,
+        liability_weights: marginfi_weights(s, "liability_weight_init", "liability_weight_maint")?,
+        is_isolated: s.flag("is_isolated")?,
+        is_reduce_only: s.flag("is_reduce_only")?,
+        emode_tag: narrow(s.integer("emode_tag", U16)?),
+        emode: rows(s, "emode_entries", marginfi_emode)?,
+        total_asset_shares: s.integer("total_asset_shares", I128)?,
+        initial_limit: s.integer("total_asset_value_init_limit", U64)?,
+        weighted_price: marginfi_price(s, "weighted_price")?,
+        price: marginfi_price(s, "price")?,
+    })
+}
+
+fn marginfi_emode(s: &mut Section) -> Result<(u16, marginfi_v2::Weights), Error> {
+    let tag = narrow(s.integer("collateral_tag", U16)?);
+    let weights = marginfi_weights(s, "asset_weight_init", "asset_weight_maint")?;
+    Ok((tag, weights))
+}
+
+fn marginfi_weights(
+    s: &mut Section,
+    initial: &str,
+    maintenance: &str,
+) -> Result<marginfi_v2::Weights, Error> {
+    Ok(marginfi_v2::Weights {
+        initial: s.integer(initial, I128)?,
+        maintenance: s.integer(maintenance, I128)?,
+    })
+}
+
+fn marginfi_price(s: &mut Section, name: &str) -> Result<Option<marginfi_v2::Price>, Error> {
+    let Some(mut section) = s.optional(name)? else {
+        return Ok(None);
+    };
+    let price = marginfi_v2::Price {
+        price: section.integer("price", I128)?,
+        confidence: section.integer("confidence", I128)?,
+    };
+    section.finish()?;
+    Ok(Some(price))
+}
