@@ -165,9 +165,12 @@ class PortfolioPlans:
         if not case.subject.legs:
             refused = self._unplanned(alone, row, PlanVerdict.REFUSED, _NO_LEG)
             return replace(refused, flags=(*refused.flags, *self._plan_flags(case)))
+        proof = next(self._proofs(case), None)
+        if proof is not None:
+            return self._refused(case, *proof, evaluations=0)
         search = self._search(case)
         if search.best is None:
-            return self._refused(case, search)
+            return self._refused(case, *self._not_found(case), evaluations=search.evaluations)
         return self._proposed(case, search.best, search.evaluations)
 
     def _standing(self, alone: Alone, row: Mapping[str, Any]) -> tuple[PlanVerdict | None, str]:
@@ -261,29 +264,34 @@ class PortfolioPlans:
             flags=(*self._flags(case.alone), *self._plan_flags(case), *self._flags_after(tried)),
         )
 
-    def _refused(self, case: Case, search: _Search) -> PortfolioPlan:
-        why, certificate = next(self._proofs(case), (_UNDECIDED, None))
+    def _refused(
+        self, case: Case, why: str, certificate: PlanCertificate | None, *, evaluations: int
+    ) -> PortfolioPlan:
         return replace(
             self._unplanned(case.alone, case.row, PlanVerdict.REFUSED, why),
             money=case.subject.money,
             certificate=certificate,
-            evaluations=search.evaluations,
+            evaluations=evaluations,
             flags=(*self._flags(case.alone), *self._plan_flags(case)),
         )
 
     def _proofs(self, case: Case) -> Iterator[tuple[str, PlanCertificate]]:
-        """Why there is no plan, the strongest reason first, each with its proof."""
+        """Why the model lets no plan pass, the strongest reason first, each with its proof."""
         for costs_counted, why in ((False, _HOPELESS), (True, _TOO_DEAR)):
             problem = self._cases.uncharged_problem(case, costs_counted=costs_counted)
             proof = solve(problem, 0.0)
             if proof.plan.kind is PlanKind.INFEASIBLE:
                 yield why, replace(_certificate(problem, proof), costs_counted=costs_counted)
+
+    def _not_found(self, case: Case) -> tuple[str, PlanCertificate | None]:
+        """What can be proven where the search was in vain: that there is none along a line."""
         here = self._cases.tangent(case, [0.0] * len(case.subject.legs))
         if here is not None:
             problem = self._cases.problem(case, (here,))
             proof = solve(problem, 0.0)
             if proof.plan.kind is PlanKind.INFEASIBLE:
-                yield _NOT_FOUND, _certificate(problem, proof)
+                return _NOT_FOUND, _certificate(problem, proof)
+        return _UNDECIDED, None
 
     def _unplanned(
         self, alone: Alone, row: Mapping[str, Any], verdict: PlanVerdict, why: str
