@@ -391,6 +391,12 @@ def test_negative_equity_is_refused_with_a_proof_that_no_cost_matters(debt: floa
     assert faults(plan) == []
 
 
+def test_amounts_that_no_market_knows_are_told_and_end_nothing() -> None:
+    plan = planned(example({"ETH": 1e55}, {"USDC": 1.1e55}))
+    assert plan.verdict is PlanVerdict.UNKNOWN
+    assert plan.why.startswith("it is due, but cannot be planned: ")
+
+
 def test_equal_portfolios_get_equal_plans() -> None:
     facts = [
         fact
