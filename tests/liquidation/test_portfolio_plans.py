@@ -392,7 +392,7 @@ def test_negative_equity_is_refused_with_a_proof_that_no_cost_matters(debt: floa
 
 
 def test_amounts_that_no_market_knows_are_told_and_end_nothing() -> None:
-    plan = planned(example({"ETH": 1e55}, {"USDC": 1.1e55}))
+    plan = planned(example({"ETH": 1e35}, {"USDC": 0.9e35}))
     assert plan.verdict is PlanVerdict.UNKNOWN
     assert plan.why.startswith("it is due, but cannot be planned: ")
 
