@@ -143,7 +143,9 @@ async def test_a_plan_exits_4_where_the_venue_would_liquidate(
     assert plan["account"] == account
     assert document["metadata"]["asOf"][0]["block"]["height"] == "1"
     of_account = await xmargin("plan", account, "--server", running.address, "--json")
-    assert (of_account.code, of_account.out) == (outcome.code, outcome.out)
+    assert of_account.code == outcome.code
+    assert json.loads(of_account.out)["plans"] == [plan]
+    assert document["portfolioPlan"]["portfolio"] == name
 
 
 async def test_a_plan_as_a_table_says_what_is_moved_and_why_nothing_is(running: Running) -> None:
