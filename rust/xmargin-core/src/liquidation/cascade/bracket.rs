@@ -234,7 +234,7 @@ impl<'a> Bracket<'a> {
 
     /// Evaluates the open ones that the box concerns, and sums what changes of their sales.
     fn look_at(&mut self, open: &mut [Open]) -> bool {
-        let weights = Weights::new(&self.question, &self.prices);
+        let weights = Weights::new(self.question.book, &self.prices_of_kinds());
         let chunk = |open: &mut [Open]| self.pass(open, &weights);
         let passes: Vec<Pass> = match self.question.workers.pool_for(open.len()) {
             None => open.chunks_mut(CHUNK).map(chunk).collect(),
@@ -309,6 +309,7 @@ impl<'a> Bracket<'a> {
     }
 
     /// Weighted collateral and debt at the worst prices of the box, and at its best.
+    #[inline]
     fn healths(&self, place: usize, weights: &Weights) -> [[f64; 2]; 2] {
         let book = self.question.book;
         let debt = book.debt[place];
@@ -331,6 +332,7 @@ impl<'a> Bracket<'a> {
     ///
     /// Health is below h where Σ price × Σ (weight × held − h × factor × owed) < h × debt: linear in
     /// each price, which helps where its net weight is positive and else hurts.
+    #[inline(never)]
     fn net_sides(&self, place: usize, health: f64, helping: &[f64], hurting: &[f64]) -> [f64; 2] {
         let book = self.question.book;
         let weigh = |kind: usize, quantity: f64| {
@@ -353,6 +355,7 @@ impl<'a> Bracket<'a> {
     }
 
     /// Steps at the worst and at the best, and the growth of the box that may change them.
+    #[inline]
     fn steps_of(
         &self,
         worst: impl Fn(f64) -> [f64; 2],
@@ -371,30 +374,52 @@ impl<'a> Bracket<'a> {
     }
 
     fn add_sales(&self, place: usize, before: Steps, now: Steps, pass: &mut Pass) {
+        let book = self.question.book;
+        if place < book.hedged_from {
+            for (kind, quantity) in book.positions(place) {
+                self.add_sale(kind, quantity, before, now, pass);
+            }
+        } else {
+            self.add_net_sales(place, before, now, pass);
+        }
+    }
+
+    /// Apart, so that the loop above stays one.
+    #[cold]
+    fn add_net_sales(&self, place: usize, before: Steps, now: Steps, pass: &mut Pass) {
+        for (kind, quantity) in self.question.book.net(place, |_, quantity| quantity) {
+            self.add_sale(kind, quantity, before, now, pass);
+        }
+    }
+
+    #[expect(
+        clippy::inline_always,
+        reason = "what the steps decide is then decided once an account"
+    )]
+    #[inline(always)]
+    fn add_sale(&self, kind: usize, quantity: f64, before: Steps, now: Steps, pass: &mut Pass) {
         let Question { book, rule, .. } = &self.question;
-        book.for_each_sale(place, |kind, quantity| {
-            let units = |step: u8| match rule.part(step) {
-                0.0 => 0,
-                part => book.in_units(kind, quantity, part),
-            };
-            let change = |from: u8, to: u8| {
-                if from == to {
-                    0
-                } else {
-                    units(to) - units(from)
-                }
-            };
-            let possible = change(before.possible, now.possible);
-            let sure = change(before.sure, now.sure);
-            // What is owed is bought: the more of it, the less is sold.
-            let (most, least) = if quantity >= 0.0 {
-                (possible, sure)
+        let units = |step: u8| match rule.part(step) {
+            0.0 => 0,
+            part => book.in_units(kind, quantity, part),
+        };
+        let change = |from: u8, to: u8| {
+            if from == to {
+                0
             } else {
-                (sure, possible)
-            };
-            pass.most_sold[kind] += most;
-            pass.least_sold[kind] += least;
-        });
+                units(to) - units(from)
+            }
+        };
+        let possible = change(before.possible, now.possible);
+        let sure = change(before.sure, now.sure);
+        // What is owed is bought: the more of it, the less is sold.
+        let (most, least) = if quantity >= 0.0 {
+            (possible, sure)
+        } else {
+            (sure, possible)
+        };
+        pass.most_sold[kind] += most;
+        pass.least_sold[kind] += least;
     }
 
     /// Drops those that are known for good.
@@ -413,8 +438,9 @@ impl<'a> Bracket<'a> {
     pub fn bad_debt(&self) -> [f64; 2] {
         let book = self.question.book;
         let solvent = self.safe_sellers();
+        let prices = self.prices_of_kinds();
         let first = (solvent..book.len()).step_by(CHUNK);
-        let chunk = |first: usize| self.bad_debt_of(first..book.len().min(first + CHUNK));
+        let chunk = |first: usize| self.bad_debt_of(first..book.len().min(first + CHUNK), &prices);
         let parts: Vec<[f64; 2]> = match self.question.workers.pool_for(book.len() - solvent) {
             None => first.map(chunk).collect(),
             Some(pool) => pool.install(|| {
@@ -429,8 +455,16 @@ impl<'a> Bracket<'a> {
         parts.into_iter().fold([0.0; 2], sum)
     }
 
-    fn bad_debt_of(&self, places: std::ops::Range<usize>) -> [f64; 2] {
+    /// Low and high prices by kind.
+    fn prices_of_kinds(&self) -> Vec<[f64; 2]> {
         let Box { low, high } = &self.prices;
+        let markets = self.question.book.market.iter();
+        markets
+            .map(|&market| [low[market as usize], high[market as usize]])
+            .collect()
+    }
+
+    fn bad_debt_of(&self, places: std::ops::Range<usize>, prices: &[[f64; 2]]) -> [f64; 2] {
         let mut sum = [0.0; 2];
         let insolvent_are_due = self.question.rule.first_health() >= 1.0;
         for place in places {
@@ -440,11 +474,14 @@ impl<'a> Bracket<'a> {
             }
             let mut short = [self.question.book.debt[place]; 2];
             self.question.book.for_each_sale(place, |kind, quantity| {
-                let market = self.question.book.market[kind] as usize;
-                let best = if quantity >= 0.0 { high } else { low };
-                let worst = if quantity >= 0.0 { low } else { high };
-                short[0] -= quantity * best[market];
-                short[1] -= quantity * worst[market];
+                let [low, high] = prices[kind];
+                let (best, worst) = if quantity >= 0.0 {
+                    (high, low)
+                } else {
+                    (low, high)
+                };
+                short[0] -= quantity * best;
+                short[1] -= quantity * worst;
             });
             sum[0] += short[0].max(0.0);
             sum[1] += short[1].max(0.0);
@@ -460,15 +497,11 @@ struct Weights {
 }
 
 impl Weights {
-    fn new(question: &Question<'_>, prices: &Box) -> Self {
-        let book = question.book;
+    fn new(book: &LendingBook, prices: &[[f64; 2]]) -> Self {
         let weighted = |factors: &[f64]| -> Vec<[f64; 2]> {
-            let kinds = factors.iter().zip(&book.market);
+            let kinds = factors.iter().zip(prices);
             kinds
-                .map(|(factor, &market)| {
-                    let market = market as usize;
-                    [factor * prices.low[market], factor * prices.high[market]]
-                })
+                .map(|(factor, [low, high])| [factor * low, factor * high])
                 .collect()
         };
         Self {
