@@ -143,6 +143,7 @@ _KLEND_MARKET: Final[Wanted] = {
     **same("version", "lending_market_owner", "quote_currency", "emergency_mode", "name"),
     **same("autodeleverage_enabled", "borrow_disabled", "price_refresh_trigger_to_max_age_pct"),
     **same("insolvency_risk_unhealthy_ltv_pct", "min_net_value_in_obligation_sf"),
+    **same("global_allowed_borrow_value"),
     "elevation_groups": same(
         *("id", "ltv_pct", "liquidation_threshold_pct", "max_liquidation_bonus_bps"),
         *("allow_new_loans", "max_reserves_as_collateral", "debt_reserve"),

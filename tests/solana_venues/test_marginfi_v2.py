@@ -161,7 +161,7 @@ def test_made_accounts_have_the_health_of_the_reference_and_of_the_client(kind: 
         assert in_dollars(found) == on_grid
         exact = health(banks, said.prices, kind, reference.exactly).of(account)
         for ours, theirs in zip(exact, map(Fraction, told[kind.value]), strict=True):
-            assert abs(ours - theirs) <= CLIENT_DIGITS * max(ours, 1)
+            assert abs(ours - theirs) <= CLIENT_DIGITS * max(ours, Fraction(1))
         plain = {at: replace(bank, emode_entries=()) for at, bank in banks.items()}
         in_emode += health(plain, said.prices, kind, reference.exactly).of(account) != exact
     assert in_emode >= 10

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from xmargin.engine.liquidation import document_of
 from xmargin.errors import EngineError
 from xmargin.model.drift_v2 import DriftV2PerpMarket, DriftV2SpotMarket, DriftV2User
+from xmargin.model.kamino import KaminoMarket, KaminoObligation, KaminoReserve
 from xmargin.model.marginfi_v2 import MarginfiV2Account, MarginfiV2Bank
 
 
@@ -246,12 +247,128 @@ _BANK_FIELDS = (
 
 def _marginfi_bank(bank: MarginfiV2Bank, prices: MarginfiV2Prices) -> dict[str, Any]:
     written: dict[str, Any] = {name: str(getattr(bank, name)) for name in _BANK_FIELDS}
-    return (
-        written
-        | document_of(prices)
-        | {
-            "is_isolated": bank.risk_tier == "isolated",
-            "is_reduce_only": bank.operational_state == "reduce_only",
-            "emode_entries": document_of(bank.emode_entries),
-        }
+    written |= document_of(prices)
+    return written | {
+        "is_isolated": bank.risk_tier == "isolated",
+        "is_reduce_only": bank.operational_state == "reduce_only",
+        "emode_entries": document_of(bank.emode_entries),
+    }
+
+
+# --- Kamino -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KaminoMargin:
+    """What a refresh computes, in 2^-60 dollars.
+
+    ``initial`` holds what may be borrowed against the debt at its borrow factors, ``maintenance``
+    what is unhealthy against the same.
+    """
+
+    deposited_sf: int
+    borrowed_sf: int
+    initial: MarginSum
+    maintenance: MarginSum
+    is_liquidatable: bool
+
+
+def kamino_margin(
+    obligation: KaminoObligation,
+    market: KaminoMarket,
+    reserves: Iterable[KaminoReserve],
+    prices_sf: Mapping[str, int] | None = None,
+) -> KaminoMargin:
+    """An obligation's values as the program's refresh would store them now.
+
+    Args:
+        obligation: without a fault.
+        market: the obligation's.
+        reserves: at least those of its deposits, its debts and its elevation group.
+        prices_sf: dollars of a whole token in 2^-60, by reserve; else those the reserves store.
+
+    Raises:
+        EngineError: a reserve is missing or of another market, or the program would refuse or
+            overflow.
+    """
+    known = {reserve.address: reserve for reserve in reserves}
+    held = [
+        *(one.reserve for one in obligation.deposits),
+        *(one.reserve for one in obligation.borrows),
+    ]
+    names = list(dict.fromkeys(held))
+    for name in names:
+        if name not in known or known[name].market != obligation.market:
+            raise EngineError(f"reserve {name} was not given, or is of another market")
+    if market.address != obligation.market:
+        raise EngineError(f"the obligation is of market {obligation.market}, not {market.address}")
+    places = {name: str(place) for place, name in enumerate(names)}
+    group = _kamino_group(obligation, market, places)
+    document = {
+        "rule": "kamino",
+        "deposits": [
+            {"reserve": places[one.reserve], "amount": str(one.amount)}
+            for one in obligation.deposits
+        ],
+        "borrows": [
+            {
+                "reserve": places[one.reserve],
+                "borrowed_sf": str(one.borrowed_sf),
+                "cumulative_borrow_rate_bsf": str(one.cumulative_borrow_rate_bsf),
+            }
+            for one in obligation.borrows
+        ],
+        "allowed_max": str(market.global_allowed_borrow_value),
+        "reserves": [_kamino_reserve(known[name], prices_sf) for name in names],
+    } | ({} if group is None else {"elevation_group": group})
+    answer = _margin(document)
+    return KaminoMargin(
+        deposited_sf=int(answer["deposited_sf"]),
+        borrowed_sf=int(answer["borrowed_sf"]),
+        initial=_sum(answer["initial"]),
+        maintenance=_sum(answer["maintenance"]),
+        is_liquidatable=answer["is_liquidatable"],
     )
+
+
+def _kamino_group(
+    obligation: KaminoObligation, market: KaminoMarket, places: Mapping[str, str]
+) -> dict[str, str] | None:
+    number = obligation.elevation_group
+    if number == 0:
+        return None
+    found = [group for group in market.elevation_groups if group.number == number]
+    if not found:
+        raise EngineError(f"the market has no elevation group {number}")
+    group = found[0]
+    written = {
+        "number": str(number),
+        "ltv_pct": str(group.ltv_pct),
+        "liquidation_threshold_pct": str(group.liquidation_threshold_pct),
+    }
+    place = places.get(group.debt_reserve)
+    return written if place is None else written | {"debt_reserve": place}
+
+
+_RESERVE_FIELDS = (
+    "available",
+    "borrowed_sf",
+    "protocol_fees_sf",
+    "referrer_fees_sf",
+    "pending_referrer_fees_sf",
+    "collateral_supply",
+    "cumulative_borrow_rate_bsf",
+    "decimals",
+    "loan_to_value_pct",
+    "liquidation_threshold_pct",
+    "borrow_factor_pct",
+)
+
+
+def _kamino_reserve(reserve: KaminoReserve, prices_sf: Mapping[str, int] | None) -> dict[str, Any]:
+    price = reserve.price_sf if prices_sf is None else prices_sf.get(reserve.address)
+    if price is None:
+        raise EngineError(f"no price of reserve {reserve.address} was given")
+    written: dict[str, Any] = {name: str(getattr(reserve, name)) for name in _RESERVE_FIELDS}
+    groups = [str(group) for group in reserve.elevation_groups]
+    return written | {"price_sf": str(price), "elevation_groups": groups}

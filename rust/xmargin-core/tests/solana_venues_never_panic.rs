@@ -1,7 +1,8 @@
 //! Whatever the numbers: a margin or an error, and never a panic.
 
 use proptest::prelude::*;
-use xmargin_core::venue::{drift_v2, marginfi_v2, venue_margin};
+use xmargin_core::num::U256;
+use xmargin_core::venue::{drift_v2, kamino, marginfi_v2, venue_margin};
 
 /// Every magnitude as likely as the next.
 fn signed() -> impl Strategy<Value = i128> {
@@ -126,6 +127,44 @@ proptest! {
         for kind in [marginfi_v2::Kind::Initial, marginfi_v2::Kind::Maintenance] {
             let sum = marginfi_v2::margin(&balances, std::slice::from_ref(&bank), kind);
             let _ = sum.and_then(|sum| sum.health_wad());
+        }
+    }
+
+    #[test]
+    fn kamino_obligations(
+        n in integers::<10>(), sizes: [u64; 5], bytes: [u8; 6], flags: [bool; 3]
+    ) {
+        let n = n.map(i128::unsigned_abs);
+        let reserve = kamino::Reserve {
+            available: sizes[0],
+            borrowed_sf: n[0],
+            fees_sf: [n[1], n[2], n[3]],
+            collateral_supply: sizes[1],
+            borrow_rate_bsf: U256::from(n[4]) << usize::from(bytes[0] / 2),
+            decimals: u32::from(bytes[1]) % 24,
+            price_sf: n[5],
+            loan_to_value_pct: bytes[2],
+            liquidation_threshold_pct: bytes[3],
+            borrow_factor_pct: sizes[2],
+            elevation_groups: vec![1],
+        };
+        let group = kamino::ElevationGroup {
+            number: 1,
+            loan_to_value_pct: bytes[4],
+            liquidation_threshold_pct: bytes[5],
+            debt_reserve: flags[0].then_some(1),
+        };
+        let obligation = kamino::Obligation {
+            deposits: vec![kamino::Deposit { reserve: 0, amount: sizes[3] }],
+            borrows: vec![kamino::Borrow {
+                reserve: 1, borrowed_sf: n[6], borrow_rate_bsf: U256::from(n[7]),
+            }],
+            elevation_group: flags[1].then_some(group),
+            allowed_max: sizes[4],
+            reserves: vec![reserve.clone(), reserve],
+        };
+        if let Ok(found) = kamino::refreshed(&obligation) {
+            let _ = (found.is_liquidatable(), found.initial(), found.maintenance());
         }
     }
 

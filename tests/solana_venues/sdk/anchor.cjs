@@ -6,7 +6,7 @@ function set(template, given) {
   if (BN.isBN(template)) return new BN(given);
   if (template instanceof PublicKey) return new PublicKey(given);
   if (typeof template === "number") return Number(given);
-  if (typeof template === "boolean") return given;
+  if (typeof template === "boolean" || typeof template === "string") return given;
   if (typeof given === "string") return { [given]: {} };
   if (Array.isArray(template)) {
     return template.map((item, at) => (at < given.length ? set(item, given[at]) : item));
@@ -43,4 +43,4 @@ class Accounts {
   }
 }
 
-module.exports = { Accounts, BN };
+module.exports = { Accounts, BN, set };

@@ -120,6 +120,7 @@ LENDING_MARKET = AccountLayout(
         Field("borrow_disabled", "u8", 124),
         Field("price_refresh_trigger_to_max_age_pct", "u8", 125),
         Field("insolvency_risk_unhealthy_ltv_pct", "u8", 127),
+        Field("global_allowed_borrow_value", "u64", 152),
         Field("min_net_value_in_obligation_sf", "u128", 3224),
         Field("name", "bytes*32", 3248),
     ),

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Sum, drift_v2, marginfi_v2};
+use super::{Sum, drift_v2, kamino, marginfi_v2};
 use crate::Error;
 use crate::model::document::Section;
 
@@ -29,9 +29,11 @@ pub fn venue_margin(document: &str) -> Result<String, Error> {
     let rule = document.text("rule")?;
     let answer = match rule.as_str() {
         "drift_v2" => of_drift_v2(document)?,
+        "kamino" => of_kamino(document)?,
         "marginfi_v2" => of_marginfi_v2(document)?,
         other => {
-            let problem = format!("{other:?} is no rule; the rules are drift_v2, marginfi_v2");
+            let problem =
+                format!("{other:?} is no rule; the rules are drift_v2, kamino, marginfi_v2");
             return Err(Error::parameter("rule", problem));
         }
     };
@@ -268,4 +270,101 @@ fn marginfi_price(s: &mut Section, name: &str) -> Result<Option<marginfi_v2::Pri
     };
     section.finish()?;
     Ok(Some(price))
+}
+
+// --- Kamino -------------------------------------------------------------------------------------
+
+fn of_kamino(mut document: Section) -> Result<Value, Error> {
+    let d = &mut document;
+    let obligation = kamino::Obligation {
+        deposits: rows(d, "deposits", kamino_deposit)?,
+        borrows: rows(d, "borrows", kamino_borrow)?,
+        elevation_group: d
+            .optional("elevation_group")?
+            .map(kamino_group)
+            .transpose()?,
+        allowed_max: d.small("allowed_max", 0..=u64::MAX)?,
+        reserves: rows(d, "reserves", kamino_reserve)?,
+    };
+    document.finish()?;
+    let found = kamino::refreshed(&obligation)?;
+    Ok(json!({
+        "deposited_sf": found.deposited_sf.to_string(),
+        "borrowed_sf": found.borrowed_sf.to_string(),
+        "initial": written(&found.initial()?)?,
+        "maintenance": written(&found.maintenance()?)?,
+        "is_liquidatable": found.is_liquidatable(),
+    }))
+}
+
+fn kamino_place(s: &mut Section) -> Result<usize, Error> {
+    Ok(narrow(s.integer("reserve", U16)?))
+}
+
+fn kamino_deposit(s: &mut Section) -> Result<kamino::Deposit, Error> {
+    Ok(kamino::Deposit {
+        reserve: kamino_place(s)?,
+        amount: s.small("amount", 0..=u64::MAX)?,
+    })
+}
+
+fn kamino_borrow(s: &mut Section) -> Result<kamino::Borrow, Error> {
+    Ok(kamino::Borrow {
+        reserve: kamino_place(s)?,
+        borrowed_sf: scaled(s, "borrowed_sf")?,
+        borrow_rate_bsf: s.natural("cumulative_borrow_rate_bsf")?,
+    })
+}
+
+fn kamino_group(mut s: Section) -> Result<kamino::ElevationGroup, Error> {
+    let debt_reserve = s.has("debt_reserve");
+    let group = kamino::ElevationGroup {
+        number: narrow(s.integer("number", U8)?),
+        loan_to_value_pct: narrow(s.integer("ltv_pct", U8)?),
+        liquidation_threshold_pct: narrow(s.integer("liquidation_threshold_pct", U8)?),
+        debt_reserve: debt_reserve
+            .then(|| s.integer("debt_reserve", U16).map(narrow))
+            .transpose()?,
+    };
+    s.finish()?;
+    Ok(group)
+}
+
+fn kamino_reserve(s: &mut Section) -> Result<kamino::Reserve, Error> {
+    let groups = s.texts("elevation_groups", 0..=ROWS_MAX)?;
+    let elevation_groups = groups
+        .iter()
+        .map(|group| {
+            group.parse().map_err(|_| {
+                let key = s.key("elevation_groups");
+                Error::parameter(key, format!("{group:?} is no number of a group"))
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(kamino::Reserve {
+        available: s.small("available", 0..=u64::MAX)?,
+        borrowed_sf: scaled(s, "borrowed_sf")?,
+        fees_sf: [
+            scaled(s, "protocol_fees_sf")?,
+            scaled(s, "referrer_fees_sf")?,
+            scaled(s, "pending_referrer_fees_sf")?,
+        ],
+        collateral_supply: s.small("collateral_supply", 0..=u64::MAX)?,
+        borrow_rate_bsf: s.natural("cumulative_borrow_rate_bsf")?,
+        decimals: narrow(s.integer("decimals", U32)?),
+        price_sf: scaled(s, "price_sf")?,
+        loan_to_value_pct: narrow(s.integer("loan_to_value_pct", U8)?),
+        liquidation_threshold_pct: narrow(s.integer("liquidation_threshold_pct", U8)?),
+        borrow_factor_pct: s.small("borrow_factor_pct", 0..=u64::MAX)?,
+        elevation_groups,
+    })
+}
+
+/// A whole number of 128 bits.
+fn scaled(s: &mut Section, name: &str) -> Result<u128, Error> {
+    let value = s.natural(name)?;
+    u128::try_from(value).map_err(|_| {
+        let problem = format!("{value} is out of range; it must be below 2^128");
+        Error::parameter(s.key(name), problem)
+    })
 }

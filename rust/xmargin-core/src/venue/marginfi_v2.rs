@@ -128,14 +128,14 @@ pub fn margin(balances: &[Balance], banks: &[Bank], kind: Kind) -> Result<Sum, E
     );
     let mut sum = Sum::default();
     for (balance, bank) in held {
-        let owes = balance.liability_shares >= EMPTY_BELOW;
-        let owns = balance.asset_shares >= EMPTY_BELOW;
-        if owes && owns {
+        let is_debt = balance.liability_shares >= EMPTY_BELOW;
+        let is_asset = balance.asset_shares >= EMPTY_BELOW;
+        if is_debt && is_asset {
             return Err(Error::refused("a balance is asset and liability at once"));
         }
-        if owes {
+        if is_debt {
             sum.add_requirement(liability_value(balance.liability_shares, bank, kind)?)?;
-        } else if owns {
+        } else if is_asset {
             sum.add_collateral(asset_value(balance.asset_shares, bank, kind, &emode)?)?;
         }
     }

@@ -3,6 +3,7 @@
 pub mod aave_v3;
 mod document;
 pub mod drift_v2;
+pub mod kamino;
 pub mod marginfi_v2;
 mod sum;
 
