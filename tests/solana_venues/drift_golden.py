@@ -27,9 +27,15 @@ class Golden:
     captured: tuple[dict[str, Any], ...]
 
 
+def document() -> dict[str, Any]:
+    """The file as it stands."""
+    said: dict[str, Any] = json.loads(GOLDEN.read_text())
+    return said
+
+
 def load() -> Golden:
     """Decode every account of the file."""
-    said = json.loads(GOLDEN.read_text())
+    said = document()
     spots = [
         drift_v2.spot_market_of(VENUE, _placed(text, drift_v2.spot_market_address(at)))
         for at, text in zip(map(int, said["spotPrices"]), said["spotMarkets"], strict=True)

@@ -24,9 +24,15 @@ class Golden:
     obligations: tuple[tuple[KaminoObligation, dict[str, Any]], ...]
 
 
+def document() -> dict[str, Any]:
+    """The file as it stands."""
+    said: dict[str, Any] = json.loads(GOLDEN.read_text())
+    return said
+
+
 def load() -> Golden:
     """Decode every account of the file."""
-    said = json.loads(GOLDEN.read_text())
+    said = document()
     market = kamino.market_of(VENUE, _placed(said["market"]))
     reserves = [kamino.reserve_of(VENUE, _placed(one)) for one in said["reserves"]]
     obligations = [

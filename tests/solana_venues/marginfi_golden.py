@@ -26,9 +26,15 @@ class Golden:
     accounts: tuple[tuple[MarginfiV2Account, dict[str, Any]], ...]
 
 
+def document() -> dict[str, Any]:
+    """The file as it stands."""
+    said: dict[str, Any] = json.loads(GOLDEN.read_text())
+    return said
+
+
 def load() -> Golden:
     """Decode every account of the file."""
-    said = json.loads(GOLDEN.read_text())
+    said = document()
     banks = [
         marginfi_v2.bank_of(VENUE, _placed(one["bytes"], one["address"])) for one in said["banks"]
     ]
