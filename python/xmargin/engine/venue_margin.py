@@ -291,37 +291,10 @@ def kamino_margin(
         EngineError: a reserve is missing or of another market, or the program would refuse or
             overflow.
     """
-    known = {reserve.address: reserve for reserve in reserves}
-    held = [
-        *(one.reserve for one in obligation.deposits),
-        *(one.reserve for one in obligation.borrows),
-    ]
-    names = list(dict.fromkeys(held))
-    for name in names:
-        if name not in known or known[name].market != obligation.market:
-            raise EngineError(f"reserve {name} was not given, or is of another market")
     if market.address != obligation.market:
         raise EngineError(f"the obligation is of market {obligation.market}, not {market.address}")
-    places = {name: str(place) for place, name in enumerate(names)}
-    group = _kamino_group(obligation, market, places)
-    document = {
-        "rule": "kamino",
-        "deposits": [
-            {"reserve": places[one.reserve], "amount": str(one.amount)}
-            for one in obligation.deposits
-        ],
-        "borrows": [
-            {
-                "reserve": places[one.reserve],
-                "borrowed_sf": str(one.borrowed_sf),
-                "cumulative_borrow_rate_bsf": str(one.cumulative_borrow_rate_bsf),
-            }
-            for one in obligation.borrows
-        ],
-        "allowed_max": str(market.global_allowed_borrow_value),
-        "reserves": [_kamino_reserve(known[name], prices_sf) for name in names],
-    } | ({} if group is None else {"elevation_group": group})
-    answer = _margin(document)
+    held = _kamino_reserves(obligation, reserves)
+    answer = _margin(_kamino_document(obligation, market, held, prices_sf))
     return KaminoMargin(
         deposited_sf=int(answer["deposited_sf"]),
         borrowed_sf=int(answer["borrowed_sf"]),
@@ -329,6 +302,42 @@ def kamino_margin(
         maintenance=_sum(answer["maintenance"]),
         is_liquidatable=answer["is_liquidatable"],
     )
+
+
+def _kamino_reserves(
+    obligation: KaminoObligation, reserves: Iterable[KaminoReserve]
+) -> list[KaminoReserve]:
+    """The reserves of an obligation, each once."""
+    known = {reserve.address: reserve for reserve in reserves}
+    of_deposits = [one.reserve for one in obligation.deposits]
+    of_debts = [one.reserve for one in obligation.borrows]
+    names = list(dict.fromkeys(of_deposits + of_debts))
+    for name in names:
+        if name not in known or known[name].market != obligation.market:
+            raise EngineError(f"reserve {name} was not given, or is of another market")
+    return [known[name] for name in names]
+
+
+def _kamino_document(
+    obligation: KaminoObligation,
+    market: KaminoMarket,
+    held: list[KaminoReserve],
+    prices_sf: Mapping[str, int] | None,
+) -> dict[str, Any]:
+    places = {reserve.address: str(place) for place, reserve in enumerate(held)}
+    document: dict[str, Any] = {
+        "rule": "kamino",
+        "deposits": [
+            document_of(one) | {"reserve": places[one.reserve]} for one in obligation.deposits
+        ],
+        "borrows": [
+            document_of(one) | {"reserve": places[one.reserve]} for one in obligation.borrows
+        ],
+        "allowed_max": str(market.global_allowed_borrow_value),
+        "reserves": [_kamino_reserve(reserve, prices_sf) for reserve in held],
+    }
+    group = _kamino_group(obligation, market, places)
+    return document if group is None else document | {"elevation_group": group}
 
 
 def _kamino_group(

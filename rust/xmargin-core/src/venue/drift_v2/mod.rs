@@ -200,52 +200,75 @@ pub struct Margin {
 /// overflow, [`Error::Input`] where a market is missing.
 pub fn margin(user: &User, kind: Kind, strict: bool) -> Result<Margin, Error> {
     let mut margin = Margin::default();
-    let ratio_min = match kind {
-        Kind::Initial => user.ratio_min,
-        Kind::Maintenance => 0,
-    };
     for position in &user.spot_positions {
-        let market = spot_market(user, position.market)?;
-        let price = Prices::of(&market.oracle, strict)?;
-        let context = spot::Context {
-            market,
-            price,
-            kind,
-            ratio_min,
-            is_worthless: spot::is_worthless(user.pool, position, market)?,
-        };
-        if market.number == 0 {
-            spot::add_quote(&mut margin.cross, position, &context)?;
-        } else {
-            spot::add_token(&mut margin.cross, position, &context)?;
-        }
+        add_spot(&mut margin.cross, user, position, kind, strict)?;
     }
     for position in &user.perp_positions {
-        let market = perp_market(user, position.market)?;
-        let quote_market = spot_market(user, market.quote_market)?;
-        let context = perp::Context {
-            market,
-            quote: Prices::unchecked(&quote_market.oracle, strict),
-            kind,
-            ratio_min: match kind {
-                Kind::Initial => ratio_min.max(position.ratio_min),
-                Kind::Maintenance => 0,
-            },
-            high_leverage: user.mode == Mode::HighLeverage
-                || user.mode == Mode::HighLeverageMaintenance && kind == Kind::Maintenance,
-        };
-        let mut sum = perp::standing(position, &context)?;
-        let Some(balance) = position.isolated else {
-            margin.cross.add_collateral(sum.collateral)?;
-            margin.cross.add_requirement(sum.requirement)?;
-            continue;
-        };
-        let amount = spot::deposit_amount(balance, quote_market)?;
-        let value = spot::value(amount, quote_market.decimals, context.quote.min)?;
-        sum.add_collateral(value)?;
-        margin.isolated.push((market.number, sum));
+        add_perp(&mut margin, user, position, kind, strict)?;
     }
     Ok(margin)
+}
+
+fn add_spot(
+    cross: &mut Sum,
+    user: &User,
+    position: &SpotPosition,
+    kind: Kind,
+    strict: bool,
+) -> Result<(), Error> {
+    let market = spot_market(user, position.market)?;
+    let context = spot::Context {
+        market,
+        price: Prices::of(&market.oracle, strict)?,
+        kind,
+        ratio_min: own_ratio(kind, user.ratio_min),
+        is_worthless: spot::is_worthless(user.pool, position, market)?,
+    };
+    if market.number == 0 {
+        spot::add_quote(cross, position, &context)
+    } else {
+        spot::add_token(cross, position, &context)
+    }
+}
+
+fn add_perp(
+    margin: &mut Margin,
+    user: &User,
+    position: &PerpPosition,
+    kind: Kind,
+    strict: bool,
+) -> Result<(), Error> {
+    let market = perp_market(user, position.market)?;
+    let quote_market = spot_market(user, market.quote_market)?;
+    let context = perp::Context {
+        market,
+        quote: Prices::unchecked(&quote_market.oracle, strict),
+        kind,
+        ratio_min: own_ratio(kind, user.ratio_min.max(position.ratio_min)),
+        high_leverage: user.mode == Mode::HighLeverage
+            || user.mode == Mode::HighLeverageMaintenance && kind == Kind::Maintenance,
+    };
+    let mut sum = perp::standing(position, &context)?;
+    let Some(balance) = position.isolated else {
+        margin.cross.add_collateral(sum.collateral)?;
+        return margin.cross.add_requirement(sum.requirement);
+    };
+    let amount = spot::deposit_amount(balance, quote_market)?;
+    sum.add_collateral(spot::value(
+        amount,
+        quote_market.decimals,
+        context.quote.min,
+    )?)?;
+    margin.isolated.push((market.number, sum));
+    Ok(())
+}
+
+/// A user's own least ratios bound what may be opened, not what is liquidated.
+fn own_ratio(kind: Kind, ratio_min: i128) -> i128 {
+    match kind {
+        Kind::Initial => ratio_min,
+        Kind::Maintenance => 0,
+    }
 }
 
 fn spot_market(user: &User, number: u16) -> Result<&SpotMarket, Error> {
