@@ -55,7 +55,7 @@ def largest_error(book: Book, core: Rows, expected: Evaluation) -> Fraction:
         AssertionError: something differs by more than it may.
     """
     _check_venue_truth(book, core, expected)
-    errors = list(_portfolio_errors(core, expected))
+    errors = list(_portfolio_errors(book, core, expected))
     _check_order(book, core, expected)
     return max(errors, default=Fraction(0))
 
@@ -76,7 +76,7 @@ def _venue_row(data: AccountData) -> dict[str, int | None]:
     return {column: getattr(data, column) for column in _VENUE_COLUMNS}
 
 
-def _portfolio_errors(core: Rows, expected: Evaluation) -> Iterator[Fraction]:
+def _portfolio_errors(book: Book, core: Rows, expected: Evaluation) -> Iterator[Fraction]:
     positions = iter(core["positions"])
     for row, portfolio in zip(core["portfolios"], expected.portfolios, strict=True):
         own = [next(positions) for _ in portfolio.positions]
@@ -85,7 +85,9 @@ def _portfolio_errors(core: Rows, expected: Evaluation) -> Iterator[Fraction]:
         assert (row["owes"], row["held"], row["partial"], row["refused"]) == flags
         yield from _margin_errors(row, portfolio, scale)
         same_scenarios = _check_worst_scenario(row, portfolio, scale)
-        yield from _position_errors(own, portfolio, scale, same_scenarios)
+        if same_scenarios and _is_well_conditioned(book, portfolio):
+            yield from _requirement_parts(own, portfolio, scale)
+        yield from _position_errors(own, portfolio, scale)
     assert next(positions, None) is None
 
 
@@ -177,14 +179,13 @@ def _position_errors(
     rows: list[dict[str, Any]],
     portfolio: PortfolioMargin,
     scale: Fraction,
-    same_scenarios: bool,
 ) -> Iterator[Fraction]:
     for row, position, part in zip(rows, portfolio.positions, portfolio.contributions, strict=True):
         assert (row["amount"], row["debt"]) == (position.amount, position.debt)
         assert row["counting"] == position.counting
         yield from _optional(row["quantity"], position.units, position)
         yield from _optional(row["value"], part.value, position)
-        yield from _part_errors(row, part, scale, same_scenarios)
+        yield _error(row["collateral_value"], part.collateral_value, scale, "collateral part")
 
 
 def _optional(
@@ -195,13 +196,30 @@ def _optional(
         yield _error(found, exact, abs(exact), position.token)
 
 
-def _part_errors(
-    row: dict[str, Any], part: Contribution, scale: Fraction, same_scenarios: bool
+def _requirement_parts(
+    rows: list[dict[str, Any]], portfolio: PortfolioMargin, scale: Fraction
 ) -> Iterator[Fraction]:
-    yield _error(row["collateral_value"], part.collateral_value, scale, "collateral part")
-    if same_scenarios:
+    for row, part in zip(rows, portfolio.contributions, strict=True):
         yield _error(row["maintenance_contribution"], part.maintenance, scale, "maintenance part")
         yield _error(row["initial_contribution"], part.initial, scale, "initial part")
+
+
+def _is_well_conditioned(book: Book, portfolio: PortfolioMargin) -> bool:
+    """Whether no asset nets to next to nothing.
+
+    What a net position is charged for its size goes to the positions that make it, by their part in
+    it: where these are a billion times what is left of them, that part has no digits in floats.
+    """
+    net: dict[str, Fraction] = {}
+    gross: dict[str, Fraction] = {}
+    for position, part in zip(portfolio.positions, portfolio.contributions, strict=True):
+        base = book.bases.get(book.tokens[position.token].base or "")
+        if base is None:
+            continue  # nothing prices it: it is charged nothing
+        asset = base.asset
+        net[asset] = net.get(asset, Fraction(0)) + part.collateral_value
+        gross[asset] = gross.get(asset, Fraction(0)) + abs(part.collateral_value)
+    return all(not net[asset] or abs(net[asset]) >= TIE * gross[asset] * 1_000 for asset in net)
 
 
 def _check_order(book: Book, core: Rows, expected: Evaluation) -> None:
