@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import grpc
 
-from tests.service.book import DEBTS_USD, account_of, observed
+from tests.service.book import DEBTS_USD, account_of, observed, registry_of
 from tests.service.conftest import Running
 from tests.service.test_margin import refused
 from tests.spine.examples import CHAIN
 from xmargin.crossings import CrossingLog
-from xmargin.model import ChainStatus, Condition, Observation
+from xmargin.model import ChainStatus, Condition, Observation, PortfolioSpec
 from xmargin.v1 import liquidation_service_pb2 as pb
 from xmargin.v1 import margin_report_pb2 as report_pb
 
@@ -127,6 +128,61 @@ async def test_a_plan_comes_with_an_account_that_becomes_liquidatable(running: R
         pb.PlanLiquidationRequest(account_id=ACCOUNTS["called"])
     )
     assert crossing.plan == asked.plans[0]
+    call.cancel()
+
+
+async def test_an_account_that_is_gone_meanwhile_has_no_plan_and_ends_no_watch(
+    running: Running,
+) -> None:
+    """A watcher that reads late is told by a view that no longer has the account."""
+    await running.spine.ingest(observed(1))
+    call = watch(running, with_plans=True)
+    await call.read()
+    # Two views at once: no watcher comes between.
+    here = registry_of(tuple(DEBTS_USD))
+    rest = tuple(one for one in here.portfolios if one.id != "called")
+    fewer = Observation(replace(here, portfolios=rest), running.clock.milliseconds)
+    crossed, removed = observed(2, eth_usd=2_450), [fewer]
+    await asyncio.gather(running.spine.ingest(crossed), running.spine.ingest(removed))
+    heard = [c for c in (await asyncio.wait_for(call.read(), 5)).crossings if c.account]
+    assert told(heard) == [("called account", "HEALTHY", "LIQUIDATABLE")]
+    await running.spine.ingest(observed(3, eth_usd=500))
+    assert (await asyncio.wait_for(call.read(), 5)).crossings
+    call.cancel()
+
+
+async def test_an_account_that_begins_to_owe_and_ceases_to_is_told(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    call = watch(running, portfolio_ids=["free"])
+    await call.read()
+    for height, debt in enumerate([5_000, 0, 22_500], start=2):
+        await running.spine.ingest(observed(height, debts_usd={**DEBTS_USD, "free": debt}))
+    heard: list[tuple[str, str, str]] = []
+    while len(heard) < 6:
+        heard += told((await asyncio.wait_for(call.read(), 5)).crossings)
+    assert [pair for name, *pair in heard if name == "free account"] == [
+        ["NO_DEBT", "HEALTHY"],
+        ["HEALTHY", "NO_DEBT"],
+        ["NO_DEBT", "LIQUIDATABLE"],
+    ]
+    call.cancel()
+
+
+async def test_an_account_that_changes_hands_is_told_to_who_watches_its_new_portfolio(
+    running: Running,
+) -> None:
+    await running.spine.ingest(observed(1))
+    call = watch(running, portfolio_ids=["safe"])
+    await call.read()
+    here = registry_of(tuple(DEBTS_USD))
+    others = [one for one in here.portfolios if one.id not in ("broke", "safe")]
+    both = PortfolioSpec("safe", (ACCOUNTS["broke"], ACCOUNTS["safe"]))
+    changed = replace(here, portfolios=tuple(sorted([*others, both], key=lambda one: one.id)))
+    await running.spine.ingest([Observation(changed, running.clock.milliseconds)])
+    heard = [c for c in (await asyncio.wait_for(call.read(), 5)).crossings if c.account]
+    assert told(heard) == [("safe account", "UNSPECIFIED", "LIQUIDATABLE")]
+    assert heard[0].account == ACCOUNTS["broke"]
+    assert "of this portfolio from now on" in heard[0].cause
     call.cancel()
 
 
