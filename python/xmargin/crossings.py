@@ -93,6 +93,7 @@ def crossings(before: View, after: View, changes: Sequence[StatusChange]) -> lis
     found = [
         *_of_portfolios(before, after, causes),
         *_of_accounts(before, after, changes, causes),
+        *_of_debts(before, after, changes, causes),
         *_of_moved_accounts(before, after),
     ]
     # Stable: what changed twice stays in its order.
@@ -120,16 +121,18 @@ def _of_accounts(
         if change.after is None or not after.has_account(change.account):
             continue  # no longer watched: there is nobody to tell of
         portfolio = after.portfolio_of(change.account)
-        if before.has_account(change.account) and before.portfolio_of(change.account) != portfolio:
-            continue  # told as one that moved
+        if _has_moved(before, after, change.account):
+            continue  # told as one that did
         told = AccountChange(
             change.account,
-            None if change.before is None else _status(change.before, change.owed_nothing),
-            _status(change.after, change.owes_nothing),
+            None if change.before is None else _status(change.before, change.account, before),
+            _status(change.after, change.account, after),
             change.health_factor_wad,
         )
-        cause = causes.of(portfolio, _moved_at_venue(after, change))
-        yield _account_crossing(after, portfolio, told, cause)
+        # A venue can refuse an account for one reason and then for another.
+        if told.before is not told.after:
+            cause = causes.of(portfolio, _moved_at_venue(after, change))
+            yield _account_crossing(after, portfolio, told, cause)
 
 
 _STATUS = {
@@ -140,8 +143,32 @@ _STATUS = {
 }
 
 
-def _status(status: VenueStatus, owes_nothing: bool) -> HealthStatus:
-    return HealthStatus.NO_DEBT if owes_nothing else _STATUS[status]
+def _status(status: VenueStatus, account: AccountId, view: View) -> HealthStatus:
+    is_safe = status is VenueStatus.SAFE
+    return HealthStatus.NO_DEBT if is_safe and account in view.owing_nothing else _STATUS[status]
+
+
+def _of_debts(
+    before: View, after: View, changes: Sequence[StatusChange], causes: "_Causes"
+) -> Iterator[Crossing]:
+    """Accounts that their venue calls safe before and after, and that begin or cease to owe."""
+    if after.has_statuses_of(before):
+        return
+    told = {change.account for change in changes}
+    for account in before.owing_nothing ^ after.owing_nothing:
+        stays = before.has_account(account) and after.has_account(account)
+        if account in told or not stays or _has_moved(before, after, account):
+            continue
+        was, now = (_status(VenueStatus.SAFE, account, view) for view in (before, after))
+        portfolio, wad = after.portfolio_of(account), after.venue_health_factors_wad[account]
+        change = AccountChange(account, was, now, wad)
+        yield _account_crossing(after, portfolio, change, causes.of(portfolio, []))
+
+
+def _has_moved(before: View, after: View, account: AccountId) -> bool:
+    return before.has_account(account) and before.portfolio_of(account) != after.portfolio_of(
+        account
+    )
 
 
 def _of_moved_accounts(before: View, after: View) -> Iterator[Crossing]:

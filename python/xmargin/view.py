@@ -188,6 +188,23 @@ class View:
             if earlier.has_account(account) and earlier.portfolio_of(account) != portfolio:
                 yield portfolio, health
 
+    @cached_property
+    def venue_health_factors_wad(self) -> dict[AccountId, int | None]:
+        """Of the venue accounts that were read; absent where the venue counts no debt."""
+        ids = self._evaluation.rows.account_ids
+        columns = self._evaluation.venue_account_columns("account", "health_factor_wad", "overflow")
+        return {
+            ids[row]: None if wad is None else int.from_bytes(wad, "big")
+            for row, wad, overflows in zip(*columns, strict=True)
+            if not overflows
+        }
+
+    @cached_property
+    def owing_nothing(self) -> frozenset[AccountId]:
+        """The venue accounts that were read and owe nothing, as their venue counts."""
+        factors = self.venue_health_factors_wad
+        return frozenset(account for account, wad in factors.items() if wad is None)
+
     def has_account(self, account: AccountId) -> bool:
         """Whether a portfolio has the account."""
         return account in self._evaluation.rows.accounts

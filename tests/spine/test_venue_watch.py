@@ -63,7 +63,6 @@ def follow(observations: Iterable[Observation]) -> set[VenueStatus]:
     """Compare at every view; the statuses that occurred."""
     engine, watch = Engine(), VenueWatch()
     told: dict[str, VenueStatus] = {}
-    debtless: set[str] = set()
     occurred: set[VenueStatus] = set()
     for snapshot in snapshots(observations):
         wanted = in_view(snapshot, engine)
@@ -72,12 +71,7 @@ def follow(observations: Iterable[Observation]) -> set[VenueStatus]:
         assert watch.statuses == {account: health.status for account, health in wanted.items()}
         assert [one.account for one in changes] == sorted({one.account for one in changes})
         for change in changes:
-            assert told.pop(change.account, None) is change.before
-            assert (change.account in debtless) is change.owed_nothing
-            is_other_debt = change.owed_nothing is not change.owes_nothing
-            assert change.before is not change.after or is_other_debt
-            debtless.discard(change.account)
-            debtless.update([change.account] if change.owes_nothing else [])
+            assert told.pop(change.account, None) is change.before is not change.after
             if change.after is not None:
                 told[change.account] = change.after
                 assert change.health_factor_wad == wanted[change.account].health_factor_wad

@@ -54,23 +54,13 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """An account whose status at its venue has changed; a status of ``None``: not watched.
-
-    One that is safe before and after has changed when it comes to owe something, or nothing.
-    """
+    """An account whose status at its venue has changed; a status of ``None``: not watched."""
 
     account: AccountId
     before: VenueStatus | None
     after: VenueStatus | None
     health_factor_wad: int | None
     moved: Moved
-    owed_nothing: bool
-    """Before; as a venue counts, in its base currency."""
-
-    @property
-    def owes_nothing(self) -> bool:
-        """After."""
-        return _owes_nothing(self.after, self.health_factor_wad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +99,6 @@ class VenueWatch:
         self.reevaluated = 0
         """How many accounts the last step evaluated."""
         self._standing: dict[AccountId, VenueStatus] = {}
-        self._debtless: set[AccountId] = set()
         self._start_over()
 
     def _start_over(self) -> None:
@@ -231,26 +220,16 @@ class VenueWatch:
                 after=None if health is None else health.status,
                 health_factor_wad=None if health is None else health.health_factor_wad,
                 moved=self._moved(account, moved.keys(), is_told=account in anew),
-                owed_nothing=account in self._debtless,
             )
             for account, health in sorted(after.items(), key=lambda item: item[0])
-            if not self._stands_as(account, health)
+            if self._standing.get(account) != (None if health is None else health.status)
         ]
         for change in changes:
-            self._debtless.discard(change.account)
-            if change.owes_nothing:
-                self._debtless.add(change.account)
             if change.after is None:
                 del self._standing[change.account]
             else:
                 self._standing[change.account] = change.after
         return changes
-
-    def _stands_as(self, account: AccountId, health: VenueHealth | None) -> bool:
-        status = None if health is None else health.status
-        wad = None if health is None else health.health_factor_wad
-        owed_nothing = account in self._debtless
-        return self._standing.get(account) == status and owed_nothing == _owes_nothing(status, wad)
 
     def _set(self, users: Mapping[AccountId, AaveV3Account]) -> dict[AccountId, VenueHealth]:
         if not users:
@@ -357,10 +336,6 @@ class VenueWatch:
         if self._venues is None:
             raise EngineError("no snapshot yet; advance to one first")
         return self._venues
-
-
-def _owes_nothing(status: VenueStatus | None, health_factor_wad: int | None) -> bool:
-    return status is VenueStatus.SAFE and health_factor_wad is None
 
 
 def _read(
