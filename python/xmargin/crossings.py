@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from xmargin.engine.components import scaled
@@ -64,7 +65,7 @@ class CrossingLog:
         missed = self.newest - number
         if missed > len(self._held):
             return None
-        return tuple(self._held[row] for row in range(len(self._held) - missed, len(self._held)))
+        return tuple(islice(reversed(self._held), missed))[::-1]
 
 
 def at_risk(view: View) -> tuple[Crossing, ...]:

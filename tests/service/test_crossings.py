@@ -222,3 +222,27 @@ async def test_the_log_says_when_it_no_longer_holds_what_was_missed(running: Run
     assert last is not None
     assert [one.number for one in last] == [log.newest - 1, log.newest]
     assert log.after(log.newest) == ()
+
+
+async def test_watchers_of_all_are_told_the_same_whenever_they_came(running: Running) -> None:
+    """They share messages; one who has heard less is told more."""
+    await running.spine.ingest(observed(1))
+    early = [watch(running), watch(running, with_plans=True), watch(running)]
+    firsts = [await call.read() for call in early]
+    assert firsts[0] == firsts[2] != firsts[1]
+    await running.spine.ingest(observed(2, eth_usd=2_450))
+    late = watch(running)
+    assert (await late.read()).restarted
+    await running.spine.ingest(observed(3, eth_usd=500))
+    heard = {}
+    for name, call in [*zip(("one", "planned", "other"), early, strict=True), ("late", late)]:
+        heard[name] = list((await asyncio.wait_for(call.read(), 5)).crossings)
+        while heard[name][-1].tape_sequence < running.spine.position.sequence:
+            heard[name] += (await asyncio.wait_for(call.read(), 5)).crossings
+        call.cancel()
+    assert heard["one"] == heard["other"]
+    assert heard["one"][0].number == 1
+    assert heard["late"] == heard["one"][1:]
+    for crossing in heard["planned"]:
+        crossing.ClearField("plan")
+    assert heard["planned"] == heard["one"]

@@ -173,15 +173,27 @@ def _told(
 ) -> pb.WatchLiquidationsResponse:
     """What changed; where that is not held (``None``), who is at risk. An empty watch is of all."""
     crossings = answers.at_risk if news is None else news
-    plans = answers.view.plans if with_plans else None
+    if watched:
+        of_watched = [crossing for crossing in crossings if crossing.portfolio in watched]
+        return _message(answers, of_watched, restarted=news is None, with_plans=with_plans)
+    # News end with the view: where they begin says all. Watchers of all share one message.
+    key = (0 if news is None else news[0].number, with_plans)
+    if key not in answers.told:
+        answers.told[key] = _message(
+            answers, crossings, restarted=news is None, with_plans=with_plans
+        )
+    return answers.told[key]
+
+
+def _message(
+    answers: Answers, crossings: Sequence[Crossing], *, restarted: bool, with_plans: bool
+) -> pb.WatchLiquidationsResponse:
+    view = answers.view
+    plans = view.plans if with_plans else None
     return pb.WatchLiquidationsResponse(
         metadata=answers.metadata,
-        crossings=[
-            _crossing(crossing, answers.view, plans)
-            for crossing in crossings
-            if not watched or crossing.portfolio in watched
-        ],
-        restarted=news is None,
+        crossings=[_crossing(crossing, view, plans) for crossing in crossings],
+        restarted=restarted,
     )
 
 
