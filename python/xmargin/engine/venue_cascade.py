@@ -219,9 +219,13 @@ class VenueMarket:
         for (_, token), reserve in sorted(self._reserves.items()):
             asset = self._asset_of(token)
             judged = self._snapshot.prices.get(asset)
-            if judged is not None and judged.verdict is not Verdict.REFUSE and judged.mark > 0:
+            if (
+                judged is not None
+                and judged.verdict is not Verdict.REFUSE
+                and 0 < judged.mark <= _AMOUNT_MAX
+            ):
                 found[asset] = float(judged.mark)
-            elif reserve.price_base:
+            elif 0 < reserve.price_base <= _AMOUNT_MAX * _BASE_UNITS:
                 found.setdefault(asset, reserve.price_base / _BASE_UNITS)
         return dict(sorted(found.items()))
 
@@ -253,6 +257,8 @@ class VenueMarket:
             reserve = self._reserves[venue_of(account), rows.token_ids[position["token"]]]
             asset = self._asset_of(reserve.token)
             units = self._units(user, reserve, int.from_bytes(position["amount"], "big"))
+            if not units:
+                continue
             as_collateral, borrowing = _uses(user, reserve)
             if position["debt"] and borrowing:
                 owed[asset] += units
