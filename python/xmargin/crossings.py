@@ -7,10 +7,11 @@ statuses in both views, since no index covers all of the unified model.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields
 from decimal import Decimal
 from functools import cached_property
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from xmargin.engine.components import scaled
@@ -30,6 +31,8 @@ from xmargin.view import View
 
 HELD_MAX = 100_000
 """So many crossings are held for watchers who fall behind."""
+
+_BUT_NUMBER = attrgetter(*(field.name for field in fields(Crossing) if field.name != "number"))
 
 _CALM = frozenset({HealthStatus.HEALTHY, HealthStatus.NO_DEBT})
 _WAD_DECIMALS = 18
@@ -57,7 +60,7 @@ class CrossingLog:
         if self._view is not None:
             for crossing in crossings(self._view, view, changes):
                 self.newest += 1
-                self._held.append(replace(crossing, number=self.newest))
+                self._held.append(Crossing(self.newest, *_BUT_NUMBER(crossing)))
         self._view = view
 
     def after(self, number: int) -> tuple[Crossing, ...] | None:
