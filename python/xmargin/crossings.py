@@ -7,8 +7,11 @@ statuses in both views, since no index covers all of the unified model.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields
 from decimal import Decimal
+from functools import cached_property
+from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from xmargin.engine.components import scaled
@@ -16,6 +19,7 @@ from xmargin.engine.lending_order import VenueStatus
 from xmargin.engine.venue_watch import StatusChange
 from xmargin.model import (
     AccountId,
+    ChainId,
     Crossing,
     HealthStatus,
     JudgedPrice,
@@ -27,6 +31,8 @@ from xmargin.view import View
 
 HELD_MAX = 100_000
 """So many crossings are held for watchers who fall behind."""
+
+_BUT_NUMBER = attrgetter(*(field.name for field in fields(Crossing) if field.name != "number"))
 
 _CALM = frozenset({HealthStatus.HEALTHY, HealthStatus.NO_DEBT})
 _WAD_DECIMALS = 18
@@ -54,7 +60,7 @@ class CrossingLog:
         if self._view is not None:
             for crossing in crossings(self._view, view, changes):
                 self.newest += 1
-                self._held.append(replace(crossing, number=self.newest))
+                self._held.append(Crossing(self.newest, *_BUT_NUMBER(crossing)))
         self._view = view
 
     def after(self, number: int) -> tuple[Crossing, ...] | None:
@@ -62,7 +68,7 @@ class CrossingLog:
         missed = self.newest - number
         if missed > len(self._held):
             return None
-        return tuple(self._held[row] for row in range(len(self._held) - missed, len(self._held)))
+        return tuple(islice(reversed(self._held), missed))[::-1]
 
 
 def at_risk(view: View) -> tuple[Crossing, ...]:
@@ -87,7 +93,13 @@ def at_risk(view: View) -> tuple[Crossing, ...]:
 
 def crossings(before: View, after: View, changes: Sequence[StatusChange]) -> list[Crossing]:
     """Whose status differs between two views, portfolio by portfolio, its accounts after it."""
-    found = [*_of_portfolios(before, after), *_of_accounts(before, after, changes)]
+    causes = _Causes(before, after)
+    found = [
+        *_of_portfolios(before, after, causes),
+        *_of_accounts(before, after, changes, causes),
+        *_of_debts(before, after, changes, causes),
+        *_of_moved_accounts(before, after),
+    ]
     # Stable: what changed twice stays in its order.
     return sorted(found, key=_subject)
 
@@ -96,30 +108,35 @@ def _subject(crossing: Crossing) -> tuple[PortfolioId, AccountId]:
     return crossing.portfolio, crossing.account
 
 
-def _of_portfolios(before: View, after: View) -> Iterator[Crossing]:
+def _of_portfolios(before: View, after: View, causes: "_Causes") -> Iterator[Crossing]:
     if after.has_statuses_of(before):
         return
     earlier = dict(zip(before.portfolio_ids, before.statuses, strict=True))
     for portfolio, status in zip(after.portfolio_ids, after.statuses, strict=True):
         was = earlier.get(portfolio)
         if was is not status:
-            cause = _cause(before, after, portfolio, [])
-            yield _portfolio_crossing(after, portfolio, was, status, cause)
+            yield _portfolio_crossing(after, portfolio, was, status, causes.of(portfolio, []))
 
 
-def _of_accounts(before: View, after: View, changes: Sequence[StatusChange]) -> Iterator[Crossing]:
+def _of_accounts(
+    before: View, after: View, changes: Sequence[StatusChange], causes: "_Causes"
+) -> Iterator[Crossing]:
     for change in changes:
         if change.after is None or not after.has_account(change.account):
             continue  # no longer watched: there is nobody to tell of
         portfolio = after.portfolio_of(change.account)
+        if _has_moved(before, after, change.account):
+            continue  # told as one that did
         told = AccountChange(
             change.account,
-            None if change.before is None else _STATUS[change.before],
-            _status(change.after, change.health_factor_wad),
+            None if change.before is None else _status(change.before, change.account, before),
+            _status(change.after, change.account, after),
             change.health_factor_wad,
         )
-        cause = _cause(before, after, portfolio, _moved_at_venue(after, change))
-        yield _account_crossing(after, portfolio, told, cause)
+        # A venue can refuse an account for one reason and then for another.
+        if told.before is not told.after:
+            cause = causes.of(portfolio, _moved_at_venue(after, change))
+            yield _account_crossing(after, portfolio, told, cause)
 
 
 _STATUS = {
@@ -130,9 +147,39 @@ _STATUS = {
 }
 
 
-def _status(status: VenueStatus, health_factor_wad: int | None) -> HealthStatus:
-    owes_nothing = status is VenueStatus.SAFE and health_factor_wad is None
-    return HealthStatus.NO_DEBT if owes_nothing else _STATUS[status]
+def _status(status: VenueStatus, account: AccountId, view: View) -> HealthStatus:
+    is_safe = status is VenueStatus.SAFE
+    return HealthStatus.NO_DEBT if is_safe and account in view.owing_nothing else _STATUS[status]
+
+
+def _of_debts(
+    before: View, after: View, changes: Sequence[StatusChange], causes: "_Causes"
+) -> Iterator[Crossing]:
+    """Accounts that their venue calls safe before and after, and that begin or cease to owe."""
+    if after.has_statuses_of(before):
+        return
+    told = {change.account for change in changes}
+    for account in before.owing_nothing ^ after.owing_nothing:
+        stays = before.has_account(account) and after.has_account(account)
+        if account in told or not stays or _has_moved(before, after, account):
+            continue
+        was, now = (_status(VenueStatus.SAFE, account, view) for view in (before, after))
+        portfolio, wad = after.portfolio_of(account), after.venue_health_factors_wad[account]
+        change = AccountChange(account, was, now, wad)
+        yield _account_crossing(after, portfolio, change, causes.of(portfolio, []))
+
+
+def _has_moved(before: View, after: View, account: AccountId) -> bool:
+    return before.has_account(account) and before.portfolio_of(account) != after.portfolio_of(
+        account
+    )
+
+
+def _of_moved_accounts(before: View, after: View) -> Iterator[Crossing]:
+    """Accounts that come from another portfolio: whoever watches this one has not heard of them."""
+    for portfolio, health in after.moved_accounts(before):
+        change = AccountChange(health.account, None, health.status, health.health_factor_wad)
+        yield _account_crossing(after, portfolio, change, "it is of this portfolio from now on")
 
 
 def _portfolio_crossing(
@@ -173,16 +220,46 @@ def _account_crossing(
 # --- Causes --------------------------------------------------------------------------------------
 
 
-def _cause(before: View, after: View, portfolio: PortfolioId, at_venue: Sequence[str]) -> str:
-    """What moved between the views, of all that this status rests on."""
-    if not before.has(portfolio):
-        return "it is watched from now on"
-    moved = [
-        *_moved_chains(before, after, portfolio),
-        *at_venue,
-        *_moved_prices(before, after, portfolio),
-    ]
-    return "; ".join(moved) or "its positions, interest or what could be read of it"
+class _Causes:
+    """What moved between two views, looked for once: a fall takes thousands across at a time."""
+
+    def __init__(self, before: View, after: View) -> None:
+        self._before, self._after = before, after
+
+    def of(self, portfolio: PortfolioId, at_venue: Sequence[str]) -> str:
+        """What moved, of all that this status rests on."""
+        if not self._before.has(portfolio):
+            return "it is watched from now on"
+        moved = [*self._of_chains(portfolio), *at_venue, *self._of_prices(portfolio)]
+        return "; ".join(moved) or "its positions, interest or what could be read of it"
+
+    def _of_chains(self, portfolio: PortfolioId) -> Iterator[str]:
+        if self._chains:
+            chains = self._after.chains_of(portfolio)
+            yield from (text for chain, text in self._chains.items() if chain in chains)
+
+    def _of_prices(self, portfolio: PortfolioId) -> Iterator[str]:
+        if self._prices:
+            bases = self._after.bases_of(portfolio)
+            yield from (text for base, text in self._prices.items() if base in bases)
+
+    @cached_property
+    def _chains(self) -> dict[ChainId, str]:
+        earlier = {chain.chain: chain.condition for chain in self._before.metadata.as_of}
+        return {
+            chain.chain: f"chain {chain.name} is {chain.condition}"
+            for chain in self._after.metadata.as_of
+            if earlier.get(chain.chain) is not chain.condition
+        }
+
+    @cached_property
+    def _prices(self) -> dict[str, str]:
+        earlier = {price.base: price for price in self._before.metadata.prices}
+        return {
+            price.base: f"{price.base} {_shown(was)} -> {_shown(price)}"
+            for price in self._after.metadata.prices
+            if (was := earlier.get(price.base)) is not None and _worth(was) != _worth(price)
+        }
 
 
 def _moved_at_venue(view: View, change: StatusChange) -> list[str]:
@@ -193,23 +270,6 @@ def _moved_at_venue(view: View, change: StatusChange) -> list[str]:
     if moved.is_told:
         return ["its positions or the venue's settings"]
     return ["interest"] if moved.interest else []
-
-
-def _moved_chains(before: View, after: View, portfolio: PortfolioId) -> Iterator[str]:
-    chains = after.chains_of(portfolio)
-    earlier = {chain.chain: chain.condition for chain in before.metadata.as_of}
-    for chain in after.metadata.as_of:
-        if chain.chain in chains and earlier.get(chain.chain) is not chain.condition:
-            yield f"chain {chain.name} is {chain.condition}"
-
-
-def _moved_prices(before: View, after: View, portfolio: PortfolioId) -> Iterator[str]:
-    earlier = {price.base: price for price in before.metadata.prices}
-    bases = after.bases_of(portfolio)
-    for price in after.metadata.prices:
-        was = earlier.get(price.base)
-        if price.base in bases and was is not None and _worth(was) != _worth(price):
-            yield f"{price.base} {_shown(was)} -> {_shown(price)}"
 
 
 def _worth(price: JudgedPrice) -> tuple[object, ...]:

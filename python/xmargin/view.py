@@ -5,6 +5,7 @@ that a book of thousands costs a watcher only what it watches.
 """
 
 import hashlib
+from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
@@ -177,6 +178,32 @@ class View:
         for row, spec in enumerate(self._snapshot.registry.portfolios):
             for health in self._venue_truth.healths(spec.accounts):
                 yield self.portfolio_ids[row], health
+
+    def moved_accounts(self, earlier: "View") -> Iterator[tuple[PortfolioId, AccountHealth]]:
+        """The venue accounts that another portfolio had in ``earlier``."""
+        if self._snapshot.registry is earlier._snapshot.registry:
+            return
+        for portfolio, health in self.venue_accounts():
+            account = health.account
+            if earlier.has_account(account) and earlier.portfolio_of(account) != portfolio:
+                yield portfolio, health
+
+    @cached_property
+    def venue_health_factors_wad(self) -> dict[AccountId, int | None]:
+        """Of the venue accounts that were read; absent where the venue counts no debt."""
+        ids = self._evaluation.rows.account_ids
+        columns = self._evaluation.venue_account_columns("account", "health_factor_wad", "overflow")
+        return {
+            ids[row]: None if wad is None else int.from_bytes(wad, "big")
+            for row, wad, overflows in zip(*columns, strict=True)
+            if not overflows
+        }
+
+    @cached_property
+    def owing_nothing(self) -> frozenset[AccountId]:
+        """The venue accounts that were read and owe nothing, as their venue counts."""
+        factors = self.venue_health_factors_wad
+        return frozenset(account for account, wad in factors.items() if wad is None)
 
     def has_account(self, account: AccountId) -> bool:
         """Whether a portfolio has the account."""
@@ -390,12 +417,21 @@ class View:
 
     def _bases_of(self, row: int) -> list[str]:
         """The bases that price this portfolio's positions."""
+        return self._bases_by_row.get(row, [])
+
+    @cached_property
+    def _bases_by_row(self) -> dict[int, list[str]]:
+        """By columns: a falling market asks for the bases of thousands of portfolios at once."""
         rows = self._evaluation.rows
-        specs = (
-            rows.token_specs.get(rows.token_ids[position["token"]])
-            for position in self._positions_of.get(row, ())
-        )
-        return sorted({spec.price for spec in specs if spec is not None})
+        specs = map(rows.token_specs.get, rows.token_ids)
+        base_of = [None if spec is None else spec.price for spec in specs]
+        found: dict[int, list[str]] = {}
+        columns = self._evaluation.position_columns("portfolio", "token")
+        for row, token in set(zip(*columns, strict=True)):
+            base = base_of[token]
+            if base is not None and base not in (bases := found.setdefault(row, [])):
+                insort(bases, base)
+        return found
 
     def _flags(self, row: int) -> tuple[str, ...]:
         """What the numbers of a portfolio rest on; empty when nothing is wrong."""

@@ -35,6 +35,8 @@ def test_curves_are_exact_and_in_order_of_their_assets() -> None:
         ('depth = { ETH = [["0", "1"], ["5", "0.9"], ["4", "0.8"]] }', "knot 2 must not sell less"),
         ('depth = { ETH = [["0", "1"], ["5", "0.9"], ["6", "0.95"]] }', "or at more"),
         ("depth = { ETH = [] }", "0 knots"),
+        ('correlation = "1e-101"', "more than 100 decimals"),
+        ('depth = { ETH = [["0", "1"], ["1e-99999999", "0.5"]] }', "more than 100 decimals"),
         ("curve = 1", "no such key"),
     ],
 )

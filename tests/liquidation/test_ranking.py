@@ -227,3 +227,12 @@ def test_terms_that_nothing_can_be_ordered_by_are_refused(
     with pytest.raises(ObservationError, match=problem):
         world.check([Observation(terms, NOW_MS)])
     assert world.terms == LiquidationTerms()
+
+
+@pytest.mark.parametrize("sold", ["1e-300", "1e-28", "1e-320"])
+def test_a_market_of_next_to_nothing_is_a_market_of_nothing(sold: str) -> None:
+    knots = (DepthKnot(Decimal(0), Decimal(1)), DepthKnot(Decimal(sold), Decimal("0.5")))
+    view = view_of(terms=LiquidationTerms(depth=(AssetDepth("ETH", knots),)))
+    (certificate,) = view.ranking.certificates
+    assert certificate.depth == {"ETH": 0}
+    assert [reason_of(entry).share for entry in accounts(view)] == [0]

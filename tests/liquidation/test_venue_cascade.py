@@ -20,6 +20,9 @@ from tests.liquidation.demo_tape import (
     reserves_of,
     with_facts,
 )
+from tests.spine import lending_tapes
+from tests.spine.test_venue_watch import PARAMETERS, snapshots
+from xmargin.engine import Engine
 from xmargin.engine.cascade import HALF_THEN_ALL, NO_DEPTH, BracketKind, DepthCurve
 from xmargin.engine.venue_cascade import VenueCascade, VenueMarket, simulate_cascade
 from xmargin.errors import InvalidArgumentError
@@ -343,3 +346,19 @@ def test_what_cannot_be_simulated_is_refused_by_name(
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         simulate_cascade(*evaluated(recorded()), curves, shocks, passes_max)
+
+
+def test_prices_that_are_zero_or_absurd_end_no_cascade() -> None:
+    """Random tapes have them: what has no price counts nothing, and is told."""
+    unpriced = 0
+    for seed in range(9):
+        every = list(snapshots(lending_tapes.Market(Random(seed)).tape(15, PARAMETERS)))
+        for snapshot in every[::5]:
+            read = snapshot, Engine().evaluate(snapshot)
+            prices = VenueMarket(*read).prices
+            curves = dict.fromkeys(prices, DepthCurve(((0.0, 1.0), (1e3, 0.1))))
+            for own in ({}, curves):
+                found = simulate_cascade(*read, own, {})
+                assert [one.asset for one in found.assets] == list(prices)
+                unpriced += any("has no price: it counts nothing" in one for one in found.flags)
+    assert unpriced > 5

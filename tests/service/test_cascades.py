@@ -1,5 +1,7 @@
 """SimulateCascade against a real spine: what a shock sets off, and bad input."""
 
+import asyncio
+import threading
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +13,8 @@ from tests.service.book import DEBTS_USD, observed, registry_of
 from tests.service.conftest import Running
 from tests.service.test_margin import refused
 from xmargin.model import AssetDepth, DepthKnot, LiquidationTerms, Observation
+from xmargin.service import liquidations
+from xmargin.service.cascades import simulate
 from xmargin.v1 import liquidation_service_pb2 as pb
 
 
@@ -118,6 +122,54 @@ async def test_bad_input_is_refused_by_its_field(
     failed = await refused(running.liquidation.SimulateCascade(request(**fields)))
     assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
     assert failed.fields == [field]
+
+
+@pytest.mark.parametrize(
+    "shocks",
+    [
+        {f"NONE-{number}": "0" for number in range(10_000)},
+        {"\N{EURO SIGN}" * 100_000: "0"},
+        {"": "0"},
+        {"ETH": "x" * 100_000},
+        {"\N{EURO SIGN}" * 100_000: "x" * 100_000},
+    ],
+    ids=["many", "long", "empty", "no number", "long and no number"],
+)
+async def test_what_is_refused_is_named_in_no_more_than_headers_hold(
+    running: Running, shocks: dict[str, str]
+) -> None:
+    await running.spine.ingest(observed(1))
+    failed = await refused(running.liquidation.SimulateCascade(request(shocks=shocks)))
+    assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert failed.fields == ["shocks"]
+
+
+async def test_the_tape_does_not_wait_for_cascades(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are asked for, the threads by which the tape writes stay free."""
+    await running.spine.ingest(observed(1))
+    loop, has_begun, may_end = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    simulated_in: set[str] = set()
+
+    def held_up(*asked: Any) -> pb.SimulateCascadeResponse:
+        simulated_in.add(threading.current_thread().name)
+        loop.call_soon_threadsafe(has_begun.set)
+        may_end.wait(30)
+        return simulate(*asked)
+
+    monkeypatch.setattr(liquidations, "simulate", held_up)
+    calls = [asyncio.ensure_future(simulated(running)) for _ in range(100)]
+    try:
+        await has_begun.wait()
+        await asyncio.wait_for(running.spine.ingest(observed(2)), 10)
+        assert running.spine.view is not None
+        assert running.spine.view.metadata.as_of[0].block.height == 2  # type: ignore[union-attr]
+    finally:
+        may_end.set()
+    answers = await asyncio.gather(*calls)
+    assert [one.due_most for one in answers] == [1] * 100
+    assert len(simulated_in) == 1
 
 
 async def test_before_the_first_view_there_is_nothing_to_simulate(running: Running) -> None:

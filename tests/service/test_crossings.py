@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import grpc
 
-from tests.service.book import DEBTS_USD, account_of, observed
+from tests.service.book import DEBTS_USD, account_of, observed, registry_of
 from tests.service.conftest import Running
 from tests.service.test_margin import refused
 from tests.spine.examples import CHAIN
 from xmargin.crossings import CrossingLog
-from xmargin.model import ChainStatus, Condition, Observation
+from xmargin.model import ChainStatus, Condition, Observation, PortfolioSpec
 from xmargin.v1 import liquidation_service_pb2 as pb
 from xmargin.v1 import margin_report_pb2 as report_pb
 
@@ -130,6 +131,61 @@ async def test_a_plan_comes_with_an_account_that_becomes_liquidatable(running: R
     call.cancel()
 
 
+async def test_an_account_that_is_gone_meanwhile_has_no_plan_and_ends_no_watch(
+    running: Running,
+) -> None:
+    """A watcher that reads late is told by a view that no longer has the account."""
+    await running.spine.ingest(observed(1))
+    call = watch(running, with_plans=True)
+    await call.read()
+    # Two views at once: no watcher comes between.
+    here = registry_of(tuple(DEBTS_USD))
+    rest = tuple(one for one in here.portfolios if one.id != "called")
+    fewer = Observation(replace(here, portfolios=rest), running.clock.milliseconds)
+    crossed, removed = observed(2, eth_usd=2_450), [fewer]
+    await asyncio.gather(running.spine.ingest(crossed), running.spine.ingest(removed))
+    heard = [c for c in (await asyncio.wait_for(call.read(), 5)).crossings if c.account]
+    assert told(heard) == [("called account", "HEALTHY", "LIQUIDATABLE")]
+    await running.spine.ingest(observed(3, eth_usd=500))
+    assert (await asyncio.wait_for(call.read(), 5)).crossings
+    call.cancel()
+
+
+async def test_an_account_that_begins_to_owe_and_ceases_to_is_told(running: Running) -> None:
+    await running.spine.ingest(observed(1))
+    call = watch(running, portfolio_ids=["free"])
+    await call.read()
+    for height, debt in enumerate([5_000, 0, 22_500], start=2):
+        await running.spine.ingest(observed(height, debts_usd={**DEBTS_USD, "free": debt}))
+    heard: list[tuple[str, str, str]] = []
+    while len(heard) < 6:
+        heard += told((await asyncio.wait_for(call.read(), 5)).crossings)
+    assert [pair for name, *pair in heard if name == "free account"] == [
+        ["NO_DEBT", "HEALTHY"],
+        ["HEALTHY", "NO_DEBT"],
+        ["NO_DEBT", "LIQUIDATABLE"],
+    ]
+    call.cancel()
+
+
+async def test_an_account_that_changes_hands_is_told_to_who_watches_its_new_portfolio(
+    running: Running,
+) -> None:
+    await running.spine.ingest(observed(1))
+    call = watch(running, portfolio_ids=["safe"])
+    await call.read()
+    here = registry_of(tuple(DEBTS_USD))
+    others = [one for one in here.portfolios if one.id not in ("broke", "safe")]
+    both = PortfolioSpec("safe", (ACCOUNTS["broke"], ACCOUNTS["safe"]))
+    changed = replace(here, portfolios=tuple(sorted([*others, both], key=lambda one: one.id)))
+    await running.spine.ingest([Observation(changed, running.clock.milliseconds)])
+    heard = [c for c in (await asyncio.wait_for(call.read(), 5)).crossings if c.account]
+    assert told(heard) == [("safe account", "UNSPECIFIED", "LIQUIDATABLE")]
+    assert heard[0].account == ACCOUNTS["broke"]
+    assert "of this portfolio from now on" in heard[0].cause
+    call.cancel()
+
+
 async def test_a_chain_that_stops_is_a_cause(running: Running) -> None:
     await running.spine.ingest(observed(1))
     call = watch(running, portfolio_ids=["safe"])
@@ -166,3 +222,27 @@ async def test_the_log_says_when_it_no_longer_holds_what_was_missed(running: Run
     assert last is not None
     assert [one.number for one in last] == [log.newest - 1, log.newest]
     assert log.after(log.newest) == ()
+
+
+async def test_watchers_of_all_are_told_the_same_whenever_they_came(running: Running) -> None:
+    """They share messages; one who has heard less is told more."""
+    await running.spine.ingest(observed(1))
+    early = [watch(running), watch(running, with_plans=True), watch(running)]
+    firsts = [await call.read() for call in early]
+    assert firsts[0] == firsts[2] != firsts[1]
+    await running.spine.ingest(observed(2, eth_usd=2_450))
+    late = watch(running)
+    assert (await late.read()).restarted
+    await running.spine.ingest(observed(3, eth_usd=500))
+    heard = {}
+    for name, call in [*zip(("one", "planned", "other"), early, strict=True), ("late", late)]:
+        heard[name] = list((await asyncio.wait_for(call.read(), 5)).crossings)
+        while heard[name][-1].tape_sequence < running.spine.position.sequence:
+            heard[name] += (await asyncio.wait_for(call.read(), 5)).crossings
+        call.cancel()
+    assert heard["one"] == heard["other"]
+    assert heard["one"][0].number == 1
+    assert heard["late"] == heard["one"][1:]
+    for crossing in heard["planned"]:
+        crossing.ClearField("plan")
+    assert heard["planned"] == heard["one"]

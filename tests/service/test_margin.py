@@ -14,6 +14,7 @@ from tests.service.conftest import Running, Start
 from tests.spine.examples import USDC, WETH
 from xmargin.model import TokenState
 from xmargin.service.liquidations import HELD_ORDERS_MAX
+from xmargin.service.pages import write_token
 from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
 from xmargin.v1 import margin_report_pb2 as report_pb
 from xmargin.v1 import margin_service_pb2 as pb
@@ -267,6 +268,18 @@ async def test_an_order_that_is_no_longer_held_is_refused(running: Running) -> N
         await running.spine.ingest(observed(height))
         await running.liquidation.ListLiquidations(request)
     request.page_token = first.next_page_token
+    error = await refused(running.liquidation.ListLiquidations(request))
+    assert (error.code, error.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["page_token"])
+
+
+@pytest.mark.parametrize("rank", ["", " 1", "-1", "abc", "1e3", "٣", "9" * 5_000])
+async def test_a_token_of_ones_own_making_is_refused(running: Running, rank: str) -> None:
+    await running.spine.ingest(observed(1))
+    request = liquidation_pb.ListLiquidationsRequest(page_size=1)
+    first = await running.liquidation.ListLiquidations(request)
+    position = f"{first.metadata.tape_hash} {rank}"
+    assert first.next_page_token == write_token("liquidations 0", f"{first.metadata.tape_hash} 1")
+    request.page_token = write_token("liquidations 0", position)
     error = await refused(running.liquidation.ListLiquidations(request))
     assert (error.code, error.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["page_token"])
 

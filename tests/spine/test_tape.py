@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.limits import no_file_may_grow_beyond
 from tests.spine.examples import block, block_facts, committed
-from xmargin.errors import TapeError
-from xmargin.model import ClockTick, Observation
+from xmargin.errors import ObservationError, TapeError
+from xmargin.model import ClockTick, Observation, RiskParameters
 from xmargin.tape import TapeWriter, read_tape
 
 BATCH = committed(block_facts(7), block(7))
@@ -30,6 +30,18 @@ def test_what_was_written_is_read_back_in_order(tmp_path: Path) -> None:
     assert [observation for observation, _ in read] == BATCH * 3
     assert read[-1][1] == position
     assert position.sequence == 3 * len(BATCH)
+
+
+def test_what_no_reader_would_take_is_never_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.tape"
+    writer = written(path, 1)
+    content = "x" * 64 * 1024 * 1024
+    large = Observation(RiskParameters("large", "1", content, "0" * 64), BATCH[-1].observed_at_ms)
+    with pytest.raises(ObservationError, match="an observation of 67,1"):
+        writer.append([*BATCH, large])
+    writer.append(BATCH)
+    writer.close()
+    assert [observation for observation, _ in read_tape(path)] == BATCH * 2
 
 
 def test_a_tape_goes_on_where_it_stopped(tmp_path: Path) -> None:

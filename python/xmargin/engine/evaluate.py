@@ -113,6 +113,10 @@ class Evaluation:
         """Columns of the positions' table."""
         return [self.tables["positions"].column(name).to_pylist() for name in names]
 
+    def venue_account_columns(self, *names: str) -> list[list[Any]]:
+        """Columns of the venue accounts' table."""
+        return [self.tables["venue_accounts"].column(name).to_pylist() for name in names]
+
     def changed_portfolios(self, earlier: "Evaluation") -> set[int] | None:
         """The portfolio rows that differ; ``None`` when the two are not comparable row by row."""
         if self.rows is not earlier.rows:

@@ -29,6 +29,7 @@ from xmargin.model import (
 from xmargin.snapshot import Snapshot
 
 _USD_MIN = 1e-9
+_UNITS_MIN = 1e-24
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Ranker:
             for place, (row, each) in enumerate(liquidations.items())
         ]
         impact_max = self._markets.impact_max
-        depth = {asset: market.saleable(impact_max) for asset, market in markets.items()}
+        depth = {asset: _units(market.saleable(impact_max)) for asset, market in markets.items()}
         block_accounts_max = self._snapshot.terms.block_accounts_max
         plan = order_fleet(distressed, depth, block_accounts_max=block_accounts_max)
         return _Fleet(plan, depth)
@@ -183,6 +184,11 @@ class Ranker:
 def _usd(amount: float) -> float:
     """What the far tail of a distribution leaves is no money."""
     return amount if amount >= _USD_MIN else 0.0
+
+
+def _units(amount: float) -> float:
+    """Less of a market than any venue counts is none."""
+    return amount if amount >= _UNITS_MIN else 0.0
 
 
 def _impact_usd(liquidation: _Liquidation, markets: Mapping[str, AssetMarket]) -> float:

@@ -8,6 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
 from xmargin.engine.cascade import (
@@ -51,6 +52,7 @@ _UNITS_MIN, _AMOUNT_MAX = 1e-30, 1e24
 """Less is dust; more than that of an account is no amount, and left out."""
 _OVERFLOWS = "the venue's own arithmetic overflows for it"
 _PARALLEL_ACCOUNTS_MIN = 20_000
+_SHOWN_MAX, _SHOWN_CHARACTERS_MAX = 8, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +190,16 @@ class VenueMarket:
             for emode in _facts(snapshot, "aave-v3-emode", AaveV3EMode)
         }
         self.prices = self._asset_prices()
-        self.holdings, self._out = self._split()
-        self.flags = tuple(self._flags())
+
+    @property
+    def holdings(self) -> list[Holding]:
+        """The accounts that count."""
+        return self._split[0]
+
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
+        """What was left out, or is not as it seems."""
+        return tuple(self._flags())
 
     def kinds(self) -> dict[str, PositionKind]:
         """Those that some account has, and each asset owed."""
@@ -209,12 +219,17 @@ class VenueMarket:
         for (_, token), reserve in sorted(self._reserves.items()):
             asset = self._asset_of(token)
             judged = self._snapshot.prices.get(asset)
-            if judged is not None and judged.verdict is not Verdict.REFUSE and judged.mark > 0:
+            if (
+                judged is not None
+                and judged.verdict is not Verdict.REFUSE
+                and 0 < judged.mark <= _AMOUNT_MAX
+            ):
                 found[asset] = float(judged.mark)
-            elif reserve.price_base:
+            elif 0 < reserve.price_base <= _AMOUNT_MAX * _BASE_UNITS:
                 found.setdefault(asset, reserve.price_base / _BASE_UNITS)
         return dict(sorted(found.items()))
 
+    @cached_property
     def _split(self) -> tuple[list[Holding], dict[AccountId, str]]:
         """The accounts that count, and why the others do not."""
         rows = self._evaluation.rows
@@ -242,6 +257,8 @@ class VenueMarket:
             reserve = self._reserves[venue_of(account), rows.token_ids[position["token"]]]
             asset = self._asset_of(reserve.token)
             units = self._units(user, reserve, int.from_bytes(position["amount"], "big"))
+            if not units:
+                continue
             as_collateral, borrowing = _uses(user, reserve)
             if position["debt"] and borrowing:
                 owed[asset] += units
@@ -285,8 +302,9 @@ class VenueMarket:
 
     def _flags(self) -> Iterator[str]:
         rows = self._evaluation.rows
-        for account in sorted(self._out, key=lambda account: rows.accounts[account]):
-            yield f"{account} is left out: {self._out[account]}"
+        out = self._split[1]
+        for account in sorted(out, key=lambda account: rows.accounts[account]):
+            yield f"{account} is left out: {out[account]}"
         lending = {chain_of(holding.account) for holding in self.holdings}
         for chain in self._snapshot.chains:
             if chain.cut_off and chain.block is not None and chain.chain in lending:
@@ -321,8 +339,10 @@ def _check(
     for field, assets in (("shocks", shocks), ("curves", curves)):
         unknown = sorted(set(assets) - prices.keys())
         if unknown:
-            there = ", ".join(prices) or "none"
-            message = f"{field}: no lending account has {', '.join(unknown)}; there are: {there}"
+            message = (
+                f"{field}: no lending account has {named(unknown)}; there are: "
+                f"{named(list(prices)) or 'none'}"
+            )
             raise InvalidArgumentError(message, field=field)
     for asset, shock in sorted(shocks.items()):
         if not -1.0 <= shock <= _SHOCK_MAX:
@@ -338,6 +358,14 @@ def _check(
             raise InvalidArgumentError(message, field="curves") from None
     if passes_max < 1:
         raise InvalidArgumentError(f"passes_max: {passes_max} is not above 0", field="passes_max")
+
+
+def named(assets: Sequence[str]) -> str:
+    """The first of them, each shown in part: an error travels in headers, which hold little."""
+    parts = (repr(asset[:_SHOWN_CHARACTERS_MAX])[1:-1] for asset in assets[:_SHOWN_MAX])
+    shown = ", ".join(part or "''" for part in parts)
+    more = len(assets) - _SHOWN_MAX
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _outcomes(

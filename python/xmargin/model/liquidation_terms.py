@@ -9,6 +9,7 @@ DEPTH_KNOTS_MAX = 256
 HORIZON_S_MAX = 30 * 86_400
 BLOCK_ACCOUNTS_MAX = 1_000_000
 _AMOUNT_MAX = Decimal("1e18")
+_DECIMALS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,10 @@ def check_liquidation_terms(terms: LiquidationTerms) -> None:
     numbers = [terms.correlation, *(k.sold for k in knots), *(k.multiple for k in knots)]
     if not all(number.is_finite() for number in numbers):
         raise LiquidationTermsError("a number of it is infinite or none at all; give decimals")
+    for number in numbers:
+        # Written out in full, 1e-99999999 is longer than any observation may be.
+        if number.as_tuple().exponent < -_DECIMALS_MAX:  # type: ignore[operator] # finite: an int
+            raise LiquidationTermsError(f"{number:.3e} has more than {_DECIMALS_MAX} decimals")
     for name, value, least, most in (
         ("horizon_s", terms.horizon_s, 1, HORIZON_S_MAX),
         ("trading_s", terms.trading_s, 1, HORIZON_S_MAX),

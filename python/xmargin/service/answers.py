@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from xmargin.crossings import at_risk
 from xmargin.errors import InvalidArgumentError, NotReadyError, PortfolioNotFoundError
-from xmargin.model import PortfolioId, parse_portfolio_id
+from xmargin.model import Crossing, PortfolioId, parse_portfolio_id
 from xmargin.spine import Spine
 from xmargin.v1 import liquidation_service_pb2 as liquidation_pb
 from xmargin.v1 import margin_report_pb2 as report_pb
@@ -25,6 +26,8 @@ class Answers:
         self._healths = {True: {}, False: {}}  # by whether it is the full one
         self._changes: dict[int, tuple[PortfolioId, ...]] = {}
         self._watch_all: dict[tuple[int, bool], margin_pb.WatchHealthResponse] = {}
+        self.told: dict[tuple[int, bool], liquidation_pb.WatchLiquidationsResponse] = {}
+        """To watchers of all crossings, by the number of the first and whether with plans."""
         self._entries: dict[tuple[bool, int], liquidation_pb.LiquidationEntry] = {}
 
     @property
@@ -101,6 +104,11 @@ class Answers:
             to_message(one, liquidation_pb.FleetCertificate)
             for one in self.view.ranking.certificates
         ]
+
+    @cached_property
+    def at_risk(self) -> tuple[Crossing, ...]:
+        """Everyone of whom a watcher hears first."""
+        return at_risk(self.view)
 
     def changes(
         self, told: View | None, watched: frozenset[PortfolioId], *, full: bool

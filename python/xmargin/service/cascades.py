@@ -7,7 +7,7 @@ from google.type.decimal_pb2 import Decimal as DecimalMessage
 
 from xmargin.engine.cascade import HALF_THEN_ALL
 from xmargin.engine.components import money
-from xmargin.engine.venue_cascade import AssetOutcome, DueAccount
+from xmargin.engine.venue_cascade import AssetOutcome, DueAccount, named
 from xmargin.errors import InvalidArgumentError
 from xmargin.model import CascadeAccount, CascadeAsset
 from xmargin.v1 import liquidation_service_pb2 as pb
@@ -66,7 +66,8 @@ def _shocks(told: Mapping[str, DecimalMessage]) -> Iterator[tuple[str, float]]:
             move = Decimal("NaN")
         if not move.is_finite():
             raise InvalidArgumentError(
-                f"shocks: {text!r} of {asset} is no number; write -0.2 for 20 % down",
+                f"shocks: {named([text])!r} of {named([asset])} is no number; "
+                "write -0.2 for 20 % down",
                 field="shocks",
             )
         yield asset, float(move)

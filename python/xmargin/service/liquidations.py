@@ -1,13 +1,13 @@
 """``xmargin.v1.LiquidationService``: who is at risk, whom to liquidate first, and how."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import grpc
 
-from xmargin.crossings import at_risk
 from xmargin.engine import venue_watch
 from xmargin.engine.venue_plans import VenuePlans
 from xmargin.errors import InvalidArgumentError
@@ -17,10 +17,12 @@ from xmargin.model import (
     HealthStatus,
     LiquidationPlan,
     LiquidationPrice,
+    PortfolioId,
     PriceRange,
     parse_account_id,
 )
 from xmargin.service.answers import Answers, Latest
+from xmargin.service.aside import Aside
 from xmargin.service.cascades import simulate
 from xmargin.service.pages import PAGE_SIZE_MAX, page_size, read_token, write_token
 from xmargin.spine import Spine
@@ -34,6 +36,7 @@ PLANS_MAX = 100
 """Plans on one page: those of portfolios take some ten milliseconds each."""
 
 _QUESTION = "liquidations"
+_RANK = re.compile("[0-9]{1,12}")
 
 
 class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer):
@@ -44,6 +47,9 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         self._crossings = spine.crossings
         self._venue_watch = spine.venue_watch
         self._held: dict[str, Answers] = {}
+        # Apart: what happens is told while an order is made, and an order while a cascade runs.
+        self._watch_thread, self._order_thread = Aside("watch"), Aside("order")
+        self._cascade_thread = Aside("cascade")
 
     async def ListLiquidations(  # noqa: N802 - the proto's name
         self, request: pb.ListLiquidationsRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -52,16 +58,12 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         size = page_size(request.page_size, PLANS_MAX if request.with_plans else PAGE_SIZE_MAX)
         question = f"{_QUESTION} {int(request.with_plans)}"
         answers, start = self._continued(read_token(question, request.page_token))
-        total = len(answers.view.liquidations())
-        end = min(start + size, total)
-        more = end < total
-        return pb.ListLiquidationsResponse(
-            metadata=answers.metadata,
-            entries=answers.liquidations(start, end, with_plans=request.with_plans),
-            next_page_token=self._token(question, answers, end) if more else "",
-            total_size=total,
-            certificates=answers.certificates,
-        )
+        make = partial(_page, answers, start, size, with_plans=request.with_plans)
+        page = await self._order_thread.do(make)
+        end = start + len(page.entries)
+        if end < page.total_size:
+            page.next_page_token = self._token(question, answers, end)
+        return page
 
     async def WatchLiquidations(  # noqa: N802 - the proto's name
         self, request: pb.WatchLiquidationsRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -69,26 +71,15 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         """First everyone who is at risk, then every change of status; none is left out."""
         answers = await self._latest.after(-1)
         watched = frozenset(answers.check_all_known(request.portfolio_ids))
-
-        def told(crossings: Iterable[Crossing], *, restarted: bool) -> pb.WatchLiquidationsResponse:
-            of_watched = [c for c in crossings if not watched or c.portfolio in watched]
-            plans = answers.view.plans if request.with_plans else None
-            return pb.WatchLiquidationsResponse(
-                metadata=answers.metadata,
-                crossings=[_crossing(crossing, plans) for crossing in of_watched],
-                restarted=restarted,
-            )
-
         # The newest view and the newest number change together, between two awaits.
+        news: Sequence[Crossing] | None = None
         number = self._crossings.newest
-        yield told(at_risk(answers.view), restarted=True)
         while True:
+            if news is None or any(not watched or one.portfolio in watched for one in news):
+                tell = partial(_told, answers, news, watched, with_plans=request.with_plans)
+                yield await self._watch_thread.do(tell)
             answers = await self._latest.after(answers.sequence)
             news, number = self._crossings.after(number), self._crossings.newest
-            if news is None:
-                yield told(at_risk(answers.view), restarted=True)
-            elif (message := told(news, restarted=False)).crossings:
-                yield message
 
     async def PlanLiquidation(  # noqa: N802 - the proto's name
         self, request: pb.PlanLiquidationRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -96,20 +87,23 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         """What its venue would let be liquidated of an account, or of each of a portfolio."""
         answers = self._latest.answers()
         plans = _plans(answers, request)
+        # The watch stands where the newest view does: asked for before anything is awaited.
+        prices = [
+            message
+            for plan in plans
+            for message in self._liquidation_prices(answers.view, plan.account)
+        ]
         whole = None
         if request.portfolio_id:
-            plan = answers.view.portfolio_plans.of(request.portfolio_id)
+            plan = await self._order_thread.do(
+                partial(answers.view.portfolio_plans.of, request.portfolio_id)
+            )
             whole = to_message(plan, pb.PortfolioPlan)
         return pb.PlanLiquidationResponse(
             metadata=answers.metadata,
             portfolio_plan=whole,
             plans=[to_message(plan, pb.LiquidationPlan) for plan in plans],
-            # The watch stands where the newest view does.
-            liquidation_prices=[
-                message
-                for plan in plans
-                for message in self._liquidation_prices(answers.view, plan.account)
-            ],
+            liquidation_prices=prices,
         )
 
     async def SimulateCascade(  # noqa: N802 - the proto's name
@@ -117,8 +111,9 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
     ) -> pb.SimulateCascadeResponse:
         """Where prices come to rest when the liquidations after a shock sell into the market."""
         answers = self._latest.answers()
-        # Large books take a while: nobody else shall wait for it.
-        return await asyncio.to_thread(simulate, answers.view, answers.metadata, request)
+        return await self._cascade_thread.do(
+            partial(simulate, answers.view, answers.metadata, request)
+        )
 
     def _liquidation_prices(self, view: View, account: AccountId) -> Iterator[pb.LiquidationPrice]:
         for found in self._venue_watch.liquidation_prices(account):
@@ -138,7 +133,8 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
             return self._latest.answers(), 0
         tape_hash, _, rank = position.partition(" ")
         held = self._held.get(tape_hash)
-        if held is None:
+        # A token's digest is no secret: whoever writes one himself gets a refusal, no more.
+        if held is None or _RANK.fullmatch(rank) is None:
             raise InvalidArgumentError(
                 "page_token: the order it continues is no longer held; leave it empty to begin "
                 "with the newest",
@@ -156,12 +152,58 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         return write_token(question, f"{tape_hash} {rank}")
 
 
+def _page(
+    answers: Answers, start: int, size: int, *, with_plans: bool
+) -> pb.ListLiquidationsResponse:
+    """A page of the order, without the token of the next."""
+    return pb.ListLiquidationsResponse(
+        metadata=answers.metadata,
+        entries=answers.liquidations(start, start + size, with_plans=with_plans),
+        total_size=len(answers.view.liquidations()),
+        certificates=answers.certificates,
+    )
+
+
+def _told(
+    answers: Answers,
+    news: Sequence[Crossing] | None,
+    watched: frozenset[PortfolioId],
+    *,
+    with_plans: bool,
+) -> pb.WatchLiquidationsResponse:
+    """What changed; where that is not held (``None``), who is at risk. An empty watch is of all."""
+    crossings = answers.at_risk if news is None else news
+    if watched:
+        of_watched = [crossing for crossing in crossings if crossing.portfolio in watched]
+        return _message(answers, of_watched, restarted=news is None, with_plans=with_plans)
+    # News end with the view: where they begin says all. Watchers of all share one message.
+    key = (0 if news is None else news[0].number, with_plans)
+    if key not in answers.told:
+        answers.told[key] = _message(
+            answers, crossings, restarted=news is None, with_plans=with_plans
+        )
+    return answers.told[key]
+
+
+def _message(
+    answers: Answers, crossings: Sequence[Crossing], *, restarted: bool, with_plans: bool
+) -> pb.WatchLiquidationsResponse:
+    view = answers.view
+    plans = view.plans if with_plans else None
+    return pb.WatchLiquidationsResponse(
+        metadata=answers.metadata,
+        crossings=[_crossing(crossing, view, plans) for crossing in crossings],
+        restarted=restarted,
+    )
+
+
 def _range(found: venue_watch.PriceRange | None) -> PriceRange | None:
     return None if found is None else PriceRange(found.low, found.high)
 
 
-def _crossing(crossing: Crossing, plans: VenuePlans | None) -> pb.Crossing:
-    is_due = crossing.account and crossing.after is HealthStatus.LIQUIDATABLE
+def _crossing(crossing: Crossing, view: View, plans: VenuePlans | None) -> pb.Crossing:
+    """With the plan of ``view``, which a slow watcher may find without the account."""
+    is_due = crossing.after is HealthStatus.LIQUIDATABLE and view.has_account(crossing.account)
     if is_due and plans is not None:
         crossing = replace(crossing, plan=plans.of_account(crossing.account))
     return to_message(crossing, pb.Crossing)

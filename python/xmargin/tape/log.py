@@ -17,7 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from xmargin.errors import TapeError
+from xmargin.errors import ObservationError, TapeError
 from xmargin.model import Observation
 from xmargin.tape import codec
 from xmargin.tape.position import MAGIC, START, TapePosition
@@ -176,12 +176,18 @@ class TapeWriter:
 
         Raises:
             TapeError: the disk refused; nothing of the batch is on the tape.
+            ObservationError: one is larger than a tape's reader takes; as above.
         """
         if self._file.closed:
             raise TapeError(f"{self.path}: was closed by a failed write; mend the disk, start anew")
         start, position, chunks = self._file.tell(), self.position, []
         for observation in observations:
             payload = codec.encode(observation)
+            if len(payload) > _PAYLOAD_BYTES_MAX:
+                raise ObservationError(
+                    f"an observation of {len(payload):,} bytes: a tape holds none above "
+                    f"{_PAYLOAD_BYTES_MAX:,}; watch less in one"
+                )
             position = position.after(payload)
             chunks.append(_record(payload, position.digest))
         try:
