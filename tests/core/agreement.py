@@ -10,7 +10,6 @@ from xmargin.reference import (
     COMPONENTS,
     AccountData,
     Book,
-    Contribution,
     Evaluation,
     PortfolioMargin,
     Position,
