@@ -15,7 +15,10 @@ from rich.table import Table
 from xmargin.bench.figures import Figure, machine
 
 _ACCOUNTS_MAX = 10_000_000
-_PARTS = ("imports", "calls", "latency", "options", "book", "index", "fleet", "cascade")
+_PARTS = (
+    *("imports", "calls", "latency", "options", "book"),
+    *("index", "wide", "fleet", "cascade"),
+)
 
 
 def main() -> int:
