@@ -13,6 +13,8 @@ from xmargin.v1 import liquidation_service_pb2 as pb
 
 Order = Sequence[pb.LiquidationEntry]
 
+_NAME_WIDTH = 20
+
 _HEADINGS = (
     *("rank>", "portfolio~", "what~", "health>", "debt>"),
     *("verdict", "avoids>", "block>", "repay for~"),
@@ -38,8 +40,8 @@ def _row(entry: pb.LiquidationEntry, names: Mapping[str, str]) -> list[Cell]:
     reason = entry.rank_reason if entry.HasField("rank_reason") else None
     return [
         str(entry.rank),
-        entry.portfolio,
-        venue_name(entry.account, names) if entry.account else "the whole portfolio",
+        _shortened(entry.portfolio),
+        venue_name(entry.account, names) if entry.account else "as a whole",
         formats.health_factor(formats.decimal(entry.health_factor) if has_factor else None),
         formats.money(formats.decimal(entry.debt)),
         plan_verdict(entry.verdict),
@@ -47,6 +49,11 @@ def _row(entry: pb.LiquidationEntry, names: Mapping[str, str]) -> list[Cell]:
         str(reason.batch) if reason is not None and reason.HasField("batch") else "-",
         _how(entry),
     ]
+
+
+def _shortened(name: str) -> str:
+    """What the line says of the plan matters more than the end of a long name."""
+    return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 1]}…"
 
 
 def _how(entry: pb.LiquidationEntry) -> Text:

@@ -103,8 +103,8 @@ def plan_verdict(verdict: "pb.PlanVerdict.ValueType") -> Text:
 
 
 def about(units: Decimal) -> str:
-    """A quantity to four digits."""
-    return f"{units:,.0f}" if units >= 1_000 else f"{units:.4g}"
+    """A quantity to three digits, or whole."""
+    return f"{units:,.0f}" if units >= 100 else f"{units:.3g}"
 
 
 def closed_leg(leg: pb.ClosedLeg) -> str:
