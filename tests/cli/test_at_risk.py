@@ -102,6 +102,8 @@ async def test_a_cascade_shows_prices_in_the_end_and_who_is_liquidated(running: 
     ("shocks", "said"),
     [
         (("ETH",), "is no shock"),
+        (("\udcff=-0.1",), "is no shock"),
+        (("ETH=\udcff",), "is no shock"),
         (("ETH=-0.1", "ETH=-0.2"), "a second one"),
         (("ETH=much",), "is no number"),
         (("DOGE=-0.1",), "no lending account has DOGE"),

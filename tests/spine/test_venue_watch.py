@@ -142,6 +142,21 @@ def test_a_liquidation_price_is_exact() -> None:
     assert tried > 20
 
 
+def test_a_category_without_a_price_of_its_own_has_no_liquidation_price_at_zero() -> None:
+    """At zero the pool takes the reserves' prices again."""
+    of_categories = 0
+    for seed in range(6):
+        watch = VenueWatch()
+        for snapshot in snapshots(Market(Random(seed)).tape(12, PARAMETERS)):
+            watch.advance(snapshot)
+        for account in watch.statuses:
+            for found in watch.liquidation_prices(account):
+                if len(found.tokens) > 1:
+                    of_categories += 1
+                    assert found.below is None or found.below.low > 0
+    assert of_categories
+
+
 def _priced(snapshot: Snapshot, account: str, token: str, price_base: int) -> VenueHealth:
     """Another watch's word of the account at another price."""
     reserves = {

@@ -50,7 +50,8 @@ def _moves(shocks: list[str]) -> dict[str, str]:
     moves: dict[str, str] = {}
     for shock in shocks:
         asset, equals, move = shock.partition("=")
-        if not (asset and equals and move) or asset in moves:
+        # What a terminal sends that is no text cannot be sent on.
+        if not (asset and equals and move and shock.isprintable()) or asset in moves:
             raise InvalidArgumentError(
                 f"{shock!r} is no shock, or a second one of its asset; write ASSET=MOVE, such as "
                 "ETH=-0.2 for 20 % down",

@@ -326,6 +326,9 @@ class VenueWatch:
         price = self._levels[key]
         if price is None:
             raise EngineError(f"{key} has no price")
+        if key[0] == "emode" and below is not None and below.low == 0:
+            # A category's price of zero is none: the pool then takes the reserves' own.
+            below = Change(1, below.high) if below.high else None
         return LiquidationPrice(tokens, _usd(price), _range(below), _range(above))
 
     def audit(self) -> list[AccountId]:
