@@ -54,7 +54,7 @@ async def test_the_order_says_how_and_how_good_it_is(running: Running) -> None:
     await running.spine.ingest(observed(1))
     outcome = await xmargin("order", "--server", running.address)
     assert outcome.code == 4
-    assert "22,500 USDC for 9.4 WETH" in outcome.out
+    assert "22,500 USDC for 9.40 WETH" in outcome.out
     assert "this order avoids" in outcome.out
     assert "no order more than" in outcome.out
     assert max(map(len, outcome.out.splitlines())) <= 120

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from tests.service.book import DEBTS_USD, account_of, observed, registry_of
-from tests.service.conftest import Running
+from tests.service.conftest import Running, Start
 from tests.service.test_margin import refused
 from tests.spine.examples import CHAIN
 from xmargin.crossings import CrossingLog
@@ -246,3 +246,24 @@ async def test_watchers_of_all_are_told_the_same_whenever_they_came(running: Run
     for crossing in heard["planned"]:
         crossing.ClearField("plan")
     assert heard["planned"] == heard["one"]
+
+
+async def test_what_is_told_comes_in_parts_that_any_client_takes(start: Start) -> None:
+    debts = {f"p{number:04d}": 24_000 for number in range(700)}
+    async with start(sorted(debts)) as running:
+        await running.spine.ingest(observed(1, debts_usd=debts))
+        call = watch(running, with_plans=True)
+        first, second = await call.read(), await call.read()
+        assert [first.continues, second.continues] == [True, False]
+        assert first.restarted
+        assert second.restarted
+        everyone = [*first.crossings, *second.crossings]
+        assert len(first.crossings) == 1_000
+        assert len({(one.portfolio, one.account) for one in everyone}) == 1_400
+        await running.spine.ingest(observed(2, eth_usd=5_000, debts_usd=debts))
+        third, fourth = await call.read(), await call.read()
+        assert not third.restarted
+        assert [third.continues, fourth.continues] == [True, False]
+        numbers = [one.number for one in (*third.crossings, *fourth.crossings)]
+        assert numbers == list(range(1, 1_401))
+        call.cancel()

@@ -45,12 +45,15 @@ async def _show(
     from xmargin.cli.crossing_lines import line_of
     from xmargin.cli.output import as_json, print_json, print_line
 
+    continued = False
     async for answer in client.crossings(portfolio_ids, with_plans=json):
         newest[:] = [answer.metadata]
         if json:
             print_json(as_json(answer))
             continue
-        if answer.restarted:
-            print_line(f"{len(answer.crossings)} at risk:")
+        if answer.restarted and not continued:
+            more = " or more" if answer.continues else ""
+            print_line(f"{len(answer.crossings)}{more} at risk:")
+        continued = answer.continues
         for crossing in answer.crossings:
             print_line(line_of(crossing).plain)

@@ -26,7 +26,7 @@ class Answers:
         self._healths = {True: {}, False: {}}  # by whether it is the full one
         self._changes: dict[int, tuple[PortfolioId, ...]] = {}
         self._watch_all: dict[tuple[int, bool], margin_pb.WatchHealthResponse] = {}
-        self.told: dict[tuple[int, bool], liquidation_pb.WatchLiquidationsResponse] = {}
+        self.told: dict[tuple[int, bool], Sequence[liquidation_pb.WatchLiquidationsResponse]] = {}
         """To watchers of all crossings, by the number of the first and whether with plans."""
         self._entries: dict[tuple[bool, int], liquidation_pb.LiquidationEntry] = {}
 

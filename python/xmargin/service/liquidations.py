@@ -33,6 +33,7 @@ from xmargin.wire import to_message
 
 HELD_ORDERS_MAX = 16
 PLANS_MAX = 100
+CROSSINGS_MAX = 1_000
 """Plans on one page: those of portfolios take some ten milliseconds each."""
 
 _QUESTION = "liquidations"
@@ -77,7 +78,8 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         while True:
             if news is None or any(not watched or one.portfolio in watched for one in news):
                 tell = partial(_told, answers, news, watched, with_plans=request.with_plans)
-                yield await self._watch_thread.do(tell)
+                for message in await self._watch_thread.do(tell):
+                    yield message
             answers = await self._latest.after(answers.sequence)
             news, number = self._crossings.after(number), self._crossings.newest
 
@@ -170,31 +172,40 @@ def _told(
     watched: frozenset[PortfolioId],
     *,
     with_plans: bool,
-) -> pb.WatchLiquidationsResponse:
+) -> Sequence[pb.WatchLiquidationsResponse]:
     """What changed; where that is not held (``None``), who is at risk. An empty watch is of all."""
     crossings = answers.at_risk if news is None else news
     if watched:
         of_watched = [crossing for crossing in crossings if crossing.portfolio in watched]
-        return _message(answers, of_watched, restarted=news is None, with_plans=with_plans)
-    # News end with the view: where they begin says all. Watchers of all share one message.
+        return _messages(answers, of_watched, restarted=news is None, with_plans=with_plans)
+    # News end with the view: where they begin says all. Watchers of all share the messages.
     key = (0 if news is None else news[0].number, with_plans)
     if key not in answers.told:
-        answers.told[key] = _message(
+        answers.told[key] = _messages(
             answers, crossings, restarted=news is None, with_plans=with_plans
         )
     return answers.told[key]
 
 
-def _message(
+def _messages(
     answers: Answers, crossings: Sequence[Crossing], *, restarted: bool, with_plans: bool
-) -> pb.WatchLiquidationsResponse:
+) -> Sequence[pb.WatchLiquidationsResponse]:
+    """In parts: in a crash thousands cross, and clients refuse messages above 4 MB."""
     view = answers.view
     plans = view.plans if with_plans else None
-    return pb.WatchLiquidationsResponse(
-        metadata=answers.metadata,
-        crossings=[_crossing(crossing, view, plans) for crossing in crossings],
-        restarted=restarted,
-    )
+    starts = range(0, max(1, len(crossings)), CROSSINGS_MAX)
+    return [
+        pb.WatchLiquidationsResponse(
+            metadata=answers.metadata,
+            crossings=[
+                _crossing(crossing, view, plans)
+                for crossing in crossings[start : start + CROSSINGS_MAX]
+            ],
+            restarted=restarted,
+            continues=start != starts[-1],
+        )
+        for start in starts
+    ]
 
 
 def _range(found: venue_watch.PriceRange | None) -> PriceRange | None:

@@ -563,10 +563,13 @@ class WatchLiquidationsResponse(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     CROSSINGS_FIELD_NUMBER: _builtins.int
     RESTARTED_FIELD_NUMBER: _builtins.int
+    CONTINUES_FIELD_NUMBER: _builtins.int
     restarted: _builtins.bool
     """Whether these are all who are at risk: the first answer, or one to a watcher who fell so far
     behind that changes are no longer held.
     """
+    continues: _builtins.bool
+    """Whether more of the same follows at once: an answer has at most a thousand crossings."""
     @_builtins.property
     def metadata(self) -> _margin_report_pb2.ViewMetadata:
         """Of the newest view when they were told."""
@@ -581,10 +584,11 @@ class WatchLiquidationsResponse(_message.Message):
         metadata: _margin_report_pb2.ViewMetadata | None = ...,
         crossings: _abc.Iterable[Global___Crossing] | None = ...,
         restarted: _builtins.bool = ...,
+        continues: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crossings", b"crossings", "metadata", b"metadata", "restarted", b"restarted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continues", b"continues", "crossings", b"crossings", "metadata", b"metadata", "restarted", b"restarted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
