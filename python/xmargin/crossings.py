@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from xmargin.engine.components import scaled
 from xmargin.engine.lending_order import VenueStatus
-from xmargin.engine.venue_watch import StatusChange
+from xmargin.engine.venue_watch import Moved, StatusChange
 from xmargin.model import (
     AccountId,
     ChainId,
@@ -26,6 +26,7 @@ from xmargin.model import (
     LiquidationKind,
     PortfolioId,
     Verdict,
+    chain_of,
 )
 from xmargin.view import View
 
@@ -115,7 +116,7 @@ def _of_portfolios(before: View, after: View, causes: "_Causes") -> Iterator[Cro
     for portfolio, status in zip(after.portfolio_ids, after.statuses, strict=True):
         was = earlier.get(portfolio)
         if was is not status:
-            yield _portfolio_crossing(after, portfolio, was, status, causes.of(portfolio, []))
+            yield _portfolio_crossing(after, portfolio, was, status, causes.of(portfolio))
 
 
 def _of_accounts(
@@ -135,7 +136,7 @@ def _of_accounts(
         )
         # A venue can refuse an account for one reason and then for another.
         if told.before is not told.after:
-            cause = causes.of(portfolio, _moved_at_venue(after, change))
+            cause = causes.of_account(portfolio, change.account, change.moved)
             yield _account_crossing(after, portfolio, told, cause)
 
 
@@ -166,7 +167,8 @@ def _of_debts(
         was, now = (_status(VenueStatus.SAFE, account, view) for view in (before, after))
         portfolio, wad = after.portfolio_of(account), after.venue_health_factors_wad[account]
         change = AccountChange(account, was, now, wad)
-        yield _account_crossing(after, portfolio, change, causes.of(portfolio, []))
+        cause = causes.of_account(portfolio, account, None)
+        yield _account_crossing(after, portfolio, change, cause)
 
 
 def _has_moved(before: View, after: View, account: AccountId) -> bool:
@@ -220,28 +222,52 @@ def _account_crossing(
 # --- Causes --------------------------------------------------------------------------------------
 
 
+_NEW = "it is watched from now on"
+
+
+def _joined(moved: Sequence[str]) -> str:
+    return "; ".join(moved) or "its positions, interest or what could be read of it"
+
+
 class _Causes:
     """What moved between two views, looked for once: a fall takes thousands across at a time."""
 
     def __init__(self, before: View, after: View) -> None:
         self._before, self._after = before, after
 
-    def of(self, portfolio: PortfolioId, at_venue: Sequence[str]) -> str:
-        """What moved, of all that this status rests on."""
+    def of(self, portfolio: PortfolioId) -> str:
+        """Of a portfolio: its chains and the guarded prices of its positions."""
         if not self._before.has(portfolio):
-            return "it is watched from now on"
-        moved = [*self._of_chains(portfolio), *at_venue, *self._of_prices(portfolio)]
-        return "; ".join(moved) or "its positions, interest or what could be read of it"
+            return _NEW
+        chains = self._after.chains_of(portfolio) if self._chains else ()
+        bases = self._after.bases_of(portfolio) if self._prices else ()
+        return _joined(
+            [
+                *(text for chain, text in self._chains.items() if chain in chains),
+                *(text for base, text in self._prices.items() if base in bases),
+            ]
+        )
 
-    def _of_chains(self, portfolio: PortfolioId) -> Iterator[str]:
-        if self._chains:
-            chains = self._after.chains_of(portfolio)
-            yield from (text for chain, text in self._chains.items() if chain in chains)
+    def of_account(self, portfolio: PortfolioId, account: AccountId, moved: Moved | None) -> str:
+        """Of a venue account: its own chain, and what moved at its venue."""
+        if not self._before.has(portfolio):
+            return _NEW
+        chain = self._chains.get(chain_of(account))
+        return _joined([*([chain] if chain else []), *self._at_venue(moved)])
 
-    def _of_prices(self, portfolio: PortfolioId) -> Iterator[str]:
-        if self._prices:
-            bases = self._after.bases_of(portfolio)
+    def _at_venue(self, moved: Moved | None) -> Iterator[str]:
+        """The venue's own prices, with ours of the same; what else only where no price moved."""
+        if moved is None:
+            return
+        if moved.prices:
+            tokens = moved.prices
+            yield f"venue price of {', '.join(map(self._after.symbol_of, tokens))}"
+            bases = {self._after.base_of(token) for token in tokens}
             yield from (text for base, text in self._prices.items() if base in bases)
+        elif moved.is_told:
+            yield "its positions or the venue's settings"
+        elif moved.interest:
+            yield "interest"
 
     @cached_property
     def _chains(self) -> dict[ChainId, str]:
@@ -260,16 +286,6 @@ class _Causes:
             for price in self._after.metadata.prices
             if (was := earlier.get(price.base)) is not None and _worth(was) != _worth(price)
         }
-
-
-def _moved_at_venue(view: View, change: StatusChange) -> list[str]:
-    """The venue's own prices; what else changed there only where no price did."""
-    moved = change.moved
-    if moved.prices:
-        return [f"venue price of {', '.join(map(view.symbol_of, moved.prices))}"]
-    if moved.is_told:
-        return ["its positions or the venue's settings"]
-    return ["interest"] if moved.interest else []
 
 
 def _worth(price: JudgedPrice) -> tuple[object, ...]:

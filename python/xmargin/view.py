@@ -214,6 +214,11 @@ class View:
         rows = self._evaluation.rows
         return self.portfolio_ids[rows.account_portfolios[rows.accounts[account]]]
 
+    def base_of(self, token: TokenId) -> str:
+        """What prices a token; empty where the registry does not know it."""
+        spec = self._evaluation.rows.token_specs.get(token)
+        return "" if spec is None else spec.price
+
     def symbol_of(self, token: TokenId) -> str:
         """A token's symbol for people; its id where the registry does not know it."""
         spec = self._evaluation.rows.token_specs.get(token)

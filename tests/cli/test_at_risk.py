@@ -22,7 +22,7 @@ async def test_crossings_are_told_as_they_happen_until_ctrl_c(running: Running) 
             assert process.stdout is not None
             return (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
 
-        assert await line() == "3 at risk:\n"
+        assert await line() == "3 not healthy:\n"
         assert [(await line()).split("  ")[1] for _ in range(3)] == [
             "broke",
             f"broke at {SAFE.partition('/')[0]}",
@@ -90,7 +90,7 @@ async def test_a_cascade_shows_prices_in_the_end_and_who_is_liquidated(running: 
     outcome = await xmargin("cascade", "ETH=-0.1", "--server", running.address)
     assert outcome.code == 0
     assert "2,250.00" in outcome.out
-    assert "2 to 2 accounts liquidated" in outcome.out
+    assert "2 accounts liquidated" in outcome.out
     assert max(map(len, outcome.out.splitlines())) <= 120
     document = json.loads(
         (await xmargin("cascade", "ETH=-0.1", "--server", running.address, "--json")).out
@@ -104,7 +104,7 @@ async def test_a_cascade_shows_prices_in_the_end_and_who_is_liquidated(running: 
         (("ETH",), "is no shock"),
         (("\udcff=-0.1",), "is no shock"),
         (("ETH=\udcff",), "is no shock"),
-        (("ETH=-0.1", "ETH=-0.2"), "a second one"),
+        (("ETH=-0.1", "ETH=-0.2"), "has two moves"),
         (("ETH=much",), "is no number"),
         (("DOGE=-0.1",), "no lending account has DOGE"),
         (("ETH=-2",), "not in [-1"),

@@ -51,11 +51,12 @@ def _moves(shocks: list[str]) -> dict[str, str]:
     for shock in shocks:
         asset, equals, move = shock.partition("=")
         # What a terminal sends that is no text cannot be sent on.
-        if not (asset and equals and move and shock.isprintable()) or asset in moves:
+        if not (asset and equals and move and shock.isprintable()):
             raise InvalidArgumentError(
-                f"{shock!r} is no shock, or a second one of its asset; write ASSET=MOVE, such as "
-                "ETH=-0.2 for 20 % down",
+                f"{shock!r} is no shock; write ASSET=MOVE, such as ETH=-0.2 for 20 % down",
                 field="shocks",
             )
+        if asset in moves:
+            raise InvalidArgumentError(f"{asset} has two moves; give one", field="shocks")
         moves[asset] = move
     return moves

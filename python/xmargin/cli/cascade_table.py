@@ -35,10 +35,10 @@ def _assets(answer: pb.SimulateCascadeResponse) -> Sheet:
         "asset~",
         "price>",
         "after shock>",
-        "mildest>",
-        "worst>",
-        "sold, mildest>",
-        "worst>",
+        "price, mildest>",
+        "price, worst>",
+        "units sold, mildest>",
+        "units sold, worst>",
     )
     rows = [
         [
@@ -60,16 +60,18 @@ def _summary(answer: pb.SimulateCascadeResponse) -> Text:
         formats.decimal(end).quantize(1) for end in (answer.bad_debt_least, answer.bad_debt_most)
     )
     style = formats.BAD if most > 0 else formats.GOOD
-    return Text(
-        f"{answer.due_least} to {answer.due_most} accounts liquidated; bad debt {least:,f} to "
-        f"{most:,f} USD; {answer.passes} passes",
-        style,
-    )
+    due = _between(f"{answer.due_least}", f"{answer.due_most}")
+    bad_debt = _between(f"{least:,f}", f"{most:,f}")
+    return Text(f"{due} accounts liquidated; bad debt {bad_debt} USD", style)
+
+
+def _between(least: str, most: str) -> str:
+    return most if least == most else f"{least} to {most}"
 
 
 def _accounts(answer: pb.SimulateCascadeResponse, names: Mapping[str, str]) -> Sheet:
     left_out = answer.due_most - len(answer.accounts)
-    note = f"and {left_out} more" if left_out else ""
+    note = f"the first by account id, and {left_out} more" if left_out else ""
     headings = ("portfolio~", "venue~", "account", "closed, mildest>", "worst>")
     rows: list[list[Cell]] = [
         [

@@ -18,7 +18,7 @@ def line_of(crossing: pb.Crossing) -> Text:
     who = crossing.portfolio
     if crossing.account:
         who += f" at {venue_of(crossing.account)}"
-    line = Text(f"{at:%H:%M:%S}.{at.microsecond // 1_000:03d}  {who}  ")
+    line = Text(f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1_000:03d}Z  {who}  ")
     if crossing.before != report_pb.HEALTH_STATUS_UNSPECIFIED:
         line.append_text(formats.status(crossing.before)).append(" -> ")
     line.append_text(formats.status(crossing.after))

@@ -53,7 +53,7 @@ async def _show(
             continue
         if answer.restarted and not continued:
             more = " or more" if answer.continues else ""
-            print_line(f"{len(answer.crossings)}{more} at risk:")
+            print_line(f"{len(answer.crossings)}{more} not healthy:")
         continued = answer.continues
         for crossing in answer.crossings:
             print_line(line_of(crossing).plain)

@@ -17,7 +17,7 @@ _NAME_WIDTH = 20
 
 _HEADINGS = (
     *("rank>", "portfolio~", "what~", "health>", "debt>"),
-    *("verdict", "avoids>", "block>", "repay for~"),
+    *("verdict", "avoids>", "block>", "how~"),
 )
 
 
@@ -31,8 +31,8 @@ def order_table(
     if not entries:
         return Text("liquidation order: nothing is liquidatable", formats.GOOD)
     note = f"and {left_out} more after these" if left_out else ""
-    sheet = Sheet("liquidation order", _HEADINGS, [_row(e, names) for e in entries], note)
-    return Group(sheet, *map(_certified, certificates))
+    sheet = Sheet("liquidation order, USD", _HEADINGS, [_row(e, names) for e in entries], note)
+    return Group(sheet, *(_certified(one, entries) for one in certificates))
 
 
 def _row(entry: pb.LiquidationEntry, names: Mapping[str, str]) -> list[Cell]:
@@ -46,9 +46,17 @@ def _row(entry: pb.LiquidationEntry, names: Mapping[str, str]) -> list[Cell]:
         formats.money(formats.decimal(entry.debt)),
         plan_verdict(entry.verdict),
         "-" if reason is None else formats.signed_money(formats.decimal(reason.bad_debt_avoided)),
-        str(reason.batch) if reason is not None and reason.HasField("batch") else "-",
+        "-" if reason is None else _block(reason),
         _how(entry),
     ]
+
+
+def _block(reason: pb.RankReason) -> str:
+    """When there is room for it, and for which part where not for all."""
+    if not reason.HasField("batch"):
+        return "-"
+    share = formats.decimal(reason.share)
+    return str(reason.batch) if share == 1 else f"{reason.batch} ({share:.0%})"
 
 
 def _shortened(name: str) -> str:
@@ -60,6 +68,8 @@ def _how(entry: pb.LiquidationEntry) -> Text:
     """What its plan moves; without one, why it is on the list."""
     if entry.portfolio_plan.legs:
         return Text(", ".join(map(closed_leg, entry.portfolio_plan.legs)))
+    if entry.verdict == pb.PLAN_VERDICT_TOXIC:
+        return Text("not to be done: it lowers health", formats.CALM)
     if not entry.HasField("plan") or not entry.plan.HasField("legs"):
         return Text(entry.portfolio_plan.why or entry.plan.why or entry.reason, formats.CALM)
     legs = entry.plan.legs
@@ -71,9 +81,10 @@ def _about(amount: pb.TokenAmount) -> str:
     return f"{about(formats.decimal(amount.amount))} {formats.short_address(amount.symbol)}"
 
 
-def _certified(certificate: pb.FleetCertificate) -> Text:
+def _certified(certificate: pb.FleetCertificate, entries: Order) -> Text:
     """What the order avoids of the most that any could, and what depth is short of."""
-    whose = formats.words(pb.LiquidationKind.Name(certificate.kind), "LIQUIDATION_KIND_")
+    of_kind = [entry for entry in entries if entry.kind == certificate.kind]
+    ordered = sum(entry.HasField("rank_reason") for entry in of_kind)
     avoided, bound = (
         formats.decimal(usd).quantize(1) for usd in (certificate.avoided, certificate.bound)
     )
@@ -81,9 +92,9 @@ def _certified(certificate: pb.FleetCertificate) -> Text:
     scarce = ", ".join(
         f"{asset} at {priced[asset]:.4g}" for asset in sorted(priced) if priced[asset]
     )
-    depth = f"depth is short: {scarce} USD a unit" if scarce else "there is depth for all"
+    depth = f"depth is short: {scarce} USD a unit" if scarce else "depth suffices"
     return Text(
-        f"{whose}s: this order avoids {avoided:,f} USD of bad debt, no order more than {bound:,f}; "
-        f"{depth}",
+        f"{ordered} venue accounts ordered: this order avoids {avoided:,f} USD of expected bad "
+        f"debt, no order more than {bound:,f}; {depth}",
         formats.CALM,
     )

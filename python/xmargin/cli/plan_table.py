@@ -32,7 +32,7 @@ def plans_table(plans: Sequence[pb.LiquidationPlan], names: Mapping[str, str]) -
     flags = [flag for plan in plans for flag in plan.flags]
     title = f"{plans[0].portfolio}, liquidations by the venues' own rules"
     sheet = Sheet(title, headings, rows)
-    return Group(sheet, *map(_remarks, plans), flags_text(flags))
+    return Group(sheet, *(_remarks(plan, names) for plan in plans), flags_text(flags))
 
 
 def liquidation_prices_table(
@@ -91,6 +91,8 @@ def _factor(plan: pb.LiquidationPlan, field: str) -> Text:
 def _after(plan: pb.LiquidationPlan) -> Text:
     if plan.HasField("legs") and not plan.HasField("health_after"):
         return Text("no debt", formats.GOOD)
+    if not plan.HasField("legs"):
+        return Text("-", formats.CALM)
     return _factor(plan, "health_after")
 
 
@@ -119,9 +121,9 @@ def quantity(amount: pb.TokenAmount) -> str:
     return f"{units} {formats.short_address(amount.symbol)}"
 
 
-def _remarks(plan: pb.LiquidationPlan) -> RenderableType:
+def _remarks(plan: pb.LiquidationPlan, names: Mapping[str, str]) -> RenderableType:
     """Why a due account is not proposed, and what is written off. The unread have their flags."""
-    name = formats.short_address(address_of(plan.account))
+    name = f"{venue_name(plan.account, names)} {formats.short_address(address_of(plan.account))}"
     lines = [f"{name} writes off {quantity(lost)}" for lost in plan.legs.deficits]
     if plan.verdict in (pb.PLAN_VERDICT_TOXIC, pb.PLAN_VERDICT_REFUSED):
         lines.insert(0, f"{name} is not proposed: {plan.why}")

@@ -14,7 +14,7 @@ from xmargin.snapshot import Snapshot
 
 _DAY_S = 86_400
 _MONEY_DEVIATION_MAX = 0.005
-"""An asset that moves less in a day is money: buying it back moves no price of it."""
+"""An asset without an own curve that moves no more in a day is money: trading it moves no price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Markets:
         return {asset: _curve_of(own) for asset, own in sorted(self._own.items())}
 
     def cascade_curves(self, assets: Iterable[str]) -> dict[str, DepthCurve]:
-        """The curves that liquidations sell into: own ones, and of what is no money.
+        """Curves for cascades: of assets that have an own one, and of all others that are no money.
 
         Without parameters that have ``liquidity`` there are only the own ones.
         """

@@ -1,7 +1,7 @@
 """The liquidation order: by expected bad debt avoided per priced unit of depth.
 
-The method: ``docs/liquidation.md``, *Fleet order*. Venue accounts compete with each other, and
-portfolios with each other: the same collateral stands in both lists.
+The method: ``docs/liquidation.md``, *Fleet order*. Venue accounts compete with each other for
+depth; portfolios follow in the order they came, since the same collateral is in both lists.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ _UNITS_MIN = 1e-24
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """All entries by rank, and a certificate for each kind that was ordered."""
+    """All entries by rank, and the certificate of the venue accounts, if any was ordered."""
 
     entries: tuple[LiquidationEntry, ...]
     certificates: tuple[FleetCertificate, ...]
@@ -62,8 +62,8 @@ class Ranker:
     def rank(self, entries: Sequence[LiquidationEntry]) -> Ranking:
         """Order entries that are worst first: this order breaks ties.
 
-        Venue accounts come before portfolios. Of each kind, those whose plan can be valued come
-        first, by the fleet order; the others keep their order behind them.
+        Of the venue accounts, those whose plan can be valued come first, by the fleet order; the
+        others, and all portfolios, keep their order behind them.
         """
         accounts = [e for e in entries if e.kind is LiquidationKind.VENUE_ACCOUNT]
         portfolios = [e for e in entries if e.kind is LiquidationKind.PORTFOLIO]

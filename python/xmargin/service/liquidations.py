@@ -33,15 +33,19 @@ from xmargin.wire import to_message
 
 HELD_ORDERS_MAX = 16
 PLANS_MAX = 100
-CROSSINGS_MAX = 1_000
 """Plans on one page: those of portfolios take some ten milliseconds each."""
+CROSSINGS_MAX = 1_000
+"""In one answer: clients refuse messages above 4 MB."""
 
 _QUESTION = "liquidations"
 _RANK = re.compile("[0-9]{1,12}")
 
 
 class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer):
-    """Lists the order. Its pages are cut from one view, for ranks of two views do not join."""
+    """Orders, watches, plans and cascades.
+
+    Pages of the order are cut from one view, for ranks of two views do not join.
+    """
 
     def __init__(self, latest: Latest, spine: Spine) -> None:
         self._latest = latest
@@ -86,7 +90,7 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
     async def PlanLiquidation(  # noqa: N802 - the proto's name
         self, request: pb.PlanLiquidationRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.PlanLiquidationResponse:
-        """What its venue would let be liquidated of an account, or of each of a portfolio."""
+        """What venues let be liquidated of an account or a portfolio's, and of it as a whole."""
         answers = self._latest.answers()
         plans = _plans(answers, request)
         # The watch stands where the newest view does: asked for before anything is awaited.

@@ -65,7 +65,10 @@ class _PlanVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlanVerdi
     """The account was not read, or has no figures: it may be due."""
 
 class PlanVerdict(_PlanVerdict, metaclass=_PlanVerdictEnumTypeWrapper):
-    """Whether to liquidate an account."""
+    """Whether to liquidate an account. Of a portfolio: NOT_DUE meets maintenance margin; PROPOSED:
+    after it the model meets initial margin; REFUSED: no plan was found (the certificate says
+    whether none exists); UNKNOWN: refused, on hold or unread; never TOXIC.
+    """
 
 PLAN_VERDICT_UNSPECIFIED: PlanVerdict.ValueType  # 0
 """Not said."""
@@ -162,7 +165,7 @@ class LiquidationEntry(_message.Message):
     reason: _builtins.str
     """Why it is here."""
     verdict: Global___PlanVerdict.ValueType
-    """Whether to liquidate it."""
+    """Whether to liquidate it; of a portfolio only if the request asks for plans."""
     @_builtins.property
     def health_factor(self) -> _decimal_pb2.Decimal:
         """The venue's for an account, the unified one for a portfolio; absent when nothing is required."""
@@ -177,7 +180,9 @@ class LiquidationEntry(_message.Message):
 
     @_builtins.property
     def rank_reason(self) -> Global___RankReason:
-        """Why it has this rank; absent when its figures do not say what liquidating it would bring."""
+        """Why it has this rank; absent for portfolios, and for accounts whose plan is not proposed or
+        cannot be valued.
+        """
 
     @_builtins.property
     def plan(self) -> Global___LiquidationPlan:
@@ -262,7 +267,7 @@ class RankReason(_message.Message):
 
     @_builtins.property
     def depth_used(self) -> _containers.MessageMap[_builtins.str, _decimal_pb2.Decimal]:
-        """Units of each asset that are sold."""
+        """Units of each asset that liquidating all of it sells; share of that is planned."""
 
     @_builtins.property
     def priced_depth(self) -> _decimal_pb2.Decimal:
@@ -300,7 +305,9 @@ Global___RankReason: _TypeAlias = RankReason  # noqa: Y015
 
 @_typing.final
 class FleetCertificate(_message.Message):
-    """Proves how far the order of one kind of entries is from the best: no plan avoids more than bound."""
+    """Proves how far the order of the entries that have a rank_reason is from the best: no plan of
+    theirs avoids more than bound. Toxic, refused and unvalued entries are not in it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -441,7 +448,7 @@ class ListLiquidationsResponse(_message.Message):
 
     @_builtins.property
     def certificates(self) -> _containers.RepeatedCompositeFieldContainer[Global___FleetCertificate]:
-        """One a kind of entry; the same on every page."""
+        """Of the venue accounts, the same on every page; empty when none could be ordered."""
 
     def __init__(
         self,
@@ -565,8 +572,9 @@ class WatchLiquidationsResponse(_message.Message):
     RESTARTED_FIELD_NUMBER: _builtins.int
     CONTINUES_FIELD_NUMBER: _builtins.int
     restarted: _builtins.bool
-    """Whether these are all who are at risk: the first answer, or one to a watcher who fell so far
-    behind that changes are no longer held.
+    """Whether these, with the parts that continue them, are all who are at risk: the first answer,
+    or one to a watcher who fell so far behind that changes are no longer held. Every part says
+    so: forget what you knew at the first one only.
     """
     continues: _builtins.bool
     """Whether more of the same follows at once: an answer has at most a thousand crossings."""
@@ -1148,11 +1156,13 @@ class LiquidationPrice(_message.Message):
 
     @_builtins.property
     def below(self) -> Global___PriceRange:
-        """At or below this the status is another one; absent: nowhere down to zero."""
+        """Falling, the status first changes within this range (one price unless roundings are many);
+        absent: nowhere down to zero.
+        """
 
     @_builtins.property
     def above(self) -> Global___PriceRange:
-        """At or above this; absent: nowhere up to 2^20 times the price."""
+        """Rising, the same; absent: nowhere up to 2^20 times the price."""
 
     def __init__(
         self,

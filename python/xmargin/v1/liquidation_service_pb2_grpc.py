@@ -77,7 +77,8 @@ class LiquidationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PlanLiquidation(self, request, context):
-        """What its venue would let be liquidated of an account, and whether it should be.
+        """What venues would let be liquidated of an account or of a portfolio's, whether it should be,
+        and at which prices that changes; what to close of a portfolio as a whole.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class LiquidationServiceStub:
     WatchLiquidations: _grpc.UnaryStreamMultiCallable[_liquidation_service_pb2.WatchLiquidationsRequest, _liquidation_service_pb2.WatchLiquidationsResponse]
     """First everyone who is at risk, then every change of status as it happens; none is left out."""
     PlanLiquidation: _grpc.UnaryUnaryMultiCallable[_liquidation_service_pb2.PlanLiquidationRequest, _liquidation_service_pb2.PlanLiquidationResponse]
-    """What its venue would let be liquidated of an account, and whether it should be."""
+    """What venues would let be liquidated of an account or of a portfolio's, whether it should be,
+    and at which prices that changes; what to close of a portfolio as a whole.
+    """
     SimulateCascade: _grpc.UnaryUnaryMultiCallable[_liquidation_service_pb2.SimulateCascadeRequest, _liquidation_service_pb2.SimulateCascadeResponse]
     """Where prices come to rest when liquidations sell into the market: a bracket."""
 
@@ -56,7 +58,9 @@ class LiquidationServiceAsyncStub(LiquidationServiceStub):
     WatchLiquidations: _aio.UnaryStreamMultiCallable[_liquidation_service_pb2.WatchLiquidationsRequest, _liquidation_service_pb2.WatchLiquidationsResponse]  # type: ignore[assignment]
     """First everyone who is at risk, then every change of status as it happens; none is left out."""
     PlanLiquidation: _aio.UnaryUnaryMultiCallable[_liquidation_service_pb2.PlanLiquidationRequest, _liquidation_service_pb2.PlanLiquidationResponse]  # type: ignore[assignment]
-    """What its venue would let be liquidated of an account, and whether it should be."""
+    """What venues would let be liquidated of an account or of a portfolio's, whether it should be,
+    and at which prices that changes; what to close of a portfolio as a whole.
+    """
     SimulateCascade: _aio.UnaryUnaryMultiCallable[_liquidation_service_pb2.SimulateCascadeRequest, _liquidation_service_pb2.SimulateCascadeResponse]  # type: ignore[assignment]
     """Where prices come to rest when liquidations sell into the market: a bracket."""
 
@@ -87,7 +91,9 @@ class LiquidationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _liquidation_service_pb2.PlanLiquidationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_liquidation_service_pb2.PlanLiquidationResponse, _abc.Awaitable[_liquidation_service_pb2.PlanLiquidationResponse]]:
-        """What its venue would let be liquidated of an account, and whether it should be."""
+        """What venues would let be liquidated of an account or of a portfolio's, whether it should be,
+        and at which prices that changes; what to close of a portfolio as a whole.
+        """
 
     @_abc_1.abstractmethod
     def SimulateCascade(
