@@ -47,12 +47,14 @@ struct Open {
     place: u32,
     /// Growth of the box up to which its steps are known to stay.
     wake: f32,
+    steps: Steps,
 }
 
 /// The tightening box.
 pub struct Bracket<'a> {
     question: Question<'a>,
     pub prices: Box,
+    /// By place, of those that are settled; of the others once told by [`Self::finish`].
     pub steps: Vec<Steps>,
     /// Net sales in units of summation, if all that is possible is done and if only what is sure.
     pub most_sold: Vec<i64>,
@@ -72,7 +74,8 @@ pub struct Bracket<'a> {
 struct Pass {
     most_sold: Vec<i64>,
     least_sold: Vec<i64>,
-    changes: Vec<(u32, Steps)>,
+    has_changed: bool,
+    settled: usize,
     evaluated: u64,
 }
 
@@ -123,6 +126,7 @@ impl<'a> Bracket<'a> {
         let open = |place: usize| Open {
             place: u32::try_from(place).unwrap_or(u32::MAX),
             wake: 0.0,
+            steps: Steps::default(),
         };
         let mut open_sellers: Vec<Open> = (self.safe_sellers()..sellers).map(open).collect();
         let mut open_buyers: Vec<Open> = (sellers..book.len()).map(open).collect();
@@ -253,11 +257,8 @@ impl<'a> Bracket<'a> {
                 &self.question.book.market,
             );
             self.evaluated += pass.evaluated;
-            for (place, steps) in pass.changes {
-                self.steps[place as usize] = steps;
-                self.settled += usize::from(steps.possible == steps.sure);
-                changed = true;
-            }
+            self.settled += pass.settled;
+            changed |= pass.has_changed;
         }
         changed
     }
@@ -267,7 +268,8 @@ impl<'a> Bracket<'a> {
         let mut pass = Pass {
             most_sold: vec![0; kinds],
             least_sold: vec![0; kinds],
-            changes: Vec::with_capacity(open.len()),
+            has_changed: false,
+            settled: 0,
             evaluated: 0,
         };
         for open in open {
@@ -278,10 +280,11 @@ impl<'a> Bracket<'a> {
             let place = open.place as usize;
             let (now, wake) = self.evaluate(place, weights);
             open.wake = wake;
-            let before = self.steps[place];
-            if now != before {
-                self.add_sales(place, before, now, &mut pass);
-                pass.changes.push((open.place, now));
+            if now != open.steps {
+                self.add_sales(place, open.steps, now, &mut pass);
+                open.steps = now;
+                pass.has_changed = true;
+                pass.settled += usize::from(now.possible == now.sure);
             }
         }
         pass
@@ -424,14 +427,24 @@ impl<'a> Bracket<'a> {
 
     /// Drops those that are known for good.
     fn forget_settled(&mut self) {
-        let steps = &self.steps;
-        let is_open = |open: &Open| {
-            let Steps { possible, sure } = steps[open.place as usize];
-            possible != sure
+        let steps = &mut self.steps;
+        let mut is_open = |open: &Open| {
+            let is_open = open.steps.possible != open.steps.sure;
+            if !is_open {
+                steps[open.place as usize] = open.steps;
+            }
+            is_open
         };
-        self.open_sellers.retain(is_open);
-        self.open_buyers.retain(is_open);
+        self.open_sellers.retain(&mut is_open);
+        self.open_buyers.retain(&mut is_open);
         self.settled = 0;
+    }
+
+    /// Tells the steps of those that are open to the end.
+    pub fn finish(&mut self) {
+        for open in self.open_sellers.iter().chain(&self.open_buyers) {
+            self.steps[open.place as usize] = open.steps;
+        }
     }
 
     /// Σ max(0, debt − collateral) at the best prices of the box and at its worst.

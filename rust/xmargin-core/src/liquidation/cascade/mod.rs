@@ -94,6 +94,7 @@ pub fn bracket_cascade(
         (false, true) => Kind::FixedPoints,
         (false, false) => Kind::Enclosure,
     };
+    bracket.finish();
     Ok(answer(book, bracket, kind, passes))
 }
 
