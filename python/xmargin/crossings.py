@@ -14,7 +14,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
-from xmargin.engine.components import scaled
+from xmargin.engine.components import factor_of
 from xmargin.engine.lending_order import VenueStatus
 from xmargin.engine.venue_watch import Moved, StatusChange
 from xmargin.model import (
@@ -36,7 +36,6 @@ HELD_MAX = 100_000
 _BUT_NUMBER = attrgetter(*(field.name for field in fields(Crossing) if field.name != "number"))
 
 _CALM = frozenset({HealthStatus.HEALTHY, HealthStatus.NO_DEBT})
-_WAD_DECIMALS = 18
 
 
 class AccountChange(NamedTuple):
@@ -204,7 +203,6 @@ def _portfolio_crossing(
 def _account_crossing(
     view: View, portfolio: PortfolioId, change: AccountChange, cause: str
 ) -> Crossing:
-    wad = change.health_factor_wad
     return Crossing(
         number=0,
         kind=LiquidationKind.VENUE_ACCOUNT,
@@ -212,7 +210,7 @@ def _account_crossing(
         account=change.account,
         before=change.before,
         after=change.after,
-        health_factor=None if wad is None else scaled(wad, _WAD_DECIMALS),
+        health_factor=factor_of(change.health_factor_wad),
         cause=cause,
         tape_sequence=view.metadata.tape_sequence,
         now_ms=view.metadata.now_ms,

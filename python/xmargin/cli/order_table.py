@@ -25,13 +25,15 @@ def order_table(
     entries: Order,
     names: Mapping[str, str],
     certificates: Sequence[pb.FleetCertificate] = (),
-    left_out: int = 0,
+    rows_max: int | None = None,
 ) -> RenderableType:
     """The liquidation order, first to liquidate on top; below it how good the order is."""
     if not entries:
         return Text("liquidation order: nothing is liquidatable", formats.GOOD)
+    shown = entries[:rows_max]
+    left_out = len(entries) - len(shown)
     note = f"and {left_out} more after these" if left_out else ""
-    sheet = Sheet("liquidation order, USD", _HEADINGS, [_row(e, names) for e in entries], note)
+    sheet = Sheet("liquidation order, USD", _HEADINGS, [_row(e, names) for e in shown], note)
     return Group(sheet, *(_certified(one, entries) for one in certificates))
 
 

@@ -56,8 +56,6 @@ class Board:
         if self.metadata is None:
             return Group("waiting for the first view …")
         names = tables.chain_names(self.metadata)
-        entries = self.order.entries if self.order is not None else []
-        entries_shown = entries if rows_max is None else entries[:_ORDER_ROWS_MAX]
         healths = self.healths
         shown = healths if rows_max is None else self._urgent(rows_max - self._other_rows())
         parts: list[RenderableType] = [
@@ -66,9 +64,9 @@ class Board:
             tables.portfolios_table(shown, left_out=len(healths) - len(shown)),
         ]
         if self.order is not None:
-            left_out = len(entries) - len(entries_shown)
-            certificates = self.order.certificates
-            parts += ["", order_table(entries_shown, names, certificates, left_out)]
+            entries, certificates = self.order.entries, self.order.certificates
+            order_rows_max = None if rows_max is None else _ORDER_ROWS_MAX
+            parts += ["", order_table(entries, names, certificates, order_rows_max)]
         parts += crossings_lines(list(self.crossings)[-_CROSSINGS_SHOWN_MAX:])
         return Group(*parts)
 

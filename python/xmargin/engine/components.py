@@ -17,6 +17,9 @@ _COMPONENTS = (
 """The core's columns, each of both margins, in the order they are shown."""
 
 
+WAD_DECIMALS = 18
+
+
 def money(value: float) -> Decimal:
     """A float's shortest exact-round-trip digits; ``-0.0`` is zero."""
     return Decimal(repr(value + 0.0))
@@ -30,6 +33,11 @@ def optional_money(value: float | None) -> Decimal | None:
 def scaled(amount: int, decimals: int) -> Decimal:
     """``amount`` × 10^-``decimals``, exact whatever the decimal context."""
     return Decimal(f"{amount}E-{decimals}")
+
+
+def factor_of(wad: int | None) -> Decimal | None:
+    """A venue's health factor of its wad; nothing of nothing."""
+    return None if wad is None else scaled(wad, WAD_DECIMALS)
 
 
 def components(numbers: Mapping[str, Any]) -> tuple[MarginComponent, ...]:

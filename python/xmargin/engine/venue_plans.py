@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import TypeVar
 
 from xmargin.engine import liquidation
 from xmargin.engine.columns import bits
-from xmargin.engine.components import scaled
+from xmargin.engine.components import factor_of, scaled
 from xmargin.engine.evaluate import Evaluation
 from xmargin.engine.faults import NOT_READ
 from xmargin.errors import AccountNotFoundError, EngineError, InvalidArgumentError, ParameterError
@@ -34,8 +33,6 @@ F = TypeVar("F", bound=ChainFact)
 
 RELEASE = "3.0"
 """Discovery refuses every pool of 3.1 or later, so what is on a tape is of 3.0."""
-
-_WAD_DECIMALS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +100,8 @@ class VenuePlans:
             release=RELEASE,
             verdict=PlanVerdict[proposal.verdict.name],
             why=proposal.why,
-            health_before=_factor(proposal.health_before_wad),
-            health_after=_factor(proposal.health_after_wad),
+            health_before=factor_of(proposal.health_before_wad),
+            health_after=factor_of(proposal.health_after_wad),
             legs=None if proposal.legs is None else self._legs(proposal.legs, held),
             flags=self._last_known(account),
         )
@@ -243,7 +240,3 @@ def _decimals(reserve: AaveV3Reserve) -> int:
 def _is_halted(word: int) -> bool:
     """Not active, or paused."""
     return not bits(word, 56, 1) or bool(bits(word, 60, 1))
-
-
-def _factor(wad: int | None) -> Decimal | None:
-    return None if wad is None else scaled(wad, _WAD_DECIMALS)

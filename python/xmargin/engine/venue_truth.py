@@ -1,12 +1,11 @@
 """Venue truth as it is told: each account's health by its own venue's rules."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from xmargin.engine.columns import AAVE_BASE_DECIMALS
-from xmargin.engine.components import scaled
+from xmargin.engine.components import WAD_DECIMALS, scaled
 from xmargin.engine.evaluate import Evaluation
 from xmargin.engine.faults import NOT_READ
 from xmargin.model import (
@@ -20,7 +19,6 @@ from xmargin.model import (
 )
 from xmargin.snapshot import Snapshot
 
-_WAD_DECIMALS = 18
 _OVERFLOWS = "the venue's own arithmetic overflows for this account"
 
 
@@ -70,8 +68,8 @@ class VenueTruth:
         account_row = self._evaluation.venue_accounts[row]["account"]
         health = self.health(rows.account_ids[account_row])
         wad = health.health_factor_wad or 0
-        missing = health.debt_base * (10**_WAD_DECIMALS - wad) // 10**_WAD_DECIMALS
-        factor: Decimal = scaled(wad, _WAD_DECIMALS)
+        missing = health.debt_base * (10**WAD_DECIMALS - wad) // 10**WAD_DECIMALS
+        factor = scaled(wad, WAD_DECIMALS)
         return LiquidationEntry(
             rank=rank,
             kind=LiquidationKind.VENUE_ACCOUNT,
@@ -94,5 +92,5 @@ class VenueTruth:
 def _status(health_factor_wad: int | None) -> HealthStatus:
     if health_factor_wad is None:
         return HealthStatus.NO_DEBT
-    is_due = health_factor_wad < 10**_WAD_DECIMALS
+    is_due = health_factor_wad < 10**WAD_DECIMALS
     return HealthStatus.LIQUIDATABLE if is_due else HealthStatus.HEALTHY
