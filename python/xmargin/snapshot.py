@@ -54,6 +54,7 @@ FACT_KINDS = (
     "aave-v3-reserve",
     "aave-v3-emode",
     "aave-v3-account",
+    "venue-record",
 )
 
 

@@ -139,9 +139,7 @@ class Config(BaseSettings):
             feeds=tuple(
                 model.FeedSpec(**f.model_dump()) for f in sorted(self.feeds, key=lambda f: f.id)
             ),
-            venues=tuple(
-                model.VenueSpec(**v.model_dump()) for v in sorted(self.venues, key=lambda v: v.id)
-            ),
+            venues=tuple(venue.spec() for venue in sorted(self.venues, key=lambda venue: venue.id)),
             portfolios=tuple(
                 model.PortfolioSpec(p.id, tuple(sorted(p.accounts)), p.label)
                 for p in sorted(self.portfolios, key=lambda p: p.id)

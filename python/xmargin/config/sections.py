@@ -154,6 +154,7 @@ class VenueConfig(_Section):
     id: VenueId
     kind: str
     addresses_provider: str = Field(default="", validate_default=True)
+    settings: dict[Name, Name | tuple[Name, ...]] = {}
 
     @field_validator("kind")
     @classmethod
@@ -170,6 +171,15 @@ class VenueConfig(_Section):
         if not provider and info.data.get("kind") in _KINDS_BEHIND_A_PROVIDER:
             raise ValueError("add the address of the pool's PoolAddressesProvider")
         return _address_beside_id(provider, info)
+
+    def spec(self) -> model.VenueSpec:
+        """The venue as a fact for the tape; settings by name, their values in the given order."""
+        listed = (
+            (name, value if isinstance(value, tuple) else (value,))
+            for name, value in sorted(self.settings.items())
+        )
+        settings = tuple(model.VenueSetting(name, one) for name, values in listed for one in values)
+        return model.VenueSpec(self.id, self.kind, self.addresses_provider, settings)
 
 
 class PortfolioConfig(_Section):

@@ -12,6 +12,7 @@ from xmargin.model import (
     VenueId,
     is_wallet,
 )
+from xmargin.model.standings import VenueStanding
 from xmargin.world import Key
 
 NOT_READ = "not read yet"
@@ -22,9 +23,11 @@ def account_faults(
     rows: Rows,
     reserves: Mapping[tuple[VenueId, int], int],
     categories: Collection[tuple[VenueId, int]],
+    standings: Mapping[AccountId, VenueStanding],
 ) -> dict[AccountId, str]:
     """Venue accounts that have no figures, each with the reason."""
     reasons = {user.account: why_unread(user, reserves, categories) for user in users}
+    reasons |= {account: standing.fault for account, standing in standings.items()}
     venue_accounts = (a for a in rows.account_ids if not is_wallet(a))
     why = {account: reasons.get(account, NOT_READ) for account in venue_accounts}
     return {account: reason for account, reason in why.items() if reason}

@@ -71,12 +71,25 @@ class FeedSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class VenueSetting:
+    """One of a venue's own settings; a name with several values stands there several times."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class VenueSpec:
     """A watched venue; a fork of a protocol is one more row with its own addresses."""
 
     id: VenueId
     kind: str
     addresses_provider: str = ""
+    settings: tuple[VenueSetting, ...] = ()
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """All values of a setting, in their order."""
+        return tuple(each.value for each in self.settings if each.name == name)
 
 
 @dataclass(frozen=True, slots=True)

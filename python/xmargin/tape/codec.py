@@ -23,6 +23,7 @@ _FACT_FIELDS: dict[type, str] = {
     model.AaveV3Reserve: "aave_v3_reserve",
     model.AaveV3EMode: "aave_v3_e_mode",
     model.AaveV3Account: "aave_v3_account",
+    model.VenueRecord: "venue_record",
 }
 _FACT_TYPES = {name: cls for cls, name in _FACT_FIELDS.items()}
 _FACT_MESSAGES = {
