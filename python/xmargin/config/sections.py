@@ -67,11 +67,15 @@ class _Section(BaseModel):
 
 
 class EndpointConfig(_Section):
-    """One RPC endpoint; without ``ws`` heads are polled."""
+    """One RPC endpoint; without ``ws`` heads are polled.
+
+    ``operator`` is who runs it: endpoints of one operator fail, and lie, together.
+    """
 
     label: Name
     http: HttpUrl
     ws: WsUrl | None = None
+    operator: Name | None = None
 
     @property
     def http_url(self) -> str:
@@ -98,6 +102,7 @@ class ChainConfig(_Section):
     name: Name
     kind: model.ChainKind
     endpoints: tuple[EndpointConfig, ...] = Field(min_length=1)
+    quorum: int = Field(default=1, ge=1, le=100)
     head_age_ms_max: int = Field(default=60_000, ge=1_000)
     request_timeout_ms: int = Field(default=5_000, ge=50)
     poll_ms: int = Field(default=1_000, ge=50)
@@ -111,6 +116,23 @@ class ChainConfig(_Section):
         expected = "eip155:" if self.kind is model.ChainKind.EVM else "solana:"
         if not self.id.startswith(expected):
             raise ValueError(f"kind {self.kind} wants an id beginning with {expected}")
+        return self
+
+    @model_validator(mode="after")
+    def _operators_suffice(self) -> Self:
+        if self.quorum == 1:
+            return self
+        unnamed = [endpoint.label for endpoint in self.endpoints if endpoint.operator is None]
+        if unnamed:
+            raise ValueError(
+                f"quorum {self.quorum} counts operators; name the operator of {', '.join(unnamed)}"
+            )
+        operators = sorted({str(endpoint.operator) for endpoint in self.endpoints})
+        if len(operators) < self.quorum:
+            raise ValueError(
+                f"quorum {self.quorum} wants so many operators; there are {len(operators)}: "
+                f"{', '.join(operators)}"
+            )
         return self
 
 
