@@ -37,11 +37,12 @@ from xmargin.world import Key, World, key_of
 HEAD_AGE_MS_MAX = 180_000
 TICK_S = 60.0
 POLL_MS = 10_000
-FAULTY_SHARE = 0.4
+FAULTY_SHARE = 0.2
 PERIOD_S = 90.0
 DELAYS_S = (0.0, 0.0, 0.0, 0.5, 3.0, 8.0)
-# Of so many operators so many must agree, and one fewer lie, all the same.
-SHAPES = ((3, 2), (4, 3), (5, 3))
+# So many operators, of which so many must agree and so many lie, all the same.
+Shape = tuple[int, int, int]
+SHAPES: tuple[Shape, ...] = ((3, 2, 1), (4, 3, 2), (5, 3, 2))
 
 FAILS = (
     Fault.HANG,
@@ -174,13 +175,18 @@ class Episode:
     """One stretch of the recording, read through operators of which fewer than the quorum lie."""
 
     def __init__(
-        self, chain: RecordedChain, truth: Truth, lies: tuple[Lie, ...], seed: int
+        self,
+        chain: RecordedChain,
+        truth: Truth,
+        lies: tuple[Lie, ...],
+        seed: int,
+        shape: Shape | None = None,
     ) -> None:
-        self.operators, quorum = SHAPES[seed % len(SHAPES)]
+        self.operators, quorum, lying = shape or SHAPES[seed % len(SHAPES)]
         self.config = chain_config(self.operators, quorum)
         self._chain, self._truth, self.seed = chain, truth, seed
         draw = random.Random(seed)
-        liars = set(draw.sample(range(self.operators), quorum - 1))
+        liars = set(draw.sample(range(self.operators), lying))
         self._faulty = [
             FaultyEndpoint(
                 chain.answer,

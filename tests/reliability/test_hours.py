@@ -108,6 +108,15 @@ def test_some_hours(testbed: Testbed, lived: RecordedChain) -> None:
     assert tally.minutes["OK"] < tally.minutes.total()
 
 
+@pytest.mark.parametrize("lived", [SHORT_BLOCKS // 3], indirect=True)
+def test_what_the_quorum_keeps_out_would_be_seen(testbed: Testbed, lived: RecordedChain) -> None:
+    """The same faults, believed from whoever answers: figures are wrong, and no flag says so."""
+    registry = few_portfolios(settings(testbed)[1], OWNERS)
+    truth, tally = run(read_truth(lived, registry)), Tally()
+    run(Episode(lived, truth, lies(testbed.evm[CHAIN]), 1, shape=(1, 1, 1)).play(tally))
+    assert tally.wrong
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("lived", [LONG_BLOCKS], indirect=True)
