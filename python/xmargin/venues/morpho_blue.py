@@ -186,8 +186,10 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Mo
     answers = await access.call([DECIMALS(loan_token) for loan_token, *_ in found])
     decimals = [DECIMALS.decode(answer)[0] for answer in answers]
     markets = [
-        Parameters(market, *parameters, number)
-        for market, parameters, number in zip(ids, found, decimals, strict=True)
+        Parameters(market, loan, collateral, oracle, irm, lltv_wad, number)
+        for market, (loan, collateral, oracle, irm, lltv_wad), number in zip(
+            ids, found, decimals, strict=True
+        )
     ]
     return MorphoBlue(
         id=spec.id,
