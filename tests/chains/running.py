@@ -50,6 +50,16 @@ class Running:
                     return view
                 sequence = view.metadata.tape_sequence
 
+    async def at_block(self, chain: str, height: int) -> View:
+        """A view as of a block of a chain, or a later one."""
+
+        def there(view: View) -> bool:
+            blocks = {c.chain: c.block for c in view.metadata.as_of}
+            block = blocks[chain]
+            return block is not None and block.height >= height
+
+        return await self.until(there)
+
     async def caught_up(self, bed: Testbed) -> View:
         """A view as of the newest blocks of both EVM chains, with Solana read."""
         heights = {chain.id: await chain.node.block_number() for chain in bed.evm.values()}
@@ -67,7 +77,13 @@ class Running:
 @asynccontextmanager
 async def running(bed: Testbed, tape: Path, config: Config | None = None) -> AsyncIterator[Running]:
     """Readers of all three chains into a spine on ``tape``."""
-    config = config or parse_config(bed.config_toml(tape=tape))
+    async with serving(tape, config or parse_config(bed.config_toml(tape=tape))) as one:
+        yield one
+
+
+@asynccontextmanager
+async def serving(tape: Path, config: Config) -> AsyncIterator[Running]:
+    """Readers of all chains of a configuration into a spine on ``tape``."""
     parameters = load_parameters(config.risk.parameters)
     spine = await Spine.open(tape, config.registry(), parameters, now_ms)
     one = Running(spine, tape, config)
