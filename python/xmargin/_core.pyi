@@ -419,7 +419,8 @@ def evaluate(
             36: at fault, excluded), ``haircut: f64`` in [0, 1], ``wrapped: bool``.
         portfolios: ``id: utf8``.
         accounts: ``id: utf8, portfolio: u32, chain: u32, venue_kind: utf8``.
-        balances: ``account: u32, token: u32, amount: u256, looked_through: bool`` (wallets).
+        balances: ``account: u32, token: u32, amount: u256, debt: bool, looked_through: bool`` (of
+            wallets, and of venue accounts that are not in the ``aave_*`` tables).
         aave_pools: ``timestamp_s: u64`` (of the block read).
         aave_reserves: ``pool: u32, token: u32, decimals: u8, ltv_bps: u16,
             liquidation_threshold_bps: u16, emode: u8, liquidity_index: u256,

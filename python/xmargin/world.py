@@ -34,6 +34,7 @@ from xmargin.model import (
     RiskParameters,
     TokenBalance,
     TokenState,
+    VenueRecord,
     chain_of,
     check_factor_returns,
     check_liquidation_terms,
@@ -47,10 +48,18 @@ _JOURNAL_BLOCKS_MAX = REORG_DEPTH_MAX + 1  # the ancestor itself has to be there
 _PIN = "feed-pin"
 
 Key = tuple[str, ...]
-ChainFact = FeedRound | TokenState | TokenBalance | AaveV3Reserve | AaveV3EMode | AaveV3Account
+ChainFact = (
+    FeedRound
+    | TokenState
+    | TokenBalance
+    | AaveV3Reserve
+    | AaveV3EMode
+    | AaveV3Account
+    | VenueRecord
+)
 
 
-def key_of(fact: ChainFact) -> Key:
+def key_of(fact: ChainFact) -> Key:  # noqa: PLR0911 - one kind a line
     """What a fact is about: a later fact with the same key replaces it."""
     match fact:
         case FeedRound():
@@ -65,6 +74,8 @@ def key_of(fact: ChainFact) -> Key:
             return ("aave-v3-emode", fact.venue, f"{fact.category:03d}")
         case AaveV3Account():
             return ("aave-v3-account", fact.account)
+        case VenueRecord():
+            return ("venue-record", fact.venue, fact.record, fact.key)
 
 
 @dataclass(frozen=True, slots=True)

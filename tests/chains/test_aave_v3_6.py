@@ -19,7 +19,7 @@ from tests.chains.aave_v3_6 import (
 )
 from tests.chains.running import Running, running_on
 from tests.chains.test_venue_truth import we_say
-from xmargin.engine.venue_watch import VenueStatus
+from xmargin.engine.lending_order import VenueStatus
 from xmargin.model import LiquidationPlan, PlanVerdict
 from xmargin.testbed.anvil import Anvil, Transaction
 from xmargin.testbed.portfolios import evm_address

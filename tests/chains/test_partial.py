@@ -8,7 +8,8 @@ import pytest
 from tests.chains.running import Running, running
 from xmargin.config import Config, parse_config
 from xmargin.model import Condition, HealthStatus, Verdict
-from xmargin.testbed.proxy import ChainProxy, Fault
+from xmargin.testbed.faults import Fault
+from xmargin.testbed.proxy import ChainProxy
 from xmargin.testbed.pyth import PriceUpdate
 from xmargin.testbed.world import Testbed
 from xmargin.view import View

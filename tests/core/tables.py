@@ -39,6 +39,7 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
         "account": pa.uint32(),
         "token": pa.uint32(),
         "amount": U256,
+        "debt": pa.bool_(),
         "looked_through": pa.bool_(),
     },
     "aave_pools": {"timestamp_s": pa.uint64(), "release": pa.utf8()},
@@ -136,6 +137,7 @@ def rows_of(book: Book) -> Rows:
                 "account": row,
                 "token": numbers.tokens.index(balance.token),
                 "amount": balance.amount,
+                "debt": balance.is_debt,
                 "looked_through": balance.looked_through,
             }
             for row, account in enumerate(a for p in book.portfolios for a in p.accounts)

@@ -17,7 +17,8 @@ from tests.evm.harness import (
 from xmargin.config import EndpointConfig
 from xmargin.model import Condition
 from xmargin.testbed.evm_chain import EvmChain
-from xmargin.testbed.proxy import ChainProxy, Fault
+from xmargin.testbed.faults import Fault
+from xmargin.testbed.proxy import ChainProxy
 from xmargin.testbed.world import Testbed
 
 pytestmark = pytest.mark.chains

@@ -23,7 +23,8 @@ from xmargin.reading import evm, evm_state
 from xmargin.testbed import artifacts
 from xmargin.testbed.anvil import Transaction
 from xmargin.testbed.evm_chain import EvmChain
-from xmargin.testbed.proxy import ChainProxy, Fault
+from xmargin.testbed.faults import Fault
+from xmargin.testbed.proxy import ChainProxy
 from xmargin.testbed.script import Script
 from xmargin.testbed.world import Testbed
 

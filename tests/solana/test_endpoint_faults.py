@@ -9,7 +9,8 @@ from tests.solana.harness import endpoint, follow, registry_of, token_of, wallet
 from tests.solana.lagging import LaggingRpc
 from xmargin.model import Condition
 from xmargin.testbed import pyth
-from xmargin.testbed.proxy import ChainProxy, Fault
+from xmargin.testbed.faults import Fault
+from xmargin.testbed.proxy import ChainProxy
 from xmargin.testbed.solana_vm import SolanaVm
 
 pytestmark = pytest.mark.chains

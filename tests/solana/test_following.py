@@ -9,7 +9,8 @@ from solders.pubkey import Pubkey
 
 from tests.solana.harness import Followed, endpoint, follow, registry_of, token_of, wallet_key
 from xmargin.model import Condition
-from xmargin.testbed.proxy import ChainProxy, Fault
+from xmargin.testbed.faults import Fault
+from xmargin.testbed.proxy import ChainProxy
 from xmargin.testbed.solana_vm import SolanaVm
 
 pytestmark = pytest.mark.chains

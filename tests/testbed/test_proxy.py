@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from xmargin.testbed.anvil import Anvil
-from xmargin.testbed.proxy import ChainProxy, Fault
+from xmargin.testbed.faults import Fault
+from xmargin.testbed.proxy import ChainProxy
 
 ASK_CHAIN = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
 ASK_HEAD = {"jsonrpc": "2.0", "id": 2, "method": "eth_blockNumber", "params": []}

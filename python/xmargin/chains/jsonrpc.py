@@ -48,19 +48,32 @@ class JsonRpcEndpoint(ABC):
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        """Connect; nothing the endpoint says is believed before it named the right chain."""
-        timeout = aiohttp.ClientTimeout(total=self._timeout_ms / 1000)
-        self._session = aiohttp.ClientSession(timeout=timeout)
         try:
-            await self.check_chain()
+            await self.connect()
         except BaseException:
-            await self._session.close()
+            await self.close()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self.close()
+
+    async def connect(self) -> None:
+        """Connect; nothing the endpoint says is believed before it named the right chain.
+
+        Raises:
+            EndpointError: it fails, or is of another chain.
+        """
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=self._timeout_ms / 1000)
+            self._session = aiohttp.ClientSession(timeout=timeout)
+        await self.check_chain()
+
+    async def close(self) -> None:
+        """Give the connection up; :meth:`connect` makes another."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     # --- What each kind of chain does its own way ---------------------------------------------
 
@@ -75,6 +88,10 @@ class JsonRpcEndpoint(ABC):
     @abstractmethod
     async def _request(self, method: str, params: list[Json]) -> Json:
         """The whole JSON-RPC answer to one request."""
+
+    def take_doubts(self) -> str:
+        """Nothing: there is nobody to contradict it."""
+        return ""
 
     # --- Asking -------------------------------------------------------------------------------
 

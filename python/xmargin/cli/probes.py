@@ -124,7 +124,7 @@ async def _probe(
     config: Config, chain: ChainConfig, endpoint: EndpointConfig, clock_ms: ClockMs
 ) -> _Probe:
     """Read with this endpoint alone until a block is whole, a fault is told or patience ends."""
-    alone = chain.model_copy(update={"endpoints": (endpoint,)})
+    alone = chain.model_copy(update={"endpoints": (endpoint,), "quorum": 1})
     (plan,) = reader_plans(config.model_copy(update={"chains": (alone,)}), clock_ms)
     probe = _Probe(alone, endpoint)
     decided = asyncio.Event()

@@ -128,10 +128,7 @@ class Config(BaseSettings):
     def registry(self) -> model.Registry:
         """What is watched, without how to reach it: a fact for the tape."""
         return model.Registry(
-            chains=tuple(
-                model.ChainSpec(c.id, c.name, c.kind, c.head_age_ms_max)
-                for c in sorted(self.chains, key=lambda c: c.id)
-            ),
+            chains=tuple(chain.spec() for chain in sorted(self.chains, key=lambda chain: chain.id)),
             tokens=tuple(
                 model.TokenSpec(**{**t.model_dump(), "venue": t.venue or ""})
                 for t in sorted(self.tokens, key=lambda t: t.id)
@@ -139,9 +136,7 @@ class Config(BaseSettings):
             feeds=tuple(
                 model.FeedSpec(**f.model_dump()) for f in sorted(self.feeds, key=lambda f: f.id)
             ),
-            venues=tuple(
-                model.VenueSpec(**v.model_dump()) for v in sorted(self.venues, key=lambda v: v.id)
-            ),
+            venues=tuple(venue.spec() for venue in sorted(self.venues, key=lambda venue: venue.id)),
             portfolios=tuple(
                 model.PortfolioSpec(p.id, tuple(sorted(p.accounts)), p.label)
                 for p in sorted(self.portfolios, key=lambda p: p.id)

@@ -67,11 +67,15 @@ class _Section(BaseModel):
 
 
 class EndpointConfig(_Section):
-    """One RPC endpoint; without ``ws`` heads are polled."""
+    """One RPC endpoint; without ``ws`` heads are polled.
+
+    ``operator`` is who runs it: endpoints of one operator fail, and lie, together.
+    """
 
     label: Name
     http: HttpUrl
     ws: WsUrl | None = None
+    operator: Name | None = None
 
     @property
     def http_url(self) -> str:
@@ -98,6 +102,7 @@ class ChainConfig(_Section):
     name: Name
     kind: model.ChainKind
     endpoints: tuple[EndpointConfig, ...] = Field(min_length=1)
+    quorum: int = Field(default=1, ge=1, le=100)
     head_age_ms_max: int = Field(default=60_000, ge=1_000)
     request_timeout_ms: int = Field(default=5_000, ge=50)
     poll_ms: int = Field(default=1_000, ge=50)
@@ -105,12 +110,45 @@ class ChainConfig(_Section):
     reorg_depth_max: int = Field(default=128, ge=1, le=model.REORG_DEPTH_MAX)
     subscriptions_max: int = Field(default=400, ge=0, le=100_000)
     multicall3: EvmAddress = MULTICALL3
+    sequencer_feed: EvmAddress | None = None
+    sequencer_grace_s: int = Field(default=3_600, ge=0)
 
     @model_validator(mode="after")
     def _kind_fits_id(self) -> Self:
         expected = "eip155:" if self.kind is model.ChainKind.EVM else "solana:"
         if not self.id.startswith(expected):
             raise ValueError(f"kind {self.kind} wants an id beginning with {expected}")
+        if self.sequencer_feed is not None and self.kind is not model.ChainKind.EVM:
+            raise ValueError("only an EVM chain has a sequencer_feed; remove it")
+        return self
+
+    def spec(self) -> model.ChainSpec:
+        """What is watched of the chain, without how to reach it."""
+        feed = self.sequencer_feed
+        return model.ChainSpec(
+            self.id,
+            self.name,
+            self.kind,
+            self.head_age_ms_max,
+            "" if feed is None else f"sequencer@{self.id}/{feed}",
+            0 if feed is None else self.sequencer_grace_s,
+        )
+
+    @model_validator(mode="after")
+    def _operators_suffice(self) -> Self:
+        if self.quorum == 1:
+            return self
+        unnamed = [endpoint.label for endpoint in self.endpoints if endpoint.operator is None]
+        if unnamed:
+            raise ValueError(
+                f"quorum {self.quorum} counts operators; name the operator of {', '.join(unnamed)}"
+            )
+        operators = sorted({str(endpoint.operator) for endpoint in self.endpoints})
+        if len(operators) < self.quorum:
+            raise ValueError(
+                f"quorum {self.quorum} wants so many operators; there are {len(operators)}: "
+                f"{', '.join(operators)}"
+            )
         return self
 
 
@@ -154,6 +192,7 @@ class VenueConfig(_Section):
     id: VenueId
     kind: str
     addresses_provider: str = Field(default="", validate_default=True)
+    settings: dict[Name, Name | tuple[Name, ...]] = {}
 
     @field_validator("kind")
     @classmethod
@@ -170,6 +209,15 @@ class VenueConfig(_Section):
         if not provider and info.data.get("kind") in _KINDS_BEHIND_A_PROVIDER:
             raise ValueError("add the address of the pool's PoolAddressesProvider")
         return _address_beside_id(provider, info)
+
+    def spec(self) -> model.VenueSpec:
+        """The venue as a fact for the tape; settings by name, their values in the given order."""
+        listed = (
+            (name, value if isinstance(value, tuple) else (value,))
+            for name, value in sorted(self.settings.items())
+        )
+        settings = tuple(model.VenueSetting(name, one) for name, values in listed for one in values)
+        return model.VenueSpec(self.id, self.kind, self.addresses_provider, settings)
 
 
 class PortfolioConfig(_Section):

@@ -7,6 +7,7 @@ registry), so that the engine builds a table anew only when its parts did.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xmargin.engine.aave_v3_facts import (
@@ -37,10 +38,12 @@ from xmargin.model import (
     Verdict,
     address_of,
     chain_of,
+    is_instrument,
     is_wallet,
     kind_of,
     venue_of,
 )
+from xmargin.model.standings import VenueLeg
 from xmargin.world import Key
 
 if TYPE_CHECKING:
@@ -98,11 +101,16 @@ def _array(values: Sequence[Any], kind: str) -> "pa.Array":
 class Rows:
     """The row numbers of one registry: which row is which chain, account, base and token.
 
-    Reserves may hold tokens that the registry does not know; they get rows after its own, so that
-    a debt in them is never overlooked.
+    Venues may hold tokens that the registry does not know; they get rows after its own, so that a
+    debt in them is never overlooked.
     """
 
-    def __init__(self, registry: Registry, reserves: Iterable[ListedReserve]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        reserves: Iterable[ListedReserve],
+        venue_tokens: Iterable[TokenId] = (),
+    ) -> None:
         self.registry = registry
         self.chains = {chain.id: row for row, chain in enumerate(registry.chains)}
         self.bases = {
@@ -114,7 +122,7 @@ class Rows:
         self.a_token_venues = {r.a_token: r.venue for r in listed}
         self.debt_tokens = frozenset(token for r in listed for token in r.debt_tokens)
         self.venues_read = frozenset(r.venue for r in listed)
-        unknown = {r.token for r in listed} - self.token_specs.keys()
+        unknown = {*(r.token for r in listed), *venue_tokens} - self.token_specs.keys()
         self.token_ids: tuple[TokenId, ...] = (*self.token_specs, *sorted(unknown))
         self.tokens = {token: row for row, token in enumerate(self.token_ids)}
         self.portfolio_ids: tuple[PortfolioId, ...] = tuple(p.id for p in registry.portfolios)
@@ -133,7 +141,7 @@ class Rows:
     def balance_keys(self) -> tuple[Key, ...]:
         """The keys of all that wallets may hold: each every token of its chain."""
         of_chain: dict[ChainId, list[TokenId]] = defaultdict(list)
-        for token in self.token_specs:
+        for token in filterfalse(is_instrument, self.token_specs):
             of_chain[chain_of(token)].append(token)
         wallets = filter(is_wallet, self.account_ids)
         return tuple(
@@ -197,8 +205,11 @@ def accounts(rows: Rows) -> "pa.RecordBatch":
     )
 
 
-def balances(rows: Rows, facts: Iterable[TokenBalance]) -> "pa.RecordBatch":
-    """Wallet balances that could be read and are not nothing."""
+def balances(
+    rows: Rows, facts: Iterable[TokenBalance], legs: Iterable[tuple[AccountId, VenueLeg]]
+) -> "pa.RecordBatch":
+    """Wallet balances that could be read and are not nothing, then the legs of venue accounts."""
+    held = [(account, leg) for account, leg in legs if leg.amount]
     read = [
         fact
         for fact in facts
@@ -206,13 +217,15 @@ def balances(rows: Rows, facts: Iterable[TokenBalance]) -> "pa.RecordBatch":
         if fact.account in rows.accounts and fact.token in rows.token_specs
     ]
     claimed = {token: _claimed_venue(rows, token) for token in {fact.token for fact in read}}
+    owners = [*(fact.account for fact in read), *(account for account, _ in held)]
+    tokens = [*(fact.token for fact in read), *(leg.token for _, leg in held)]
+    looked_through = [_looked_through(rows, fact, claimed[fact.token]) for fact in read]
     return _table(
-        account=_array([rows.accounts[fact.account] for fact in read], "uint32"),
-        token=_array([rows.tokens[fact.token] for fact in read], "uint32"),
-        amount=u256(fact.amount for fact in read),
-        looked_through=_array(
-            [_looked_through(rows, fact, claimed[fact.token]) for fact in read], "bool_"
-        ),
+        account=_array([rows.accounts[account] for account in owners], "uint32"),
+        token=_array([rows.tokens[token] for token in tokens], "uint32"),
+        amount=u256([*(fact.amount for fact in read), *(abs(leg.amount) for _, leg in held)]),
+        debt=_array([*([False] * len(read)), *(leg.amount < 0 for _, leg in held)], "bool_"),
+        looked_through=_array([*looked_through, *([False] * len(held))], "bool_"),
     )
 
 

@@ -147,7 +147,8 @@ class PortfolioPlans:
 
     def _plan(self, number: int) -> PortfolioPlan:
         row = self._evaluation.portfolios[number]
-        alone = Alone(self._snapshot, self._snapshot.registry.portfolios[number])
+        spec = self._snapshot.registry.portfolios[number]
+        alone = Alone(self._snapshot, spec, self._evaluation.standings)
         verdict, why = self._standing(alone, row)
         if verdict is not None:
             return self._unplanned(alone, row, verdict, why)

@@ -35,6 +35,7 @@ from xmargin.model import (
     is_wallet,
     venue_of,
 )
+from xmargin.model.standings import VenueStanding
 from xmargin.snapshot import Snapshot
 from xmargin.world import ChainFact
 
@@ -89,6 +90,9 @@ class VenuePlans:
         return self._plans[account]
 
     def _plan(self, account: AccountId) -> LiquidationPlan:
+        standing = self._evaluation.standings.get(account)
+        if standing is not None:
+            return self._of_standing(account, standing)
         unread = self._unread(account)
         if unread:
             return self._unknown(account, unread)
@@ -109,6 +113,28 @@ class VenuePlans:
             health_before=factor_of(proposal.health_before_wad),
             health_after=factor_of(proposal.health_after_wad),
             legs=None if proposal.legs is None else self._legs(proposal.legs, held),
+            flags=self._last_known(account),
+        )
+
+    def _of_standing(self, account: AccountId, standing: VenueStanding) -> LiquidationPlan:
+        """Whether it is due is known of every venue; how much may be closed, not yet of these."""
+        kind = self._evaluation.rows.kind_of(account)
+        verdict, why = PlanVerdict.NOT_DUE, "its venue would not liquidate it"
+        if standing.fault:
+            verdict, why = PlanVerdict.UNKNOWN, f"it may be due: {standing.fault}"
+        elif standing.is_liquidatable:
+            verdict = PlanVerdict.UNKNOWN
+            why = f"due, but no plan is made of venues of kind {kind}: its venue says how much"
+        return LiquidationPlan(
+            portfolio=self._portfolio_of(account),
+            account=account,
+            rule=kind,
+            release="",
+            verdict=verdict,
+            why=why,
+            health_before=factor_of(standing.health_factor_wad),
+            health_after=None,
+            legs=None,
             flags=self._last_known(account),
         )
 

@@ -21,6 +21,7 @@ from xmargin.engine.lending_order import (
     VenueHealth,
     VenueStatus,
 )
+from xmargin.engine.standings import INDEXED_KINDS
 from xmargin.engine.venue_levels import (
     HeldReserve,
     LevelKey,
@@ -33,7 +34,7 @@ from xmargin.engine.venue_levels import (
     stable_debts,
 )
 from xmargin.errors import AccountNotFoundError, EngineError
-from xmargin.model import AaveV3Account, AccountId, Registry, TokenId, is_wallet, venue_of
+from xmargin.model import AaveV3Account, AccountId, Registry, TokenId, venue_of
 from xmargin.snapshot import Snapshot
 from xmargin.world import ChainFact, Key
 
@@ -158,8 +159,9 @@ class VenueWatch:
     def _watched_in(self, registry: Registry) -> frozenset[AccountId]:
         if registry is self._registry:
             return self._watched
+        indexed = {spec.id for spec in registry.venues if spec.kind in INDEXED_KINDS}
         accounts = (account for spec in registry.portfolios for account in spec.accounts)
-        return frozenset(account for account in accounts if not is_wallet(account))
+        return frozenset(account for account in accounts if venue_of(account) in indexed)
 
     def _anew(
         self,

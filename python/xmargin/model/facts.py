@@ -168,6 +168,26 @@ class AaveV3Account:
     fault: str
 
 
+ACCOUNT_RECORD = "account"
+"""The record of an account; its key is the account's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueRecord:
+    """What a venue says of one of its things, in the venue's own words and integers.
+
+    ``record`` is what kind of thing (:data:`ACCOUNT_RECORD`, or the venue's own, e.g. ``market``),
+    ``key`` which one. ``content`` is the canonical JSON of the venue kind's own dataclass, empty
+    with a ``fault``, which is why it could not be read.
+    """
+
+    venue: VenueId
+    record: str
+    key: str
+    content: str
+    fault: str
+
+
 @dataclass(frozen=True, slots=True)
 class ClockTick:
     """Our clock moved on with nothing else to say: prices and heads age by it."""
@@ -187,6 +207,7 @@ Fact: TypeAlias = (
     | AaveV3Reserve
     | AaveV3EMode
     | AaveV3Account
+    | VenueRecord
     | ClockTick
 )
 

@@ -16,12 +16,18 @@ class ChainKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChainSpec:
-    """A watched chain. A head older than ``head_age_ms_max`` cuts the chain off."""
+    """A watched chain. A head older than ``head_age_ms_max`` cuts the chain off.
+
+    So does, where ``sequencer_feed`` names one, a sequencer that is down or came back no more than
+    ``sequencer_grace_s`` ago.
+    """
 
     id: ChainId
     name: str
     kind: ChainKind
     head_age_ms_max: int
+    sequencer_feed: str = ""
+    sequencer_grace_s: int = 0
 
 
 class Claim(StrEnum):
@@ -71,12 +77,25 @@ class FeedSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class VenueSetting:
+    """One of a venue's own settings; a name with several values stands there several times."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class VenueSpec:
     """A watched venue; a fork of a protocol is one more row with its own addresses."""
 
     id: VenueId
     kind: str
     addresses_provider: str = ""
+    settings: tuple[VenueSetting, ...] = ()
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """All values of a setting, in their order."""
+        return tuple(each.value for each in self.settings if each.name == name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ from xmargin.model import (
     chain_of,
     kind_of,
 )
-from xmargin.oracles import chainlink
+from xmargin.oracles import chainlink, sequencer
 from xmargin.reads import EvmLog, EvmRead, Rediscover
 from xmargin.venues.base import EvmAccess, EvmVenue, EvmVenueKind, Reread, Unit
-from xmargin.venues.evm import EVM_VENUE_KINDS
+from xmargin.venues.evm import venue_kind, venue_kinds
 
 AUDITED_UNITS_PER_BLOCK: Final = 16
 """Units read at each block in turn though nothing touched them: balances may move without a log,
@@ -92,6 +92,11 @@ class EvmState:
         self.chain = chain
         self._registry = registry
         self._feeds = [_feed_read(feed) for feed in registry.feeds if chain_of(feed.id) == chain]
+        self._feeds += [
+            sequencer.feed_read(spec.sequencer_feed)
+            for spec in registry.chains
+            if spec.id == chain and spec.sequencer_feed
+        ]
         self._slots = [_slot(spec) for spec in _venue_specs(chain, registry)]
         self._audit_position = 0
 
@@ -276,11 +281,11 @@ def _venue_specs(chain: ChainId, registry: Registry) -> list[VenueSpec]:
 
 
 def _slot(spec: VenueSpec) -> _Slot:
-    kind = EVM_VENUE_KINDS.get(spec.kind)
+    kind = venue_kind(spec.kind)
     if kind is None:
         raise ConfigError(
             f"venues.{spec.id}.kind: no venue kind {spec.kind!r} on an EVM chain; "
-            f"use one of {', '.join(EVM_VENUE_KINDS)}",
+            f"use one of {', '.join(venue_kinds())}",
             field="venues",
         )
     return _Slot(spec, kind)

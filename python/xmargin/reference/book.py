@@ -94,11 +94,12 @@ class AaveUser:
 
 @dataclass(frozen=True, slots=True)
 class WalletBalance:
-    """A wallet's balance in the token's smallest unit."""
+    """A balance of a wallet, or of an account at another venue, in the token's smallest unit."""
 
     token: str
     amount: int
     looked_through: bool = False
+    is_debt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

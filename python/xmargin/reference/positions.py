@@ -36,7 +36,7 @@ class Position:
 
 def positions_of(book: Book, portfolio: Portfolio) -> list[Position]:
     """All positions: wallets before Aave, each in the order of the accounts."""
-    wallets = [p for account in portfolio.accounts for p in _wallet(book, account)]
+    wallets = [p for account in portfolio.accounts for p in _balances(book, account)]
     lending = [p for account in portfolio.accounts for p in _aave(book, account)]
     return wallets + lending
 
@@ -54,13 +54,13 @@ def reverts(book: Book, user: AaveUser) -> bool:
     return False
 
 
-def _wallet(book: Book, account: Account) -> Iterator[Position]:
+def _balances(book: Book, account: Account) -> Iterator[Position]:
     for balance in account.balances:
         yield _position(
             book,
             account,
             token=balance.token,
-            debt=False,
+            debt=balance.is_debt,
             amount=balance.amount,
             looked_through=balance.looked_through,
         )

@@ -1,68 +1,79 @@
-"""A proxy in front of a real chain, which can be told to behave as broken endpoints do.
-
-What it passes on is the real chain's own answer; the faults are the endpoint's: silence, dropped
-connections, errors, cut answers, delay, or answering for another chain.
-"""
+"""A server in front of a real chain that behaves as broken endpoints do: see ``faults``."""
 
 import asyncio
 import collections
 import json
-from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 from aiohttp import WSMsgType, web
 
-# What an endpoint is asked to learn which chain it serves.
-_IDENTITY_METHODS = frozenset({"eth_chainId", "net_version", "getGenesisHash"})
+from xmargin.testbed.faults import (
+    IDENTITY_METHODS,
+    Deceit,
+    DroppedError,
+    Fault,
+    FaultyEndpoint,
+    ServerError,
+)
+
 _BODY_BYTES_MAX = 64 * 2**20
-
-
-class Fault(StrEnum):
-    """How the proxy behaves."""
-
-    NONE = "none"
-    HANG = "hang"  # takes everything, answers nothing; WebSockets stay open and fall silent
-    DROP = "drop"  # closes connections without an answer
-    HTTP_500 = "http-500"
-    TRUNCATE = "truncate"  # the first half of each answer
-    OTHER_CHAIN = "other-chain"  # says it serves another chain; all else is passed on
 
 
 class ChainProxy:
     """One proxy on a free loopback port, HTTP and WebSocket. `calls` counts methods asked for."""
 
-    def __init__(
-        self,
-        http_url: str,
-        ws_url: str,
-        other_chain_http_url: str,
-        session: aiohttp.ClientSession,
-    ) -> None:
-        self._http_upstream = http_url
+    def __init__(self, faulty: FaultyEndpoint, ws_url: str, session: aiohttp.ClientSession) -> None:
+        self.faulty = faulty
         self._ws_upstream = ws_url
-        self._other_chain = other_chain_http_url
-        self._fault = Fault.NONE
-        self._changed = asyncio.Event()
         self._websockets: list[web.Request] = []
         self._runner = web.AppRunner(self._application(), shutdown_timeout=0.1)
         self._session = session
-        self.delay_s = 0.0
-        self.calls: collections.Counter[str] = collections.Counter()
         self.http_url = ""
         self.ws_url = ""
 
     @classmethod
-    async def start(cls, http_url: str, ws_url: str, *, other_chain_http_url: str = "") -> Self:
+    async def start(
+        cls,
+        http_url: str,
+        ws_url: str,
+        *,
+        other_chain_http_url: str = "",
+        deceit: Deceit | None = None,
+    ) -> Self:
         """A proxy for the chain at these endpoints, without a fault."""
         session = aiohttp.ClientSession()
-        proxy = cls(http_url, ws_url, other_chain_http_url or http_url, session)
+
+        async def forward(body: bytes, url: str = http_url) -> bytes:
+            headers = {"Content-Type": "application/json"}
+            async with session.post(url, data=body, headers=headers) as answer:
+                return await answer.read()
+
+        async def forward_elsewhere(body: bytes) -> bytes:
+            return await forward(body, other_chain_http_url or http_url)
+
+        faulty = FaultyEndpoint(forward, other_chain=forward_elsewhere, deceit=deceit)
+        proxy = cls(faulty, ws_url, session)
         await proxy._runner.setup()
         site = web.TCPSite(proxy._runner, "127.0.0.1", 0)
         await site.start()
         port = proxy._runner.addresses[0][1]
         proxy.http_url, proxy.ws_url = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
         return proxy
+
+    @property
+    def calls(self) -> collections.Counter[str]:
+        """The methods asked for."""
+        return self.faulty.calls
+
+    @property
+    def delay_s(self) -> float:
+        """How long each answer takes beside."""
+        return self.faulty.delay_s
+
+    @delay_s.setter
+    def delay_s(self, delay_s: float) -> None:
+        self.faulty.delay_s = delay_s
 
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=_BODY_BYTES_MAX)
@@ -85,65 +96,30 @@ class ChainProxy:
     @property
     def fault(self) -> Fault:
         """The fault in force."""
-        return self._fault
+        return self.faulty.fault
 
     def set_fault(self, fault: Fault) -> None:
         """Behave so from now on, on open connections too. Requests that hung are dropped."""
-        self._fault = fault
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self.faulty.set_fault(fault)
         if fault in {Fault.DROP, Fault.HTTP_500}:
             for opened in list(self._websockets):
                 _dropped(opened)
 
     async def _answer_post(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        self._count(body)
-        if self.delay_s:
-            await asyncio.sleep(self.delay_s)
-        if self._fault is Fault.HANG:
-            await self._changed.wait()
+        try:
+            answer = await self.faulty.answer(await request.read())
+        except DroppedError:
             return _dropped(request)
-        if self._fault is Fault.DROP:
-            return _dropped(request)
-        if self._fault is Fault.HTTP_500:
-            return web.Response(status=500, text="internal server error")
-        answer = await self._ask(body)
-        if self._fault is Fault.TRUNCATE:
-            answer = answer[: len(answer) // 2]
+        except ServerError:
+            return _failed()
         return web.Response(body=answer, content_type="application/json")
 
-    async def _ask(self, body: bytes) -> bytes:
-        """The real answer, each call of it from the chain that the fault says."""
-        if self._fault is not Fault.OTHER_CHAIN:
-            return await self._forward(self._http_upstream, body)
-        calls = json.loads(body)
-        if isinstance(calls, dict):
-            return await self._forward(self._chain_for(calls), body)
-        parts = [self._forward(self._chain_for(c), json.dumps(c).encode()) for c in calls]
-        return b"[" + b",".join(await asyncio.gather(*parts)) + b"]"
-
-    def _chain_for(self, call: dict[str, Any]) -> str:
-        asks_identity = call.get("method") in _IDENTITY_METHODS
-        return self._other_chain if asks_identity else self._http_upstream
-
-    async def _forward(self, url: str, body: bytes) -> bytes:
-        headers = {"Content-Type": "application/json"}
-        async with self._session.post(url, data=body, headers=headers) as answer:
-            return await answer.read()
-
-    def _count(self, body: bytes | str) -> None:
-        calls = json.loads(body)
-        for call in calls if isinstance(calls, list) else [calls]:
-            self.calls[str(call.get("method"))] += 1
-
     async def _answer_websocket(self, request: web.Request) -> web.StreamResponse:
-        if self._fault is Fault.HANG:
-            await self._changed.wait()
-        if self._fault is Fault.DROP:
+        await self.faulty.while_hanging()
+        if self.fault is Fault.DROP:
             return _dropped(request)
-        if self._fault is Fault.HTTP_500:
-            return web.Response(status=500, text="internal server error")
+        if self.fault is Fault.HTTP_500:
+            return _failed()
         client = web.WebSocketResponse(max_msg_size=_BODY_BYTES_MAX)
         await client.prepare(request)
         self._websockets.append(request)
@@ -177,13 +153,13 @@ class ChainProxy:
         async for message in client:
             if message.type is not WSMsgType.TEXT:
                 continue
-            self._count(message.data)
-            await self._while_hanging()
+            self.faulty.count(message.data)
+            await self.faulty.while_hanging()
             call = json.loads(message.data)
-            is_identity = isinstance(call, dict) and call.get("method") in _IDENTITY_METHODS
-            if self._fault is Fault.OTHER_CHAIN and is_identity:
-                answer = await self._forward(self._other_chain, message.data.encode())
-                await client.send_str(answer.decode())
+            is_identity = isinstance(call, dict) and call.get("method") in IDENTITY_METHODS
+            if self.fault is Fault.OTHER_CHAIN and is_identity:
+                answer = await self.faulty.answer_call(call, self.fault)
+                await client.send_str(json.dumps(answer))
             else:
                 await upstream.send_str(message.data)
 
@@ -195,17 +171,17 @@ class ChainProxy:
                 continue
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
-            await self._while_hanging()
+            await self.faulty.while_hanging()
             text = message.data
             await client.send_str(text[: len(text) // 2] if self._truncates else text)
 
     @property
     def _truncates(self) -> bool:
-        return self._fault is Fault.TRUNCATE
+        return self.fault is Fault.TRUNCATE
 
-    async def _while_hanging(self) -> None:
-        while self._fault is Fault.HANG:
-            await self._changed.wait()
+
+def _failed() -> web.StreamResponse:
+    return web.Response(status=500, text="internal server error")
 
 
 def _dropped(request: web.Request) -> web.StreamResponse:

@@ -431,6 +431,9 @@ class AccountHealth(_message.Message):
     HEALTH_FACTOR_WAD_FIELD_NUMBER: _builtins.int
     BASE_DECIMALS_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
+    COUNTED_BASE_FIELD_NUMBER: _builtins.int
+    REQUIREMENT_BASE_FIELD_NUMBER: _builtins.int
+    BASE_UNIT_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Account id."""
     status: Global___HealthStatus.ValueType
@@ -451,6 +454,12 @@ class AccountHealth(_message.Message):
     """Decimals of the base currency."""
     fault: _builtins.str
     """Why the account could not be read; empty when it could."""
+    counted_base: _builtins.str
+    """What the venue counts of the collateral against the requirement, base integer."""
+    requirement_base: _builtins.str
+    """The venue's maintenance requirement (Aave: the debt), base integer."""
+    base_unit: _builtins.str
+    """What the base integers are units of: USD, or the base that prices it."""
     def __init__(
         self,
         *,
@@ -464,10 +473,13 @@ class AccountHealth(_message.Message):
         health_factor_wad: _builtins.str | None = ...,
         base_decimals: _builtins.int = ...,
         fault: _builtins.str = ...,
+        counted_base: _builtins.str = ...,
+        requirement_base: _builtins.str = ...,
+        base_unit: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_health_factor_wad", b"_health_factor_wad", "health_factor_wad", b"health_factor_wad"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_health_factor_wad", b"_health_factor_wad", "account", b"account", "available_borrows_base", b"available_borrows_base", "base_decimals", b"base_decimals", "collateral_base", b"collateral_base", "debt_base", b"debt_base", "fault", b"fault", "health_factor_wad", b"health_factor_wad", "liquidation_threshold_bps", b"liquidation_threshold_bps", "ltv_bps", b"ltv_bps", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_health_factor_wad", b"_health_factor_wad", "account", b"account", "available_borrows_base", b"available_borrows_base", "base_decimals", b"base_decimals", "base_unit", b"base_unit", "collateral_base", b"collateral_base", "counted_base", b"counted_base", "debt_base", b"debt_base", "fault", b"fault", "health_factor_wad", b"health_factor_wad", "liquidation_threshold_bps", b"liquidation_threshold_bps", "ltv_bps", b"ltv_bps", "requirement_base", b"requirement_base", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__health_factor_wad: _TypeAlias = _typing.Literal["health_factor_wad"]  # noqa: Y015
     _WhichOneofArgType__health_factor_wad: _TypeAlias = _typing.Literal["_health_factor_wad", b"_health_factor_wad"]  # noqa: Y015

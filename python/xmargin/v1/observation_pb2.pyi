@@ -37,6 +37,8 @@ class _ConditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Condition.V
     """No endpoint answers."""
     CONDITION_INVALID: _Condition.ValueType  # 5
     """An endpoint answers, but wrongly."""
+    CONDITION_SUSPENDED: _Condition.ValueType  # 6
+    """The chain's sequencer is down, or came back too short a while ago."""
 
 class Condition(_Condition, metaclass=_ConditionEnumTypeWrapper):
     """The state of our view of one chain."""
@@ -53,6 +55,8 @@ CONDITION_UNREACHABLE: Condition.ValueType  # 4
 """No endpoint answers."""
 CONDITION_INVALID: Condition.ValueType  # 5
 """An endpoint answers, but wrongly."""
+CONDITION_SUSPENDED: Condition.ValueType  # 6
+"""The chain's sequencer is down, or came back too short a while ago."""
 Global___Condition: _TypeAlias = Condition  # noqa: Y015
 
 class _Finality:
@@ -161,6 +165,7 @@ class Observation(_message.Message):
     AAVE_V3_RESERVE_FIELD_NUMBER: _builtins.int
     AAVE_V3_E_MODE_FIELD_NUMBER: _builtins.int
     AAVE_V3_ACCOUNT_FIELD_NUMBER: _builtins.int
+    VENUE_RECORD_FIELD_NUMBER: _builtins.int
     chain: _builtins.str
     """CAIP-2 id of the chain the fact is about; empty for facts of our own."""
     source: _builtins.str
@@ -227,6 +232,10 @@ class Observation(_message.Message):
     def aave_v3_account(self) -> Global___AaveV3Account:
         """One user of an Aave v3 pool."""
 
+    @_builtins.property
+    def venue_record(self) -> Global___VenueRecord:
+        """What any other venue says of one of its accounts or markets."""
+
     def __init__(
         self,
         *,
@@ -248,12 +257,13 @@ class Observation(_message.Message):
         aave_v3_reserve: Global___AaveV3Reserve | None = ...,
         aave_v3_e_mode: Global___AaveV3EMode | None = ...,
         aave_v3_account: Global___AaveV3Account | None = ...,
+        venue_record: Global___VenueRecord | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "registry", b"registry", "risk_parameters", b"risk_parameters", "token_balance", b"token_balance", "token_state", b"token_state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "registry", b"registry", "risk_parameters", b"risk_parameters", "token_balance", b"token_balance", "token_state", b"token_state", "venue_record", b"venue_record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain", b"chain", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "observed_at_ms", b"observed_at_ms", "registry", b"registry", "risk_parameters", b"risk_parameters", "source", b"source", "token_balance", b"token_balance", "token_state", b"token_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain", b"chain", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "observed_at_ms", b"observed_at_ms", "registry", b"registry", "risk_parameters", b"risk_parameters", "source", b"source", "token_balance", b"token_balance", "token_state", b"token_state", "venue_record", b"venue_record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["registry", "risk_parameters", "factor_returns", "liquidation_terms", "clock_tick", "chain_head", "chain_reorg", "chain_status", "feed_round", "token_state", "token_balance", "aave_v3_reserve", "aave_v3_e_mode", "aave_v3_account"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["registry", "risk_parameters", "factor_returns", "liquidation_terms", "clock_tick", "chain_head", "chain_reorg", "chain_status", "feed_round", "token_state", "token_balance", "aave_v3_reserve", "aave_v3_e_mode", "aave_v3_account", "venue_record"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -736,6 +746,44 @@ class AaveV3Account(_message.Message):
 Global___AaveV3Account: _TypeAlias = AaveV3Account  # noqa: Y015
 
 @_typing.final
+class VenueRecord(_message.Message):
+    """What a venue says of one of its accounts or markets, in its own words and integers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
+    venue: _builtins.str
+    """Venue id."""
+    record: _builtins.str
+    """What kind of thing: account, or the venue's own."""
+    key: _builtins.str
+    """Which one; of an account its id."""
+    content: _builtins.str
+    """Canonical JSON of the venue kind's own record; empty with a fault."""
+    fault: _builtins.str
+    """Why it could not be read; empty when it could."""
+    def __init__(
+        self,
+        *,
+        venue: _builtins.str = ...,
+        record: _builtins.str = ...,
+        key: _builtins.str = ...,
+        content: _builtins.str = ...,
+        fault: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "fault", b"fault", "key", b"key", "record", b"record", "venue", b"venue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VenueRecord: _TypeAlias = VenueRecord  # noqa: Y015
+
+@_typing.final
 class ClockTick(_message.Message):
     """Our clock moved on with nothing else to say."""
 
@@ -1014,6 +1062,8 @@ class ChainSpec(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     HEAD_AGE_MS_MAX_FIELD_NUMBER: _builtins.int
+    SEQUENCER_FEED_FIELD_NUMBER: _builtins.int
+    SEQUENCER_GRACE_S_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """CAIP-2 id."""
     name: _builtins.str
@@ -1022,6 +1072,10 @@ class ChainSpec(_message.Message):
     """The family of the chain."""
     head_age_ms_max: _builtins.int
     """A head older than this cuts the chain off."""
+    sequencer_feed: _builtins.str
+    """Feed that says whether the chain's sequencer is up, sequencer@CHAIN/ADDRESS; empty if none."""
+    sequencer_grace_s: _builtins.int
+    """How long after the sequencer came back the chain stays cut off, in seconds."""
     def __init__(
         self,
         *,
@@ -1029,10 +1083,12 @@ class ChainSpec(_message.Message):
         name: _builtins.str = ...,
         kind: Global___ChainKind.ValueType = ...,
         head_age_ms_max: _builtins.int = ...,
+        sequencer_feed: _builtins.str = ...,
+        sequencer_grace_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_age_ms_max", b"head_age_ms_max", "id", b"id", "kind", b"kind", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_age_ms_max", b"head_age_ms_max", "id", b"id", "kind", b"kind", "name", b"name", "sequencer_feed", b"sequencer_feed", "sequencer_grace_s", b"sequencer_grace_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1153,26 +1209,58 @@ class VenueSpec(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     ADDRESSES_PROVIDER_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Venue id."""
     kind: _builtins.str
     """Protocol."""
     addresses_provider: _builtins.str
     """Aave's PoolAddressesProvider."""
+    @_builtins.property
+    def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___VenueSetting]:
+        """What else its kind wants to know."""
+
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         kind: _builtins.str = ...,
         addresses_provider: _builtins.str = ...,
+        settings: _abc.Iterable[Global___VenueSetting] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses_provider", b"addresses_provider", "id", b"id", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses_provider", b"addresses_provider", "id", b"id", "kind", b"kind", "settings", b"settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VenueSpec: _TypeAlias = VenueSpec  # noqa: Y015
+
+@_typing.final
+class VenueSetting(_message.Message):
+    """One of a venue's own settings; a name with several values stands there several times."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What is set."""
+    value: _builtins.str
+    """To what."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VenueSetting: _TypeAlias = VenueSetting  # noqa: Y015
 
 @_typing.final
 class PortfolioSpec(_message.Message):

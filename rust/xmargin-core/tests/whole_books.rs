@@ -93,6 +93,7 @@ fn add_portfolio(book: &mut Book, id: &str, held: &[Lot], debts: &[Lot]) {
         book.balances.account.push(account);
         book.balances.token.push(token);
         book.balances.amount.push(U256::from(amount));
+        book.balances.debt.push(false);
         book.balances.looked_through.push(false);
     }
     for &(token, amount, chain) in debts {

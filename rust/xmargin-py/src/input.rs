@@ -87,6 +87,7 @@ fn read_balances(table: &InputTable) -> Result<Balances, Error> {
         account: table.column("account")?,
         token: table.column("token")?,
         amount: table.column("amount")?,
+        debt: table.column("debt")?,
         looked_through: table.column("looked_through")?,
     })
 }

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from xmargin.chains.evm.endpoint import EvmEndpoint, hex_bytes, quantity
-from xmargin.chains.evm.multicall import BlockUnavailableError
+from xmargin.chains.evm.endpoint import EvmEndpoint, EvmSource, hex_bytes, quantity
 from xmargin.chains.jsonrpc import Json, Refusal
+from xmargin.chains.quorum import Ballot, BlockUnavailableError
 from xmargin.model import BlockRef, Condition
 from xmargin.reads import EvmLog
 
@@ -31,6 +31,20 @@ class HeadLabels:
     canonical: bool
     safe_height: int
     finalized_height: int
+
+
+def _merged(labels: Sequence[HeadLabels]) -> HeadLabels:
+    return HeadLabels(
+        labels[0].canonical,
+        min(label.safe_height for label in labels),
+        min(label.finalized_height for label in labels),
+    )
+
+
+_BLOCK: Ballot[Block] = Ballot("header and logs", key=lambda block: block)
+# Nodes are not at the same head at the same instant: that is nobody's lie.
+_LABELS = Ballot("canonical block", lambda labels: labels.canonical, _merged, is_momentary=True)
+_CANONICAL: Ballot[bool] = Ballot("canonical block", lambda yes: yes, is_momentary=True)
 
 
 def parse_header(endpoint: EvmEndpoint, header: Json) -> BlockRef:
@@ -77,16 +91,24 @@ async def latest(endpoint: EvmEndpoint) -> BlockRef:
     return parse_header(endpoint, header)
 
 
-async def fetch_block(endpoint: EvmEndpoint, block_hash: str, addresses: Sequence[str]) -> Block:
-    """The block of that hash with the logs of ``addresses``, in one HTTP request.
+async def fetch_block(source: EvmSource, block_hash: str, addresses: Sequence[str]) -> Block:
+    """The block of that hash with the logs of ``addresses``, in one HTTP request an endpoint.
 
     The header is asked for along with the logs: an endpoint that does not know the block may
     otherwise pass off "no logs" as an answer.
 
     Raises:
-        BlockUnavailableError: the endpoint does not know the block.
-        EndpointError: the endpoint failed.
+        BlockUnavailableError: the endpoint, or too many of them, do not know the block.
+        EndpointError: the endpoint failed, or too few agree.
     """
+
+    async def fetch(endpoint: EvmEndpoint) -> Block:
+        return await _fetch_block(endpoint, block_hash, addresses)
+
+    return await source.agreed(fetch, _BLOCK)
+
+
+async def _fetch_block(endpoint: EvmEndpoint, block_hash: str, addresses: Sequence[str]) -> Block:
     requests: list[tuple[str, list[Json]]] = [("eth_getBlockByHash", [block_hash, False])]
     if addresses:
         requests.append(("eth_getLogs", [{"blockHash": block_hash, "address": list(addresses)}]))
@@ -107,14 +129,24 @@ async def fetch_block(endpoint: EvmEndpoint, block_hash: str, addresses: Sequenc
     return Block(ref, tuple(_parse_log(endpoint, log, block_hash) for log in found))
 
 
-async def label_head(endpoint: EvmEndpoint, block: BlockRef) -> HeadLabels:
+async def label_head(source: EvmSource, block: BlockRef) -> HeadLabels:
     """Whether ``block`` is canonical now, and how far safe and final reach, in one request.
 
-    A chain that has no such tags gives height 0: nothing is called safe that is not.
+    A chain that has no such tags gives height 0: nothing is called safe that is not. Of several
+    endpoints that agree, the lowest heights hold.
 
     Raises:
-        EndpointError: the endpoint failed, or turned to another chain.
+        BlockUnavailableError: of several endpoints, some are not at the block yet.
+        EndpointError: the endpoint failed, or turned to another chain, or too few agree.
     """
+
+    async def label(endpoint: EvmEndpoint) -> HeadLabels:
+        return await _label_head(endpoint, block)
+
+    return await source.agreed(label, _LABELS)
+
+
+async def _label_head(endpoint: EvmEndpoint, block: BlockRef) -> HeadLabels:
     chain, at_height, safe, finalized = await endpoint.ask_all(
         [
             ("eth_chainId", []),
@@ -132,10 +164,19 @@ async def label_head(endpoint: EvmEndpoint, block: BlockRef) -> HeadLabels:
     return HeadLabels(canonical, heights[0], heights[1])
 
 
-async def is_canonical(endpoint: EvmEndpoint, block: BlockRef) -> bool:
-    """Whether the endpoint has ``block`` at its height."""
-    header = await endpoint.ask("eth_getBlockByNumber", hex(block.height), False)
-    return isinstance(header, dict) and _hash(header.get("hash")) == block.hash
+async def is_canonical(source: EvmSource, block: BlockRef) -> bool:
+    """Whether the endpoint has, or those that agree have, ``block`` at its height.
+
+    Raises:
+        BlockUnavailableError: of several endpoints, some are not at the block yet.
+        EndpointError: the endpoint failed, or too few agree.
+    """
+
+    async def look(endpoint: EvmEndpoint) -> bool:
+        header = await endpoint.ask("eth_getBlockByNumber", hex(block.height), False)
+        return isinstance(header, dict) and _hash(header.get("hash")) == block.hash
+
+    return await source.agreed(look, _CANONICAL)
 
 
 _Note = TypeVar("_Note")
@@ -193,7 +234,7 @@ class Branch:
 
 
 async def trace(
-    endpoint: EvmEndpoint,
+    source: EvmSource,
     head_hash: str,
     trunk: Trunk[_Note],
     addresses: Sequence[str],
@@ -211,9 +252,9 @@ async def trace(
     while (known := trunk.find(wanted)) is None:
         if trunk.tip is None or len(blocks) == depth_max:
             return None
-        block = await fetch_block(endpoint, wanted, addresses)
+        block = await fetch_block(source, wanted, addresses)
         if blocks and block.ref.height != blocks[0].ref.height - 1:
-            raise endpoint.fault("gave a parent of the wrong height", Condition.INVALID)
+            raise source.fault("gave a parent of the wrong height", Condition.INVALID)
         blocks.appendleft(block)
         if block.ref.height <= trunk.lowest_height:
             return None

@@ -1,14 +1,19 @@
 """An endpoint of an EVM chain: checked for its chain id; several requests may go as one."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from web3 import AsyncHTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from xmargin.chains.jsonrpc import Json, JsonRpcEndpoint, Refusal, shown
+from xmargin.chains.quorum import Ballot
 from xmargin.config import ChainConfig, EndpointConfig
-from xmargin.model import Condition
+from xmargin.errors import EndpointError
+from xmargin.model import ChainId, Condition
+
+_T = TypeVar("_T")
 
 
 class _BoundedHttpProvider(AsyncHTTPProvider):
@@ -40,6 +45,12 @@ class EvmEndpoint(JsonRpcEndpoint):
     def __init__(self, chain: ChainConfig, endpoint: EndpointConfig) -> None:
         super().__init__(chain, endpoint)
         self._provider = _BoundedHttpProvider(endpoint.http_url, self._post)
+
+    async def agreed(
+        self, read: Callable[["EvmEndpoint"], Awaitable[_T]], ballot: Ballot[_T]
+    ) -> _T:
+        """What this endpoint says: alone, it agrees with itself."""
+        return await read(self)
 
     async def check_chain(self) -> None:
         """Ask for the chain id; see :meth:`JsonRpcEndpoint.check_chain`."""
@@ -87,6 +98,35 @@ class EvmEndpoint(JsonRpcEndpoint):
                 f"answered {len(numbered)} of {expected} requests of a batch", Condition.INVALID
             )
         return [self._outcome(answer) for _, answer in sorted(numbered, key=lambda pair: pair[0])]
+
+
+class EvmSource(Protocol):
+    """Whatever an EVM chain is read from: one endpoint, or a quorum of several."""
+
+    chain: ChainId
+    label: str
+    redacted: str
+
+    @property
+    def calls(self) -> Counter[str]:
+        """Requests so far, by method."""
+        ...
+
+    async def agreed(self, read: Callable[[EvmEndpoint], Awaitable[_T]], ballot: Ballot[_T]) -> _T:
+        """What is believed of the endpoints' answers to ``read``.
+
+        Raises:
+            EndpointError: nothing is.
+        """
+        ...
+
+    def take_doubts(self) -> str:
+        """What is held against single endpoints as of a block that is told."""
+        ...
+
+    def fault(self, what: str, condition: Condition = Condition.UNREACHABLE) -> EndpointError:
+        """An error about it."""
+        ...
 
 
 def quantity(value: Json | Refusal) -> int | None:

@@ -6,13 +6,13 @@ its neighbours, or the whole batch. Contracts caught at that are *isolated*: ask
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Hashable, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
-from xmargin.chains.evm.endpoint import EvmEndpoint, hex_bytes
+from xmargin.chains.evm.endpoint import EvmEndpoint, EvmSource, hex_bytes
 from xmargin.chains.jsonrpc import Json, Refusal
-from xmargin.errors import EndpointError
+from xmargin.chains.quorum import Ballot, BlockUnavailableError
 from xmargin.model import Condition
 from xmargin.reads import EvmCall
 
@@ -29,10 +29,6 @@ _WORD = 32
 
 Results = list[bytes | None]
 _T = TypeVar("_T")
-
-
-class BlockUnavailableError(EndpointError):
-    """The endpoint does not know the block (yet, or any more)."""
 
 
 def encode_aggregate3(calls: Sequence[EvmCall]) -> bytes:
@@ -106,25 +102,23 @@ class Multicall:
         self._harmful.clear()
         self._calls_per_batch = self._calls_per_batch_max
 
-    async def require_contract(self, endpoint: EvmEndpoint, block_hash: str) -> None:
+    async def require_contract(self, source: EvmSource, block_hash: str) -> None:
         """Make sure that the block is there, and Multicall3 in it.
 
         Raises:
             BlockUnavailableError: the endpoint does not know the block.
             EndpointError: there is no Multicall3 at the address.
         """
-        answer = await self._eth_call(endpoint, block_hash, (), _GAS_MAX)
+        answer = await self._eth_call(source, block_hash, (), _GAS_MAX)
         if isinstance(answer, Refusal):
             raise BlockUnavailableError(
-                endpoint.fault(f"refuses reads at block {block_hash}: {answer.message}").message,
+                source.fault(f"refuses reads at block {block_hash}: {answer.message}").message,
                 condition=Condition.UNREACHABLE,
-                endpoint=endpoint.redacted,
+                endpoint=source.redacted,
             )
-        self._decode(endpoint, answer, 0)
+        self._decode(source, answer, 0)
 
-    async def read(
-        self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall]
-    ) -> Results:
+    async def read(self, source: EvmSource, block_hash: str, calls: Sequence[EvmCall]) -> Results:
         """One result a call, ``None`` where it failed or returned too much.
 
         Raises:
@@ -136,7 +130,7 @@ class Multicall:
             batches = self._batches(calls, pending)
             pending = []
             for part in await _in_flight(
-                [self._batch(endpoint, block_hash, calls, indices) for indices in batches]
+                [self._batch(source, block_hash, calls, indices) for indices in batches]
             ):
                 answered, again = part
                 for index, data in answered.items():
@@ -159,7 +153,7 @@ class Multicall:
         ]
 
     async def _batch(
-        self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall], indices: list[int]
+        self, source: EvmSource, block_hash: str, calls: Sequence[EvmCall], indices: list[int]
     ) -> tuple[dict[int, bytes | None], list[int]]:
         """Results by index, and the indices to ask again now that more is isolated."""
         asked = [calls[index] for index in indices]
@@ -167,13 +161,13 @@ class Multicall:
         gas = _GAS_MAX
         if alone:
             gas = min(gas, _ISOLATED_GAS_BASE + _ISOLATED_GAS_PER_CALL * len(asked))
-        outcome = await self._try(endpoint, block_hash, asked, gas)
+        outcome = await self._try(source, block_hash, asked, gas)
         if outcome is None:
-            await self.require_contract(endpoint, block_hash)
+            await self.require_contract(source, block_hash)
             if alone:
                 self._harmful.add(asked[0].target)
                 return dict.fromkeys(indices), []
-            await self._find_harmful(endpoint, block_hash, asked)
+            await self._find_harmful(source, block_hash, asked)
             return {}, indices
         answered = dict(zip(indices, outcome, strict=True))
         if alone:
@@ -187,20 +181,18 @@ class Multicall:
             self._isolated.discard(target)
 
     async def _find_harmful(
-        self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall]
+        self, source: EvmSource, block_hash: str, calls: Sequence[EvmCall]
     ) -> None:
         """Isolate the contracts that make ``calls`` fail as a whole."""
         by_contract = sorted(calls, key=lambda call: call.target)
-        if await self._halve(endpoint, block_hash, by_contract):
+        if await self._halve(source, block_hash, by_contract):
             return
         if len(calls) == 1:
-            raise endpoint.fault("a single harmless call fails", Condition.INVALID)
-        # Nobody's fault: together they are just too much for this endpoint.
+            raise source.fault("a single harmless call fails", Condition.INVALID)
+        # Nobody's fault: together they are just too much for this source.
         self._calls_per_batch = max(1, min(self._calls_per_batch, len(calls)) // 2)
 
-    async def _halve(
-        self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall]
-    ) -> bool:
+    async def _halve(self, source: EvmSource, block_hash: str, calls: Sequence[EvmCall]) -> bool:
         """Given calls, sorted, that fail together: whether a contract was isolated for it."""
         if len(calls) == 1:
             harmful = {calls[0].target} - {self.address}
@@ -212,9 +204,9 @@ class Multicall:
             suspects = [call for call in half if call.target not in self._isolated]
             if not suspects:
                 continue
-            outcome = await self._try(endpoint, block_hash, suspects, _GAS_MAX)
+            outcome = await self._try(source, block_hash, suspects, _GAS_MAX)
             if outcome is None:
-                found |= await self._halve(endpoint, block_hash, suspects)
+                found |= await self._halve(source, block_hash, suspects)
             else:
                 found |= bool(self._isolate_failed(suspects, outcome))
         return found
@@ -227,31 +219,31 @@ class Multicall:
         return failed
 
     async def _try(
-        self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall], gas: int
+        self, source: EvmSource, block_hash: str, calls: Sequence[EvmCall], gas: int
     ) -> Results | None:
         """One result a call, or ``None`` when the endpoint refuses the batch as a whole."""
-        answer = await self._eth_call(endpoint, block_hash, calls, gas)
+        answer = await self._eth_call(source, block_hash, calls, gas)
         if isinstance(answer, Refusal):
             return None
         return [
             data if success and len(data) <= RETURNED_BYTES_MAX else None
-            for success, data in self._decode(endpoint, answer, len(calls))
+            for success, data in self._decode(source, answer, len(calls))
         ]
 
     def _decode(
-        self, endpoint: EvmEndpoint, answer: Json, calls_count: int
+        self, source: EvmSource, answer: Json, calls_count: int
     ) -> list[tuple[bool, bytes]]:
         data = hex_bytes(answer)
         if data == b"":
             what = f"no Multicall3 at {self.address}; set multicall3 of the chain"
-            raise endpoint.fault(what, Condition.INVALID)
+            raise source.fault(what, Condition.INVALID)
         outcome = None if data is None else decode_aggregate3(data, calls_count)
         if outcome is None:
-            raise endpoint.fault("eth_call gave no aggregate3 result", Condition.INVALID)
+            raise source.fault("eth_call gave no aggregate3 result", Condition.INVALID)
         return outcome
 
     async def _eth_call(
-        self, endpoint: EvmEndpoint, block_hash: str, calls: Sequence[EvmCall], gas: int
+        self, source: EvmSource, block_hash: str, calls: Sequence[EvmCall], gas: int
     ) -> Json | Refusal:
         transaction = {
             "to": self.address,
@@ -259,7 +251,21 @@ class Multicall:
             "gas": hex(gas),
         }
         block = {"blockHash": block_hash, "requireCanonical": True}
-        return await endpoint.ask("eth_call", transaction, block)
+
+        async def call(endpoint: EvmEndpoint) -> Json | Refusal:
+            return await endpoint.ask("eth_call", transaction, block)
+
+        return await source.agreed(call, _RESULT)
+
+
+def _key(answer: Json | Refusal) -> Hashable:
+    """Refusals are alike, whatever their words; hex is, whatever its letters."""
+    if isinstance(answer, Refusal):
+        return None
+    return answer.lower() if isinstance(answer, str) else repr(answer)
+
+
+_RESULT: Ballot[Json | Refusal] = Ballot("eth_call", _key)
 
 
 def _halves(calls: Sequence[EvmCall]) -> tuple[Sequence[EvmCall], Sequence[EvmCall]]:

@@ -126,14 +126,16 @@ table! {
 }
 
 table! {
-    /// Wallet balances.
+    /// Balances of wallets, and of venue accounts whose venue's rule says what they hold.
     Balances ("balances") {
-        /// The wallet.
+        /// The wallet or venue account.
         account: u32,
         /// The token.
         token: u32,
         /// Amount in the token's smallest unit.
         amount: U256,
+        /// Whether it is owed.
+        debt: bool,
         /// Whether the balance is a claim that is counted where it points to.
         looked_through: bool,
     }

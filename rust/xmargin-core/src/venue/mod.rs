@@ -5,6 +5,7 @@ mod document;
 pub mod drift_v2;
 pub mod kamino;
 pub mod marginfi_v2;
+pub mod morpho_blue;
 mod sum;
 
 pub use document::venue_margin;
