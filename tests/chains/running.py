@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +64,11 @@ class Running:
         """A view as of the newest blocks of both EVM chains, with Solana read."""
         heights = {chain.id: await chain.node.block_number() for chain in bed.evm.values()}
 
+        return await self.reached(heights)
+
+    async def reached(self, heights: Mapping[str, int]) -> View:
+        """A view in which all chains were read, those named as of these heights at least."""
+
         def there(view: View) -> bool:
             blocks = {c.chain: c.block for c in view.metadata.as_of}
             return all(
@@ -77,12 +82,12 @@ class Running:
 @asynccontextmanager
 async def running(bed: Testbed, tape: Path, config: Config | None = None) -> AsyncIterator[Running]:
     """Readers of all three chains into a spine on ``tape``."""
-    async with serving(tape, config or parse_config(bed.config_toml(tape=tape))) as one:
+    async with running_on(config or parse_config(bed.config_toml(tape=tape)), tape) as one:
         yield one
 
 
 @asynccontextmanager
-async def serving(tape: Path, config: Config) -> AsyncIterator[Running]:
+async def running_on(config: Config, tape: Path) -> AsyncIterator[Running]:
     """Readers of all chains of a configuration into a spine on ``tape``."""
     parameters = load_parameters(config.risk.parameters)
     spine = await Spine.open(tape, config.registry(), parameters, now_ms)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.chains.running import serving
+from tests.chains.running import running_on
 from tests.evm_venues.morpho_cases import MARKETS, OWNERS, Deployed, config, deployed
 from tests.evm_venues.reads import access_at, all_facts, registry_of
 from xmargin import records
@@ -241,7 +241,7 @@ async def test_mb8_what_is_served_equals_the_contract_at_every_block(
     node, bed, draw = morpho.morpho.node, morpho.morpho, Random(11)
     tape = tmp_path / "a.tape"
     due = 0
-    async with serving(tape, config(morpho, tape)) as xmargin:
+    async with running_on(config(morpho, tape), tape) as xmargin:
         for turn in range(6):
             await node.rpc("evm_increaseTime", draw.randrange(1, 10**6))
             if turn == 3:
