@@ -106,7 +106,7 @@ class ChainConfig(_Section):
     head_age_ms_max: int = Field(default=60_000, ge=1_000)
     request_timeout_ms: int = Field(default=5_000, ge=50)
     poll_ms: int = Field(default=1_000, ge=50)
-    calls_per_batch_max: int = Field(default=1_000, ge=1, le=10_000)
+    calls_per_batch_max: int = Field(default=1_250, ge=1, le=10_000)
     reorg_depth_max: int = Field(default=128, ge=1, le=model.REORG_DEPTH_MAX)
     subscriptions_max: int = Field(default=400, ge=0, le=100_000)
     multicall3: EvmAddress = MULTICALL3
