@@ -110,6 +110,8 @@ class ChainConfig(_Section):
     reorg_depth_max: int = Field(default=128, ge=1, le=model.REORG_DEPTH_MAX)
     subscriptions_max: int = Field(default=400, ge=0, le=100_000)
     multicall3: EvmAddress = MULTICALL3
+    proofs: bool = False
+    balance_slots: dict[EvmAddress, Annotated[int, Field(ge=0, lt=1 << 256)]] = {}
     sequencer_feed: EvmAddress | None = None
     sequencer_grace_s: int = Field(default=3_600, ge=0)
 
@@ -120,6 +122,8 @@ class ChainConfig(_Section):
             raise ValueError(f"kind {self.kind} wants an id beginning with {expected}")
         if self.sequencer_feed is not None and self.kind is not model.ChainKind.EVM:
             raise ValueError("only an EVM chain has a sequencer_feed; remove it")
+        if (self.proofs or self.balance_slots) and self.kind is not model.ChainKind.EVM:
+            raise ValueError("only an EVM chain has proofs and balance_slots; remove them")
         return self
 
     def spec(self) -> model.ChainSpec:
