@@ -110,10 +110,12 @@ class ChainConfig(_Section):
     head_age_ms_max: int = Field(default=60_000, ge=1_000)
     request_timeout_ms: int = Field(default=5_000, ge=50)
     poll_ms: int = Field(default=1_000, ge=50)
-    calls_per_batch_max: int = Field(default=1_000, ge=1, le=10_000)
+    calls_per_batch_max: int = Field(default=1_250, ge=1, le=10_000)
     reorg_depth_max: int = Field(default=128, ge=1, le=model.REORG_DEPTH_MAX)
     subscriptions_max: int = Field(default=400, ge=0, le=100_000)
     multicall3: EvmAddress = MULTICALL3
+    proofs: bool = False
+    balance_slots: dict[EvmAddress, Annotated[int, Field(ge=0, lt=1 << 256)]] = {}
     sequencer_feed: EvmAddress | None = None
     sequencer_grace_s: int = Field(default=3_600, ge=0)
 
@@ -124,6 +126,8 @@ class ChainConfig(_Section):
             raise ValueError(f"kind {self.kind} wants an id beginning with {expected}")
         if self.sequencer_feed is not None and self.kind is not model.ChainKind.EVM:
             raise ValueError("only an EVM chain has a sequencer_feed; remove it")
+        if (self.proofs or self.balance_slots) and self.kind is not model.ChainKind.EVM:
+            raise ValueError("only an EVM chain has proofs and balance_slots; remove them")
         return self
 
     def spec(self) -> model.ChainSpec:
