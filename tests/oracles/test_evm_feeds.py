@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -11,9 +12,23 @@ from hypothesis import strategies as st
 
 from tests.evm_venues.reads import access_at, told
 from xmargin.errors import ConfigError
-from xmargin.model import FeedRound, FeedSpec
+from xmargin.model import (
+    BlockRef,
+    ChainHead,
+    ChainKind,
+    ChainSpec,
+    FeedRound,
+    FeedSpec,
+    Observation,
+    PriceSpec,
+    Registry,
+    Verdict,
+)
 from xmargin.oracles.uniswap_v3 import TICK_MAX, price_at
+from xmargin.params import load_parameters
+from xmargin.reading.evm_state import EvmState
 from xmargin.reading.feeds import EVM_FEED_KINDS, evm_feed_read
+from xmargin.snapshot import cut
 from xmargin.testbed import artifacts
 from xmargin.testbed.anvil import Anvil, Transaction
 from xmargin.testbed.calldata import call_data
@@ -22,6 +37,7 @@ from xmargin.testbed.script import Script
 from xmargin.testbed.solidity import compiled
 from xmargin.testbed.uniswap import Pool, create_pool, deploy_uniswap
 from xmargin.testbed.venue_packages import OPENZEPPELIN
+from xmargin.world import World
 
 FEED_ID = "ef0d8b6fda2ceba41da15d4095d1da392a0d2f8ed0c6c7bc0f4cfac8c280b56d"
 ABSENT = "0x" + "ee" * 20
@@ -233,6 +249,49 @@ async def test_a_pool_of_other_tokens_or_none_at_all_is_at_fault(watched: Watche
     assert other.fault.startswith("its pool is of 0x")
     nowhere = replace(spec, id=f"uniswap-v3-twap@{node.chain}/{ABSENT}")
     assert (await read(node, nowhere)).fault
+
+
+async def test_feeds_of_all_kinds_become_prices_of_one_snapshot(watched: Watched) -> None:
+    """ETH by Pyth in dollars and by the pool in USDC, which Pyth prices: two sources that agree."""
+    node = watched.pool.uniswap.node
+    pyth = await deploy_pyth(node)
+    mean = pool_spec(watched, "uniswap-v3-twap", 18, twap_s=600)
+    mean = replace(mean, base="ETH", quote="USDC")
+    usdc_id, eth_id = "aa" * 32, "bb" * 32
+    address = pyth.contract.address
+
+    def pyth_spec(base: str, feed_id: str) -> FeedSpec:
+        feed = spec_of("pyth-evm", node, address, base=base, quote="USD", pyth_feed_id=feed_id)
+        return replace(feed, id=f"{feed.id}/{base}")
+
+    feeds = (mean, pyth_spec("ETH", eth_id), pyth_spec("USDC", usdc_id))
+    in_usdc = Fraction((await read(node, mean)).answer, WAD)
+    head = await node.rpc("eth_getBlockByNumber", "latest", False)
+    head_s = int(head["timestamp"], 16)
+    await pyth.publish(usdc_id, 87_000_000, 0, -8, head_s)
+    await pyth.publish(eth_id, int(in_usdc * 87_000_000), 0, -8, head_s)
+    block = await node.rpc("eth_getBlockByNumber", "latest", False)
+    height, time_s = int(block["number"], 16), int(block["timestamp"], 16)
+    chain = ChainSpec(node.chain, "local", ChainKind.EVM, 60_000)
+    registry = Registry(
+        (chain,), (), feeds, (), (), prices=(PriceSpec("ETH", sources_min=2, peg="USDC"),)
+    )
+    state = EvmState(node.chain, registry)
+    access = access_at(node, height)
+    await state.discover(access)
+    facts, _ = await state.read_all(access)
+    world, where = World(), BlockRef(height, block["hash"], block["parentHash"], time_s)
+    told_at_ms = time_s * 1000
+    world.apply(Observation(registry, told_at_ms))
+    world.apply(Observation(load_parameters("unified-v1"), told_at_ms))
+    for fact in (*facts, ChainHead(height, height)):
+        world.apply(Observation(fact, told_at_ms, node.chain, where))
+    prices = cut(world).prices
+    assert (prices["USDC"].verdict, prices["USDC"].mark) == (Verdict.OK, Decimal("0.87"))
+    eth = prices["ETH"]
+    assert (eth.sources, eth.guards) == (2, ("peg",))
+    assert [quote.origin for quote in eth.quotes] == ["pyth", "uniswap-v3"]
+    assert abs(Fraction(eth.mark) - in_usdc * Fraction(87, 100)) < Fraction(1, 10**7)
 
 
 @pytest.mark.parametrize(
