@@ -8,10 +8,15 @@ from xmargin.model.identifiers import AccountId, ChainId, FeedId, PortfolioId, T
 
 
 class ChainKind(StrEnum):
-    """The family of a chain, which decides how it is read."""
+    """The family of a chain, which decides how it is read.
+
+    EXTERNAL is one that a package of others reads; the configuration names its reader.
+    """
 
     EVM = "evm"
     SOLANA = "solana"
+    HYPERLIQUID = "hyperliquid"
+    EXTERNAL = "external"
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,10 @@ class _ChainKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChainKind.V
     """Ethereum and its like."""
     CHAIN_KIND_SOLANA: _ChainKind.ValueType  # 2
     """Solana and its like."""
+    CHAIN_KIND_HYPERLIQUID: _ChainKind.ValueType  # 3
+    """Hyperliquid's own chain, read over its information API."""
+    CHAIN_KIND_EXTERNAL: _ChainKind.ValueType  # 4
+    """Read by a package that is not ours."""
 
 class ChainKind(_ChainKind, metaclass=_ChainKindEnumTypeWrapper):
     """The family of a chain."""
@@ -109,6 +113,10 @@ CHAIN_KIND_EVM: ChainKind.ValueType  # 1
 """Ethereum and its like."""
 CHAIN_KIND_SOLANA: ChainKind.ValueType  # 2
 """Solana and its like."""
+CHAIN_KIND_HYPERLIQUID: ChainKind.ValueType  # 3
+"""Hyperliquid's own chain, read over its information API."""
+CHAIN_KIND_EXTERNAL: ChainKind.ValueType  # 4
+"""Read by a package that is not ours."""
 Global___ChainKind: _TypeAlias = ChainKind  # noqa: Y015
 
 class _Claim:
