@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from xmargin.errors import NotReadyError
 from xmargin.model import (
@@ -18,9 +18,13 @@ from xmargin.model import (
     LiquidationTerms,
     Registry,
     RiskParameters,
+    TokenBalance,
+    TokenState,
+    TokenSupply,
     chain_of,
 )
 from xmargin.oracles.guards import judge_price, judge_quote
+from xmargin.oracles.supply import SupplyFacts, held, supply_doubts
 from xmargin.wire import canonical_json
 from xmargin.world import ChainFact, ChainState, Key, World
 
@@ -51,6 +55,7 @@ FACT_KINDS = (
     "feed",
     "token",
     "balance",
+    "supply",
     "aave-v3-reserve",
     "aave-v3-emode",
     "aave-v3-account",
@@ -162,11 +167,40 @@ def _judge(
         for spec in registry.feeds
     ]
     bases = sorted({spec.base for spec in registry.feeds})
+    doubts = _supply_doubts(registry, world)
     return {
-        base: judge_price(
-            base,
-            tuple(quote for quote in quotes if quote.base == base),
-            registry.disagreement_bps_max,
+        base: held(
+            judge_price(
+                base,
+                tuple(quote for quote in quotes if quote.base == base),
+                registry.disagreement_bps_max,
+            ),
+            doubts.get(base, ()),
         )
         for base in bases
     }
+
+
+def _supply_doubts(registry: Registry, world: World) -> dict[str, list[str]]:
+    """By base, what is wrong with the supply of tokens that it prices."""
+    if not registry.supplies:
+        return {}
+    supplies, states, balances = (_typed(world, kind, cls) for kind, cls in _SUPPLY_KINDS)
+    facts = SupplyFacts(
+        {one.token: one for one in supplies},
+        {one.token: one for one in states},
+        {(one.account, one.token): one for one in balances},
+    )
+    base_of = {token.id: token.price for token in registry.tokens}
+    doubts: dict[str, list[str]] = {}
+    for token, why in supply_doubts(registry.supplies, facts, world.now_ms):
+        if token in base_of:
+            doubts.setdefault(base_of[token], []).append(why)
+    return doubts
+
+
+_SUPPLY_KINDS = (("supply", TokenSupply), ("token", TokenState), ("balance", TokenBalance))
+
+
+def _typed(world: World, kind: str, cls: type[Any]) -> list[Any]:
+    return [fact for fact in world.facts(kind).values() if isinstance(fact, cls)]

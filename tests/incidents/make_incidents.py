@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.incidents.making import stable_and_stale
+from tests.incidents.making import one_venue_apart, stable_and_stale
 from tests.incidents.making.tape import Tape
 
 MAKERS: tuple[Callable[[], Tape], ...] = (
@@ -10,6 +10,9 @@ MAKERS: tuple[Callable[[], Tape], ...] = (
     stable_and_stale.luna,
     stable_and_stale.pyth,
     stable_and_stale.solana,
+    one_venue_apart.compound,
+    one_venue_apart.binance,
+    one_venue_apart.maker,
 )
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from xmargin.config.sections import (
     PortfolioConfig,
     RiskConfig,
     ServiceConfig,
+    SupplyConfig,
     TokenConfig,
     VenueConfig,
 )
@@ -35,6 +36,7 @@ class Config(BaseSettings):
     tokens: tuple[TokenConfig, ...] = ()
     feeds: tuple[FeedConfig, ...] = ()
     venues: tuple[VenueConfig, ...] = ()
+    supplies: tuple[SupplyConfig, ...] = ()
     portfolios: tuple[PortfolioConfig, ...] = Field(min_length=1)
 
     @classmethod
@@ -54,6 +56,7 @@ class Config(BaseSettings):
         self._ids_are_distinct_and_on_chains()
         self._tokens_resolve()
         self._one_asset_a_price()
+        self._supplies_resolve()
         self._accounts_resolve()
         return self
 
@@ -87,6 +90,19 @@ class Config(BaseSettings):
             coin = coin_of.setdefault(model.chain_of(token.id), token.id)
             if coin != token.id:
                 raise ValueError(f"tokens: {coin} and {token.id} are one native coin; keep one")
+
+    def _supplies_resolve(self) -> None:
+        chains = {chain.id for chain in self.chains}
+        tokens = {token.id for token in self.tokens}
+        _refuse_duplicates("supplies", [supply.token for supply in self.supplies])
+        for supply in self.supplies:
+            where = f"supplies.{supply.token}"
+            _require(where, supply.token, tokens, "[[tokens]]")
+            if supply.escrow is not None and supply.locked is not None:
+                _require(f"{where}.locked", supply.locked, tokens, "[[tokens]]")
+                _require(f"{where}.escrow", model.chain_of(supply.escrow), chains, "[[chains]]")
+                if model.chain_of(supply.escrow) != model.chain_of(supply.locked):
+                    raise ValueError(f"{where}: escrow and locked must be on one chain")
 
     def _accounts_resolve(self) -> None:
         """Every account is on a known chain, at a known venue, and in one portfolio."""
@@ -146,6 +162,13 @@ class Config(BaseSettings):
             ),
             disagreement_bps_max=self.risk.disagreement_bps_max,
             future_s_max=self.risk.future_s_max,
+            supplies=tuple(
+                model.SupplySpec(
+                    **{**s.model_dump(), "escrow": s.escrow or "", "locked": s.locked or ""}
+                )
+                for s in sorted(self.supplies, key=lambda s: s.token)
+            ),
+            venue_price_bps_max=self.risk.venue_price_bps_max,
         )
 
 

@@ -205,7 +205,7 @@ def luna() -> Tape:
         ],
     }
     luna_coin = coin(BSC, "LUNA", decimals=6, ltv_bps=5_500, threshold_bps=6_000)
-    busd = coin(BSC, "BUSD")
+    busd = coin(BSC, "BUSD", asset="USD")
     pool = Lending(BSC, [luna_coin, busd], "venus")
     chainlink = feed(BSC, "LUNA", "chainlink", heartbeat_s=DAY_S)
     dollar = feed(BSC, "BUSD", "chainlink", heartbeat_s=DAY_S)

@@ -42,6 +42,7 @@ BASE: ChainId = "eip155:8453"
 ARBITRUM: ChainId = "eip155:42161"
 SOLANA: ChainId = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"
 RAY = 10**27
+_BONUS_BPS = 10_500
 DAY_S = 86_400
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _CHAINS = {
@@ -184,7 +185,7 @@ class Lending:
                 "",
                 "",
                 "",
-                one.ltv_bps | one.threshold_bps << 16 | one.decimals << 48,
+                _word(one),
                 RAY,
                 RAY,
                 0,
@@ -212,6 +213,12 @@ class Lending:
                 positions.append(AaveV3Position(number, has, owes, 0, 0, 0))
                 word |= (2 if has else 0) << 2 * number | (1 if owes else 0) << 2 * number
         return AaveV3Account(self.account(owner), 0, word, tuple(positions), "")
+
+
+def _word(one: Coin) -> int:
+    """The reserve's configuration (ReserveConfiguration.sol): active, open to borrowers."""
+    ratios = one.ltv_bps | one.threshold_bps << 16 | _BONUS_BPS << 32
+    return ratios | one.decimals << 48 | 1 << 56 | 1 << 58
 
 
 def balance(account: AccountId, token: Coin, amount: float | str) -> Fact:
