@@ -24,6 +24,7 @@ from xmargin.model import (
     chain_of,
 )
 from xmargin.oracles.guards import judge_price, judge_quote
+from xmargin.oracles.sequencer import judge_sequencer
 from xmargin.oracles.supply import SupplyFacts, held, supply_doubts
 from xmargin.wire import canonical_json
 from xmargin.world import ChainFact, ChainState, Key, World
@@ -105,6 +106,10 @@ def _as_of(spec: ChainSpec, world: World, future_s_max: int) -> ChainAsOf:
     block, head = state.block, state.head
     head_age_ms = 0 if block is None else world.now_ms - block.time_s * 1000
     condition, reason = _condition(spec, state, head_age_ms, future_s_max)
+    if condition is Condition.OK and spec.sequencer_feed:
+        uptime = cast(FeedRound | None, world.facts("feed").get(("feed", spec.sequencer_feed)))
+        condition, suspended = judge_sequencer(uptime, spec.sequencer_grace_s, world.now_ms)
+        reason = suspended or reason
     return ChainAsOf(
         chain=spec.id,
         name=spec.name,
@@ -139,7 +144,8 @@ def _condition(
             Condition.LAGGING,
             f"its newest block is {head_age_ms} ms old; the bound is {spec.head_age_ms_max} ms",
         )
-    return Condition.OK, ""
+    # What is held against single endpoints does not cut the chain off, but it is said.
+    return Condition.OK, "" if state.status is None else state.status.reason
 
 
 def _finality(block: BlockRef | None, state: ChainState) -> Finality:

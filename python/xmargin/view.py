@@ -111,6 +111,11 @@ class View:
             or any(p.verdict is Verdict.REFUSE for p in doubtful),
             flags=(
                 *(f"chain {c.name} is {c.condition}: {c.reason}" for c in cut_off),
+                *(
+                    f"chain {c.name}: {c.reason}"
+                    for c in snapshot.chains
+                    if c.reason and not c.cut_off
+                ),
                 *(f"price of {p.base} is {p.verdict}: {'; '.join(p.reasons)}" for p in doubtful),
                 *_fault_flags(evaluation.read_faults),
                 *(flag for _, flag in _token_flags(snapshot)),

@@ -1,4 +1,4 @@
-"""Several operators before one real chain, each told how to behave; and a small part of it to watch."""
+"""Operators before one real chain, told how to behave; and a small part of it to watch."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,4 +1,4 @@
-"""Every pattern of operators that lie or are dead: no lie below the threshold, no shrunken quorum."""
+"""Every pattern of operators that lie or are dead: no lie below the threshold, no lost quorum."""
 
 import itertools
 import random

@@ -144,10 +144,7 @@ class Config(BaseSettings):
     def registry(self) -> model.Registry:
         """What is watched, without how to reach it: a fact for the tape."""
         return model.Registry(
-            chains=tuple(
-                model.ChainSpec(c.id, c.name, c.kind, c.head_age_ms_max)
-                for c in sorted(self.chains, key=lambda c: c.id)
-            ),
+            chains=tuple(chain.spec() for chain in sorted(self.chains, key=lambda chain: chain.id)),
             tokens=tuple(
                 model.TokenSpec(**{**t.model_dump(), "venue": t.venue or ""})
                 for t in sorted(self.tokens, key=lambda t: t.id)

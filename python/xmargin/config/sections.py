@@ -111,13 +111,29 @@ class ChainConfig(_Section):
     reorg_depth_max: int = Field(default=128, ge=1, le=model.REORG_DEPTH_MAX)
     subscriptions_max: int = Field(default=400, ge=0, le=100_000)
     multicall3: EvmAddress = MULTICALL3
+    sequencer_feed: EvmAddress | None = None
+    sequencer_grace_s: int = Field(default=3_600, ge=0)
 
     @model_validator(mode="after")
     def _kind_fits_id(self) -> Self:
         expected = "eip155:" if self.kind is model.ChainKind.EVM else "solana:"
         if not self.id.startswith(expected):
             raise ValueError(f"kind {self.kind} wants an id beginning with {expected}")
+        if self.sequencer_feed is not None and self.kind is not model.ChainKind.EVM:
+            raise ValueError("only an EVM chain has a sequencer_feed; remove it")
         return self
+
+    def spec(self) -> model.ChainSpec:
+        """What is watched of the chain, without how to reach it."""
+        feed = self.sequencer_feed
+        return model.ChainSpec(
+            self.id,
+            self.name,
+            self.kind,
+            self.head_age_ms_max,
+            "" if feed is None else f"sequencer@{self.id}/{feed}",
+            0 if feed is None else self.sequencer_grace_s,
+        )
 
     @model_validator(mode="after")
     def _operators_suffice(self) -> Self:

@@ -20,7 +20,6 @@ from xmargin.model import (
     AccountId,
     HealthStatus,
     TokenBalance,
-    TokenId,
     TokenState,
     VenueId,
 )
@@ -162,7 +161,7 @@ class Engine:
         self._latest: Mapping[Key, ChainFact] = self._known
         self._reserve_list: tuple[columns.ListedReserve, ...] = ()
         self._standing_book = StandingBook()
-        self._venue_tokens: tuple[TokenId, ...] = ()
+        self._kept_values: dict[str, Any] = {}
         self._histories = Histories()
         self._read: tuple[str, FactorHistory | None, dict[str, pa.RecordBatch]] = ("", None, {})
         self._results: dict[str, pa.RecordBatch] | None = None
@@ -226,19 +225,16 @@ class Engine:
         listed = tuple(map(columns.ListedReserve.of, facts))
         if listed != self._reserve_list:
             self._reserve_list = listed
-        held = self._once(
-            "leg_tokens", lambda: {leg.token for _, leg in _legs(standings)}, standings
-        )
-        tokens = tuple(sorted(held))
-        if tokens != self._venue_tokens:
-            self._venue_tokens = tokens
+        legs = self._legs(standings)
+        tokens = self._once("leg_tokens", lambda: frozenset(leg.token for _, leg in legs), legs)
+        tokens = self._kept("leg_tokens", tokens)
         registry = snapshot.registry
         rows = self._once(
             "rows",
-            lambda: columns.Rows(registry, listed, self._venue_tokens),
+            lambda: columns.Rows(registry, listed, tokens),
             registry,
             self._reserve_list,
-            self._venue_tokens,
+            tokens,
         )
         reserves = self._once(
             "reserves",
@@ -282,10 +278,10 @@ class Engine:
             "accounts": self._once("accounts", lambda: columns.accounts(rows), rows),
             "balances": self._once(
                 "balances",
-                lambda: columns.balances(rows, self._balances(snapshot), _legs(standings)),
+                lambda: columns.balances(rows, self._balances(snapshot), self._legs(standings)),
                 rows,
                 facts["balance"],
-                standings,
+                self._legs(standings),
             ),
             "aave_pools": columns.aave_pools(rows, as_of),
             "aave_reserves": columns.aave_reserves(rows, reserve_facts),
@@ -305,6 +301,10 @@ class Engine:
         self, snapshot: Snapshot, rows: columns.Rows, reserves: Reserves, standings: Standings
     ) -> tuple[Mapping[AccountId, str], Mapping[AccountId, str]]:
         facts = snapshot.facts
+        ruled = self._once(
+            "ruled_faults", lambda: {a: one.fault for a, one in standings.items()}, standings
+        )
+        ruled = self._kept("ruled_faults", ruled)
         accounts = self._once(
             "account_faults",
             lambda: account_faults(
@@ -312,13 +312,13 @@ class Engine:
                 rows,
                 reserves,
                 columns.emode_keys(_of(facts["aave-v3-emode"], AaveV3EMode)),
-                standings,
+                ruled,
             ),
             rows,
             reserves,
             facts["aave-v3-account"],
             facts["aave-v3-emode"],
-            standings,
+            ruled,
         )
         known = self._balances_known(facts["balance"])
         unread = self._once("unread", lambda: unread_balances(rows, known), rows, known)
@@ -351,6 +351,22 @@ class Engine:
         self._latest = facts
         return self._known
 
+    def _legs(self, standings: Standings) -> list[tuple[AccountId, VenueLeg]]:
+        """What accounts at venues with a rule of their own own and owe; prices do not move it."""
+        legs = self._once(
+            "legs",
+            lambda: [(a, leg) for a, one in standings.items() for leg in one.legs],
+            standings,
+        )
+        return self._kept("legs", legs)
+
+    def _kept(self, name: str, value: T) -> T:
+        """The value of the name before if it equals this one: the very same object."""
+        before: T = self._kept_values.setdefault(name, value)
+        if before is not value and before != value:
+            self._kept_values[name] = before = value
+        return before
+
     def _once(self, name: str, build: Callable[[], T], *parts: object) -> T:
         """``build()``, or what it gave before while every part is the very same object."""
         remembered = self._tables.get(name)
@@ -379,8 +395,3 @@ def _record_batch(table: Any) -> "pa.RecordBatch":
     import pyarrow as pa
 
     return pa.record_batch(table)
-
-
-def _legs(standings: Standings) -> list[tuple[AccountId, VenueLeg]]:
-    """What accounts at venues with a rule of their own own and owe."""
-    return [(account, leg) for account, one in standings.items() for leg in one.legs]

@@ -12,7 +12,6 @@ from xmargin.model import (
     VenueId,
     is_wallet,
 )
-from xmargin.model.standings import VenueStanding
 from xmargin.world import Key
 
 NOT_READ = "not read yet"
@@ -23,11 +22,11 @@ def account_faults(
     rows: Rows,
     reserves: Mapping[tuple[VenueId, int], int],
     categories: Collection[tuple[VenueId, int]],
-    standings: Mapping[AccountId, VenueStanding],
+    ruled: Mapping[AccountId, str],
 ) -> dict[AccountId, str]:
-    """Venue accounts that have no figures, each with the reason."""
+    """Venue accounts without figures, each with the reason; ``ruled`` has those beside Aave's."""
     reasons = {user.account: why_unread(user, reserves, categories) for user in users}
-    reasons |= {account: standing.fault for account, standing in standings.items()}
+    reasons |= ruled
     venue_accounts = (a for a in rows.account_ids if not is_wallet(a))
     why = {account: reasons.get(account, NOT_READ) for account in venue_accounts}
     return {account: reason for account, reason in why.items() if reason}

@@ -16,12 +16,18 @@ class ChainKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChainSpec:
-    """A watched chain. A head older than ``head_age_ms_max`` cuts the chain off."""
+    """A watched chain. A head older than ``head_age_ms_max`` cuts the chain off.
+
+    So does, where ``sequencer_feed`` names one, a sequencer that is down or came back no more than
+    ``sequencer_grace_s`` ago.
+    """
 
     id: ChainId
     name: str
     kind: ChainKind
     head_age_ms_max: int
+    sequencer_feed: str = ""
+    sequencer_grace_s: int = 0
 
 
 class Claim(StrEnum):

@@ -34,4 +34,7 @@ class Condition(StrEnum):
     OK = "OK"
     LAGGING = "LAGGING"  # its head is older than head_age_ms_max
     UNREACHABLE = "UNREACHABLE"  # no endpoint answers
-    INVALID = "INVALID"  # an endpoint answers, but wrongly (other chain id, garbage)
+    INVALID = (
+        "INVALID"  # an endpoint answers, but wrongly (other chain id, garbage), or they differ
+    )
+    SUSPENDED = "SUSPENDED"  # its sequencer is down, or came back too short a while ago

@@ -108,6 +108,7 @@ def _chain_findings(chain: ChainAsOf) -> Iterator[Finding]:
             Condition.LAGGING: "lags",
             Condition.UNREACHABLE: "cannot be reached",
             Condition.INVALID: "answers wrongly",
+            Condition.SUSPENDED: "is suspended",
         }.get(chain.condition, chain.condition)
         yield Verdict.REFUSE, f"it cannot be read again, as its chain {state}{reason}"
 

@@ -19,7 +19,7 @@ from xmargin.model import (
     chain_of,
     kind_of,
 )
-from xmargin.oracles import chainlink
+from xmargin.oracles import chainlink, sequencer
 from xmargin.reads import EvmLog, EvmRead, Rediscover
 from xmargin.venues.base import EvmAccess, EvmVenue, EvmVenueKind, Reread, Unit
 from xmargin.venues.evm import venue_kind, venue_kinds
@@ -92,6 +92,11 @@ class EvmState:
         self.chain = chain
         self._registry = registry
         self._feeds = [_feed_read(feed) for feed in registry.feeds if chain_of(feed.id) == chain]
+        self._feeds += [
+            sequencer.feed_read(spec.sequencer_feed)
+            for spec in registry.chains
+            if spec.id == chain and spec.sequencer_feed
+        ]
         self._slots = [_slot(spec) for spec in _venue_specs(chain, registry)]
         self._audit_position = 0
 

@@ -37,6 +37,8 @@ class _ConditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Condition.V
     """No endpoint answers."""
     CONDITION_INVALID: _Condition.ValueType  # 5
     """An endpoint answers, but wrongly."""
+    CONDITION_SUSPENDED: _Condition.ValueType  # 6
+    """The chain's sequencer is down, or came back too short a while ago."""
 
 class Condition(_Condition, metaclass=_ConditionEnumTypeWrapper):
     """The state of our view of one chain."""
@@ -53,6 +55,8 @@ CONDITION_UNREACHABLE: Condition.ValueType  # 4
 """No endpoint answers."""
 CONDITION_INVALID: Condition.ValueType  # 5
 """An endpoint answers, but wrongly."""
+CONDITION_SUSPENDED: Condition.ValueType  # 6
+"""The chain's sequencer is down, or came back too short a while ago."""
 Global___Condition: _TypeAlias = Condition  # noqa: Y015
 
 class _Finality:
@@ -1068,6 +1072,8 @@ class ChainSpec(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     HEAD_AGE_MS_MAX_FIELD_NUMBER: _builtins.int
+    SEQUENCER_FEED_FIELD_NUMBER: _builtins.int
+    SEQUENCER_GRACE_S_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """CAIP-2 id."""
     name: _builtins.str
@@ -1076,6 +1082,10 @@ class ChainSpec(_message.Message):
     """The family of the chain."""
     head_age_ms_max: _builtins.int
     """A head older than this cuts the chain off."""
+    sequencer_feed: _builtins.str
+    """Feed that says whether the chain's sequencer is up, sequencer@CHAIN/ADDRESS; empty if none."""
+    sequencer_grace_s: _builtins.int
+    """How long after the sequencer came back the chain stays cut off, in seconds."""
     def __init__(
         self,
         *,
@@ -1083,10 +1093,12 @@ class ChainSpec(_message.Message):
         name: _builtins.str = ...,
         kind: Global___ChainKind.ValueType = ...,
         head_age_ms_max: _builtins.int = ...,
+        sequencer_feed: _builtins.str = ...,
+        sequencer_grace_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_age_ms_max", b"head_age_ms_max", "id", b"id", "kind", b"kind", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_age_ms_max", b"head_age_ms_max", "id", b"id", "kind", b"kind", "name", b"name", "sequencer_feed", b"sequencer_feed", "sequencer_grace_s", b"sequencer_grace_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
