@@ -584,6 +584,7 @@ _CUT_OFF_NOTE = {
     Condition.LAGGING: "what is there counts only where it costs",
     Condition.UNREACHABLE: "what is there counts only where it costs",
     Condition.INVALID: "what is there counts only where it costs",
+    Condition.SUSPENDED: "what is there counts only where it costs",
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.incidents.making import one_venue_apart, stable_and_stale
+from tests.incidents.making import one_venue_apart, out_of_nothing, stable_and_stale, wrong_feeds
 from tests.incidents.making.tape import Tape
 
 MAKERS: tuple[Callable[[], Tape], ...] = (
@@ -13,6 +13,11 @@ MAKERS: tuple[Callable[[], Tape], ...] = (
     one_venue_apart.compound,
     one_venue_apart.binance,
     one_venue_apart.maker,
+    wrong_feeds.moonwell,
+    wrong_feeds.capo,
+    wrong_feeds.arbitrum,
+    out_of_nothing.resolv,
+    out_of_nothing.kelp,
 )
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Venues whose own price is far from what the market says: whom they would liquidate is in doubt.
+"""Whom a venue would liquidate though there is reason to wait.
 
 The venue's truth stays what it is, and is told. But it is not proposed to liquidate somebody by a
-price that no source confirms: a cap that is out of date, a feed that was set up wrongly.
+price that no source confirms (a cap that is out of date, a feed that was set up wrongly), nor on a
+chain whose sequencer is down or only just back: its owners could not have acted.
 """
 
 from collections.abc import Mapping
@@ -14,9 +15,11 @@ from xmargin.model import (
     AaveV3Account,
     AaveV3Reserve,
     AccountId,
+    Condition,
     JudgedPrice,
     VenueId,
     Verdict,
+    chain_of,
     venue_of,
 )
 from xmargin.snapshot import Snapshot
@@ -25,11 +28,14 @@ _BPS: Final = 10_000
 
 
 class VenueDoubts:
-    """The reserves of a snapshot whose venue prices them far from the judged range."""
+    """What of a snapshot's venues is in doubt: reserves by their price, and suspended chains."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._reserves = _doubtful(snapshot) if snapshot.registry.venue_price_bps_max else {}
+        self._suspended = frozenset(
+            chain.chain for chain in snapshot.chains if chain.condition is Condition.SUSPENDED
+        )
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -37,7 +43,9 @@ class VenueDoubts:
         return tuple(self._reserves[key] for key in sorted(self._reserves))
 
     def has(self, account: AccountId) -> bool:
-        """Whether an account has or owes something that its venue prices doubtfully."""
+        """Whether an account's chain is suspended, or its venue prices some of it doubtfully."""
+        if chain_of(account) in self._suspended:
+            return True
         if not self._reserves:
             return False
         fact = self._snapshot.facts["aave-v3-account"].get(("aave-v3-account", account))

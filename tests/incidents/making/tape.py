@@ -18,12 +18,14 @@ from xmargin.model import (
     ChainId,
     ChainKind,
     ChainSpec,
+    ChainStatus,
     Claim,
     ClockTick,
     Fact,
     FeedId,
     FeedRound,
     FeedSpec,
+    LiquidationTerms,
     Observation,
     PortfolioSpec,
     Registry,
@@ -284,6 +286,10 @@ class Tape:
             step["truth"] = dict(truth)
         self._steps.append({**step, "observations": observations, "expected": dict(expected)})
 
+    def add_status(self, chain: ChainId, status: ChainStatus) -> None:
+        """What our reader says of a chain before the last step's other observations."""
+        self._steps[-1]["observations"].insert(0, {"chain": chain, **_plain(status)})
+
     def text(self) -> str:
         """The file: wide where a person reads, one line a fact where only a program does."""
         tree = {"incident": {**self.header, "parameters": "unified-v1"}, "steps": self._steps}
@@ -292,7 +298,7 @@ class Tape:
 
 def _plain(fact: Fact) -> dict[str, Any]:
     """A fact by protobuf's JSON, without what the file fills in."""
-    own = isinstance(fact, Registry | ClockTick)
+    own = isinstance(fact, Registry | ClockTick | ChainStatus | LiquidationTerms)
     where = None if own else BlockRef(1, "", "", 1)
     tree = json.loads(codec.to_json(Observation(fact, 0, "", where)))
     return {key: value for key, value in tree.items() if key not in ("block", "observedAtMs")}
