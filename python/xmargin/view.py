@@ -117,6 +117,11 @@ class View:
                     if c.reason and not c.cut_off
                 ),
                 *(f"price of {p.base} is {p.verdict}: {'; '.join(p.reasons)}" for p in doubtful),
+                *(
+                    f"alarm: price of {p.base}: {a}"
+                    for p in snapshot.prices.values()
+                    for a in p.alarms
+                ),
                 *_fault_flags(evaluation.read_faults),
                 *(flag for _, flag in _token_flags(snapshot)),
                 *self._venue_doubts.flags,

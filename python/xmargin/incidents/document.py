@@ -48,11 +48,12 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is allowed after a step. ``order``, and ``planned`` (those of it that have a batch), are exact.
+    """What is allowed after a step.
 
-    Of the rest only what is named is checked. ``order`` and ``statuses`` name a portfolio by its id and a venue account by its own; ``ranges``
-    lie within what is served, ``excess_max`` bounds initial excess (USD), ``crossings`` are
-    ``<who> <status>``, ``flags`` parts of what the view flags.
+    ``order``, and ``planned`` (those of it that have a batch), are exact; of the rest only what is
+    named is checked. ``order`` and ``statuses`` name a portfolio by its id and a venue account by
+    its own; ``ranges`` lie within what is served, ``excess_max`` bounds initial excess (USD),
+    ``crossings`` are ``<who> <status>``, ``flags`` parts of what the view flags.
     """
 
     order: tuple[str, ...]

@@ -57,7 +57,9 @@ class FeedRound:
     """One oracle answer as read: price = answer × 10^exponent, ± confidence × 10^exponent.
 
     ``source`` is the aggregator behind a proxy or the owner program; ``fault`` is why the read
-    failed (then the numbers are zero), else empty.
+    failed (then the numbers are zero), else empty. ``published_at_s`` is zero for what is computed
+    from the chain's state: that is as old as the chain's head. ``liquidity`` is what stands behind
+    the answer, in the feed's own unit (``None``: it does not say).
     """
 
     feed: FeedId
@@ -70,6 +72,7 @@ class FeedRound:
     verification: str
     source: str
     fault: str
+    liquidity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 A price says what the last unit fetched. When there is suddenly more of a token than was approved,
 or more than is locked for it elsewhere, that says nothing of what the rest will fetch: the base is
-held, from next to nothing up to its price. Nothing is lent against it and nobody is liquidated on
-it; who owes it owes it at its price.
+held, from next to nothing up to its price, and an alarm is told. Nothing is lent against it and
+nobody is liquidated on it; who owes it owes it at its price.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,6 @@ from fractions import Fraction
 from typing import Final
 
 from xmargin.model import (
-    AccountId,
     JudgedPrice,
     SupplySpec,
     TokenBalance,
@@ -23,7 +22,8 @@ from xmargin.model import (
     Verdict,
     worst,
 )
-from xmargin.oracles.guards import EXACT
+from xmargin.oracles.findings import Guard
+from xmargin.oracles.numbers import EXACT
 
 YEAR_S: Final = 365 * 86_400
 FLOOR: Final = Decimal("1e-6")
@@ -34,11 +34,11 @@ _BPS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class SupplyFacts:
-    """What was read of tokens, by token, and of escrows, by account and token."""
+    """What was read: supplies and states by ``(token,)``, balances by ``(escrow, locked)``."""
 
-    supplies: Mapping[TokenId, TokenSupply]
-    states: Mapping[TokenId, TokenState]
-    balances: Mapping[tuple[AccountId, TokenId], TokenBalance]
+    supplies: Mapping[tuple[str, ...], TokenSupply]
+    states: Mapping[tuple[str, ...], TokenState]
+    balances: Mapping[tuple[str, ...], TokenBalance]
 
 
 def supply_doubts(
@@ -46,7 +46,7 @@ def supply_doubts(
 ) -> Iterator[tuple[TokenId, str]]:
     """Each token of which there is too much, or nobody knows how much, and why."""
     for spec in specs:
-        supply = facts.supplies.get(spec.token)
+        supply = facts.supplies.get((spec.token,))
         if supply is None or supply.fault:
             why = "has not been read yet" if supply is None else f"is not known: {supply.fault}"
             yield spec.token, f"the supply of {spec.token} {why}"
@@ -93,12 +93,12 @@ def _escrow_doubts(
 
 
 def _issued(token: TokenId, facts: SupplyFacts) -> Fraction | None:
-    supply = facts.supplies.get(token)
+    supply = facts.supplies.get((token,))
     return None if supply is None or supply.fault else _units(token, supply.amount, facts)
 
 
 def _units(token: TokenId, amount: int, facts: SupplyFacts) -> Fraction | None:
-    state = facts.states.get(token)
+    state = facts.states.get((token,))
     return None if state is None or state.fault else Fraction(amount, 10**state.decimals)
 
 
@@ -112,5 +112,7 @@ def held(price: JudgedPrice, reasons: Sequence[str]) -> JudgedPrice:
         price,
         verdict=worst(price.verdict, Verdict.HOLD),
         reasons=(*price.reasons, *reasons),
+        guards=(*price.guards, *(Guard.SUPPLY for _ in reasons)),
+        alarms=(*price.alarms, *reasons),
         low=low,
     )

@@ -139,6 +139,34 @@ CLAIM_VENUE_SUPPLY: Claim.ValueType  # 3
 """Stands for a venue account's supply, counted there once."""
 Global___Claim: _TypeAlias = Claim  # noqa: Y015
 
+class _FeedRole:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FeedRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeedRole.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FEED_ROLE_UNSPECIFIED: _FeedRole.ValueType  # 0
+    """Not said."""
+    FEED_ROLE_MARKET: _FeedRole.ValueType  # 1
+    """What the market pays: a source."""
+    FEED_ROLE_RATE: _FeedRole.ValueType  # 2
+    """What the base's own contract redeems it for: a ceiling."""
+    FEED_ROLE_SPOT: _FeedRole.ValueType  # 3
+    """What one pool pays at this instant: told, never a source."""
+
+class FeedRole(_FeedRole, metaclass=_FeedRoleEnumTypeWrapper):
+    """What a feed's answer is to the price of its base."""
+
+FEED_ROLE_UNSPECIFIED: FeedRole.ValueType  # 0
+"""Not said."""
+FEED_ROLE_MARKET: FeedRole.ValueType  # 1
+"""What the market pays: a source."""
+FEED_ROLE_RATE: FeedRole.ValueType  # 2
+"""What the base's own contract redeems it for: a ceiling."""
+FEED_ROLE_SPOT: FeedRole.ValueType  # 3
+"""What one pool pays at this instant: told, never a source."""
+Global___FeedRole: _TypeAlias = FeedRole  # noqa: Y015
+
 @_typing.final
 class Observation(_message.Message):
     """One dated fact with its source. A tape is a sequence of these; replaying it gives bit-identical
@@ -407,6 +435,7 @@ class FeedRound(_message.Message):
     VERIFICATION_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
+    LIQUIDITY_FIELD_NUMBER: _builtins.int
     feed: _builtins.str
     """Feed id, <kind>@<chain>/<address>."""
     answer: _builtins.str
@@ -427,6 +456,8 @@ class FeedRound(_message.Message):
     """The aggregator behind a proxy, or the owner program."""
     fault: _builtins.str
     """Why the read failed; then the numbers are zero."""
+    liquidity: _builtins.str
+    """What stands behind the answer, in the feed's own unit of liquidity; absent: it does not say."""
     def __init__(
         self,
         *,
@@ -440,12 +471,15 @@ class FeedRound(_message.Message):
         verification: _builtins.str = ...,
         source: _builtins.str = ...,
         fault: _builtins.str = ...,
+        liquidity: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_liquidity", b"_liquidity", "liquidity", b"liquidity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "confidence", b"confidence", "description", b"description", "exponent", b"exponent", "fault", b"fault", "feed", b"feed", "published_at_s", b"published_at_s", "round_id", b"round_id", "source", b"source", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_liquidity", b"_liquidity", "answer", b"answer", "confidence", b"confidence", "description", b"description", "exponent", b"exponent", "fault", b"fault", "feed", b"feed", "liquidity", b"liquidity", "published_at_s", b"published_at_s", "round_id", b"round_id", "source", b"source", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__liquidity: _TypeAlias = _typing.Literal["liquidity"]  # noqa: Y015
+    _WhichOneofArgType__liquidity: _TypeAlias = _typing.Literal["_liquidity", b"_liquidity"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidity) -> _WhichOneofReturnType__liquidity | None: ...
 
 Global___FeedRound: _TypeAlias = FeedRound  # noqa: Y015
 
@@ -1009,6 +1043,7 @@ class Registry(_message.Message):
     PORTFOLIOS_FIELD_NUMBER: _builtins.int
     DISAGREEMENT_BPS_MAX_FIELD_NUMBER: _builtins.int
     FUTURE_S_MAX_FIELD_NUMBER: _builtins.int
+    PRICES_FIELD_NUMBER: _builtins.int
     SUPPLIES_FIELD_NUMBER: _builtins.int
     VENUE_PRICE_BPS_MAX_FIELD_NUMBER: _builtins.int
     disagreement_bps_max: _builtins.int
@@ -1038,6 +1073,10 @@ class Registry(_message.Message):
         """Portfolios by id."""
 
     @_builtins.property
+    def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceSpec]:
+        """Bounds of prices by base."""
+
+    @_builtins.property
     def supplies(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupplySpec]:
         """What there may be of tokens, by token id."""
 
@@ -1051,12 +1090,13 @@ class Registry(_message.Message):
         portfolios: _abc.Iterable[Global___PortfolioSpec] | None = ...,
         disagreement_bps_max: _builtins.int = ...,
         future_s_max: _builtins.int = ...,
+        prices: _abc.Iterable[Global___PriceSpec] | None = ...,
         supplies: _abc.Iterable[Global___SupplySpec] | None = ...,
         venue_price_bps_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains", "disagreement_bps_max", b"disagreement_bps_max", "feeds", b"feeds", "future_s_max", b"future_s_max", "portfolios", b"portfolios", "supplies", b"supplies", "tokens", b"tokens", "venue_price_bps_max", b"venue_price_bps_max", "venues", b"venues"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains", "disagreement_bps_max", b"disagreement_bps_max", "feeds", b"feeds", "future_s_max", b"future_s_max", "portfolios", b"portfolios", "prices", b"prices", "supplies", b"supplies", "tokens", b"tokens", "venue_price_bps_max", b"venue_price_bps_max", "venues", b"venues"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1169,6 +1209,22 @@ class FeedSpec(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     CONFIDENCE_BPS_MAX_FIELD_NUMBER: _builtins.int
     PYTH_FEED_ID_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    PRICE_MIN_FIELD_NUMBER: _builtins.int
+    PRICE_MAX_FIELD_NUMBER: _builtins.int
+    LIQUIDITY_MIN_FIELD_NUMBER: _builtins.int
+    LIQUIDITY_AMPLE_FIELD_NUMBER: _builtins.int
+    HAIRCUT_BPS_FIELD_NUMBER: _builtins.int
+    RATE_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    RATE_SNAPSHOT_AT_S_FIELD_NUMBER: _builtins.int
+    RATE_GROWTH_BPS_MAX_FIELD_NUMBER: _builtins.int
+    BASE_TOKEN_FIELD_NUMBER: _builtins.int
+    QUOTE_TOKEN_FIELD_NUMBER: _builtins.int
+    TWAP_S_FIELD_NUMBER: _builtins.int
+    TWAP_AGE_S_MIN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Feed id."""
     base: _builtins.str
@@ -1187,6 +1243,38 @@ class FeedSpec(_message.Message):
     """Bound of confidence ÷ price."""
     pyth_feed_id: _builtins.str
     """The hex feed id a Pyth account must carry."""
+    origin: _builtins.str
+    """Whose prices these are: feeds of one origin are one source; empty: the feed's kind."""
+    role: Global___FeedRole.ValueType
+    """What its answer is to the price; absent: as its kind implies."""
+    source: _builtins.str
+    """What its answers must go on coming from; empty: as first read."""
+    approval: _builtins.int
+    """Raised to approve anew what the feed says: the next round is the pin."""
+    price_min: _builtins.str
+    """Quotes below are refused, a decimal in quote units."""
+    price_max: _builtins.str
+    """Quotes above are refused, a decimal in quote units."""
+    liquidity_min: _builtins.str
+    """Refused with less behind it."""
+    liquidity_ample: _builtins.str
+    """Widened with less behind it."""
+    haircut_bps: _builtins.int
+    """By how much of itself a range is widened."""
+    rate_snapshot: _builtins.str
+    """What a rate grows from, a decimal."""
+    rate_snapshot_at_s: _builtins.int
+    """When the snapshot was taken, Unix seconds."""
+    rate_growth_bps_max: _builtins.int
+    """How much of the snapshot a rate may grow by in a year."""
+    base_token: _builtins.str
+    """The address of the token a TWAP prices."""
+    quote_token: _builtins.str
+    """The address of the token a TWAP is in."""
+    twap_s: _builtins.int
+    """The span of a TWAP."""
+    twap_age_s_min: _builtins.int
+    """How far back the pool must remember."""
     def __init__(
         self,
         *,
@@ -1199,16 +1287,138 @@ class FeedSpec(_message.Message):
         description: _builtins.str = ...,
         confidence_bps_max: _builtins.int = ...,
         pyth_feed_id: _builtins.str = ...,
+        origin: _builtins.str = ...,
+        role: Global___FeedRole.ValueType | None = ...,
+        source: _builtins.str = ...,
+        approval: _builtins.int = ...,
+        price_min: _builtins.str | None = ...,
+        price_max: _builtins.str | None = ...,
+        liquidity_min: _builtins.str | None = ...,
+        liquidity_ample: _builtins.str | None = ...,
+        haircut_bps: _builtins.int = ...,
+        rate_snapshot: _builtins.str | None = ...,
+        rate_snapshot_at_s: _builtins.int = ...,
+        rate_growth_bps_max: _builtins.int | None = ...,
+        base_token: _builtins.str = ...,
+        quote_token: _builtins.str = ...,
+        twap_s: _builtins.int = ...,
+        twap_age_s_min: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "decimals", b"decimals"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "_liquidity_ample", b"_liquidity_ample", "_liquidity_min", b"_liquidity_min", "_price_max", b"_price_max", "_price_min", b"_price_min", "_rate_growth_bps_max", b"_rate_growth_bps_max", "_rate_snapshot", b"_rate_snapshot", "_role", b"_role", "decimals", b"decimals", "liquidity_ample", b"liquidity_ample", "liquidity_min", b"liquidity_min", "price_max", b"price_max", "price_min", b"price_min", "rate_growth_bps_max", b"rate_growth_bps_max", "rate_snapshot", b"rate_snapshot", "role", b"role"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "base", b"base", "confidence_bps_max", b"confidence_bps_max", "decimals", b"decimals", "description", b"description", "heartbeat_s", b"heartbeat_s", "id", b"id", "pyth_feed_id", b"pyth_feed_id", "quote", b"quote", "tolerance_s", b"tolerance_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "_liquidity_ample", b"_liquidity_ample", "_liquidity_min", b"_liquidity_min", "_price_max", b"_price_max", "_price_min", b"_price_min", "_rate_growth_bps_max", b"_rate_growth_bps_max", "_rate_snapshot", b"_rate_snapshot", "_role", b"_role", "approval", b"approval", "base", b"base", "base_token", b"base_token", "confidence_bps_max", b"confidence_bps_max", "decimals", b"decimals", "description", b"description", "haircut_bps", b"haircut_bps", "heartbeat_s", b"heartbeat_s", "id", b"id", "liquidity_ample", b"liquidity_ample", "liquidity_min", b"liquidity_min", "origin", b"origin", "price_max", b"price_max", "price_min", b"price_min", "pyth_feed_id", b"pyth_feed_id", "quote", b"quote", "quote_token", b"quote_token", "rate_growth_bps_max", b"rate_growth_bps_max", "rate_snapshot", b"rate_snapshot", "rate_snapshot_at_s", b"rate_snapshot_at_s", "role", b"role", "source", b"source", "tolerance_s", b"tolerance_s", "twap_age_s_min", b"twap_age_s_min", "twap_s", b"twap_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__decimals: _TypeAlias = _typing.Literal["decimals"]  # noqa: Y015
     _WhichOneofArgType__decimals: _TypeAlias = _typing.Literal["_decimals", b"_decimals"]  # noqa: Y015
+    _WhichOneofReturnType__liquidity_ample: _TypeAlias = _typing.Literal["liquidity_ample"]  # noqa: Y015
+    _WhichOneofArgType__liquidity_ample: _TypeAlias = _typing.Literal["_liquidity_ample", b"_liquidity_ample"]  # noqa: Y015
+    _WhichOneofReturnType__liquidity_min: _TypeAlias = _typing.Literal["liquidity_min"]  # noqa: Y015
+    _WhichOneofArgType__liquidity_min: _TypeAlias = _typing.Literal["_liquidity_min", b"_liquidity_min"]  # noqa: Y015
+    _WhichOneofReturnType__price_max: _TypeAlias = _typing.Literal["price_max"]  # noqa: Y015
+    _WhichOneofArgType__price_max: _TypeAlias = _typing.Literal["_price_max", b"_price_max"]  # noqa: Y015
+    _WhichOneofReturnType__price_min: _TypeAlias = _typing.Literal["price_min"]  # noqa: Y015
+    _WhichOneofArgType__price_min: _TypeAlias = _typing.Literal["_price_min", b"_price_min"]  # noqa: Y015
+    _WhichOneofReturnType__rate_growth_bps_max: _TypeAlias = _typing.Literal["rate_growth_bps_max"]  # noqa: Y015
+    _WhichOneofArgType__rate_growth_bps_max: _TypeAlias = _typing.Literal["_rate_growth_bps_max", b"_rate_growth_bps_max"]  # noqa: Y015
+    _WhichOneofReturnType__rate_snapshot: _TypeAlias = _typing.Literal["rate_snapshot"]  # noqa: Y015
+    _WhichOneofArgType__rate_snapshot: _TypeAlias = _typing.Literal["_rate_snapshot", b"_rate_snapshot"]  # noqa: Y015
+    _WhichOneofReturnType__role: _TypeAlias = _typing.Literal["role"]  # noqa: Y015
+    _WhichOneofArgType__role: _TypeAlias = _typing.Literal["_role", b"_role"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__decimals) -> _WhichOneofReturnType__decimals | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidity_ample) -> _WhichOneofReturnType__liquidity_ample | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidity_min) -> _WhichOneofReturnType__liquidity_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_max) -> _WhichOneofReturnType__price_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_min) -> _WhichOneofReturnType__price_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_growth_bps_max) -> _WhichOneofReturnType__rate_growth_bps_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_snapshot) -> _WhichOneofReturnType__rate_snapshot | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__role) -> _WhichOneofReturnType__role | None: ...
 
 Global___FeedSpec: _TypeAlias = FeedSpec  # noqa: Y015
+
+@_typing.final
+class PriceSpec(_message.Message):
+    """The bounds of the price of one base, over all its feeds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    SOURCES_MIN_FIELD_NUMBER: _builtins.int
+    PRICE_MIN_FIELD_NUMBER: _builtins.int
+    PRICE_MAX_FIELD_NUMBER: _builtins.int
+    JUMP_BPS_MAX_FIELD_NUMBER: _builtins.int
+    JUMP_WINDOW_S_FIELD_NUMBER: _builtins.int
+    BASIS_BPS_MAX_FIELD_NUMBER: _builtins.int
+    PEG_FIELD_NUMBER: _builtins.int
+    PEG_BPS_MAX_FIELD_NUMBER: _builtins.int
+    HAIRCUT_BPS_FIELD_NUMBER: _builtins.int
+    QUIET_BPS_MAX_FIELD_NUMBER: _builtins.int
+    base: _builtins.str
+    """What is priced."""
+    sources_min: _builtins.int
+    """With fewer independent origins it is held."""
+    price_min: _builtins.str
+    """Quotes below are refused, a decimal in USD."""
+    price_max: _builtins.str
+    """Quotes above are refused, a decimal in USD."""
+    jump_bps_max: _builtins.int
+    """How far the price of one origin may move within the window; absent: any."""
+    jump_window_s: _builtins.int
+    """The window."""
+    basis_bps_max: _builtins.int
+    """How far the market may be from the rate; absent: as far as sources from each other."""
+    peg: _builtins.str
+    """The unit it is meant to be one of."""
+    peg_bps_max: _builtins.int
+    """How far from its peg it is no longer taken at its range."""
+    haircut_bps: _builtins.int
+    """By how much of itself a range is widened."""
+    quiet_bps_max: _builtins.int
+    """A guard that binds while no answer moved more is an alarm."""
+    def __init__(
+        self,
+        *,
+        base: _builtins.str = ...,
+        sources_min: _builtins.int = ...,
+        price_min: _builtins.str | None = ...,
+        price_max: _builtins.str | None = ...,
+        jump_bps_max: _builtins.int | None = ...,
+        jump_window_s: _builtins.int = ...,
+        basis_bps_max: _builtins.int | None = ...,
+        peg: _builtins.str = ...,
+        peg_bps_max: _builtins.int = ...,
+        haircut_bps: _builtins.int = ...,
+        quiet_bps_max: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "basis_bps_max", b"basis_bps_max", "jump_bps_max", b"jump_bps_max", "price_max", b"price_max", "price_min", b"price_min"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "base", b"base", "basis_bps_max", b"basis_bps_max", "haircut_bps", b"haircut_bps", "jump_bps_max", b"jump_bps_max", "jump_window_s", b"jump_window_s", "peg", b"peg", "peg_bps_max", b"peg_bps_max", "price_max", b"price_max", "price_min", b"price_min", "quiet_bps_max", b"quiet_bps_max", "sources_min", b"sources_min"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__basis_bps_max: _TypeAlias = _typing.Literal["basis_bps_max"]  # noqa: Y015
+    _WhichOneofArgType__basis_bps_max: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max"]  # noqa: Y015
+    _WhichOneofReturnType__jump_bps_max: _TypeAlias = _typing.Literal["jump_bps_max"]  # noqa: Y015
+    _WhichOneofArgType__jump_bps_max: _TypeAlias = _typing.Literal["_jump_bps_max", b"_jump_bps_max"]  # noqa: Y015
+    _WhichOneofReturnType__price_max: _TypeAlias = _typing.Literal["price_max"]  # noqa: Y015
+    _WhichOneofArgType__price_max: _TypeAlias = _typing.Literal["_price_max", b"_price_max"]  # noqa: Y015
+    _WhichOneofReturnType__price_min: _TypeAlias = _typing.Literal["price_min"]  # noqa: Y015
+    _WhichOneofArgType__price_min: _TypeAlias = _typing.Literal["_price_min", b"_price_min"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__basis_bps_max) -> _WhichOneofReturnType__basis_bps_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__jump_bps_max) -> _WhichOneofReturnType__jump_bps_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_max) -> _WhichOneofReturnType__price_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_min) -> _WhichOneofReturnType__price_min | None: ...
+
+Global___PriceSpec: _TypeAlias = PriceSpec  # noqa: Y015
 
 @_typing.final
 class SupplySpec(_message.Message):

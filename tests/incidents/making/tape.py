@@ -231,7 +231,7 @@ class Tape:
     """The incident file under construction."""
 
     def __init__(
-        self, name: str, *, chains: Iterable[ChainId], bounds: Mapping[str, int] | None = None
+        self, name: str, *, chains: Iterable[ChainId], bounds: Mapping[str, Any] | None = None
     ) -> None:
         self.path = HERE / f"{name}.json"
         chain_specs = tuple(_CHAINS[chain] for chain in sorted(chains))
