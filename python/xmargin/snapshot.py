@@ -23,11 +23,11 @@ from xmargin.model import (
     TokenSupply,
     chain_of,
 )
-from xmargin.oracles.findings import NONE, Guard, Guards
+from xmargin.oracles.findings import NONE, Guards
 from xmargin.oracles.guards import FeedCase
 from xmargin.oracles.judging import judge_prices
 from xmargin.oracles.sequencer import judge_sequencer
-from xmargin.oracles.supply import SupplyFacts, held, supply_doubts
+from xmargin.oracles.supply import SupplyFacts, supply_doubts
 from xmargin.wire import canonical_json
 from xmargin.world import ChainFact, ChainState, Key, World
 
@@ -174,9 +174,8 @@ def _judge(
             as_of[chain_of(spec.id)],
         )
 
-    prices = judge_prices(registry, case_of, world.now_ms, without)
-    doubts = _supply_doubts(registry, world) if Guard.SUPPLY not in without else {}
-    return {base: held(price, doubts.get(base, ())) for base, price in prices.items()}
+    doubts = _supply_doubts(registry, world)
+    return judge_prices(registry, case_of, world.now_ms, without, doubts)
 
 
 def _supply_doubts(registry: Registry, world: World) -> dict[str, list[str]]:

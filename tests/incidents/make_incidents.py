@@ -2,7 +2,13 @@
 
 from collections.abc import Callable
 
-from tests.incidents.making import one_venue_apart, out_of_nothing, stable_and_stale, wrong_feeds
+from tests.incidents.making import (
+    one_venue_apart,
+    out_of_nothing,
+    stable_and_stale,
+    thin_markets,
+    wrong_feeds,
+)
 from tests.incidents.making.tape import Tape
 
 MAKERS: tuple[Callable[[], Tape], ...] = (
@@ -18,6 +24,11 @@ MAKERS: tuple[Callable[[], Tape], ...] = (
     wrong_feeds.arbitrum,
     out_of_nothing.resolv,
     out_of_nothing.kelp,
+    thin_markets.solend,
+    thin_markets.mango,
+    thin_markets.jelly,
+    thin_markets.deleveraged,
+    thin_markets.wusdm,
 )
 
 if __name__ == "__main__":

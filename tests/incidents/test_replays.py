@@ -33,7 +33,10 @@ def test_every_file_has_a_maker_and_is_small() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_it_says_where_its_figures_are_from_and_what_is_ours(path: Path) -> None:
     incident: Incident = read_incident(path)
-    assert all(source.url.startswith("https://") and source.says for source in incident.sources)
+    assert all(
+        source.url.startswith(("https://", "http://")) and source.says
+        for source in incident.sources
+    )
     assert incident.sources
     assert len(incident.modelled) > 20
     assert incident.date.replace("-", "_") in path.stem

@@ -139,9 +139,14 @@ def _incident(path: Path, tree: _Tree) -> Incident:
         safe_outcome=_text(header, "safe_outcome"),
         modelled=_text(header, "modelled"),
         sources=tuple(Source(_text(s, "url"), _text(s, "says")) for s in header["sources"]),
-        parameters=load_parameters(header["parameters"]),
+        parameters=_parameters(path, _text(header, "parameters")),
         steps=steps,
     )
+
+
+def _parameters(path: Path, name: str) -> RiskParameters:
+    """Parameters of the package by their name, or of a file beside the incident's."""
+    return load_parameters(str(path.parent / name) if name.endswith(".json") else name)
 
 
 def _steps(trees: list[_Tree]) -> Iterator[Step]:

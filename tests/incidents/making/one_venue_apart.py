@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from tests.incidents.making.tape import DAY_S, ETHEREUM, Lending, Tape, coin, feed
-from xmargin.model import AssetDepth, DepthKnot, LiquidationTerms
+from tests.incidents.making.tape import DAY_S, ETHEREUM, Lending, Price, Tape, coin, feed, seconds
+from xmargin.model import AssetDepth, DepthKnot, Fact, FeedRole, LiquidationTerms
 
 
 def compound() -> Tape:
@@ -161,15 +161,35 @@ def binance() -> Tape:
     bnsol = coin(ETHEREUM, "BNSOL", asset="SOL")
     usdc = coin(ETHEREUM, "USDC", decimals=6)
     pool = Lending(ETHEREUM, [usde, wbeth, bnsol, usdc])
-    bases = {"USDE": ("1.0", "0.9995"), "WBETH": (4_104, 4_100), "BNSOL": (209, "208.5")}
-    low = {"USDE": ("0.65", "0.9986"), "WBETH": (430, 4_100), "BNSOL": ("34.9", "208.5")}
+    bases: dict[str, tuple[Price, Price]] = {
+        "USDE": ("1.0", "0.9995"),
+        "WBETH": (4_104, "1.08"),
+        "BNSOL": (209, "208.5"),
+    }
+    low: dict[str, tuple[Price, Price]] = {
+        "USDE": ("0.65", "0.9986"),
+        "WBETH": (430, "1.08"),
+        "BNSOL": ("34.9", "208.5"),
+    }
     exchange = {base: feed(ETHEREUM, base, "binance") for base in bases}
-    chain = {base: feed(ETHEREUM, base, "pool") for base in bases}
+    chain = {base: feed(ETHEREUM, base, "pool") for base in bases if base != "WBETH"}
+    # Of wBETH there is one market, and what its own contract says: 1.08 ether.
+    chain["WBETH"] = feed(
+        ETHEREUM,
+        "WBETH",
+        "contract",
+        quote="ETH",
+        role=FeedRole.RATE,
+        rate_snapshot=Decimal("1.079"),
+        rate_snapshot_at_s=seconds("2025-09-01T00:00:00Z"),
+        rate_growth_bps_max=500,
+    )
+    eth = feed(ETHEREUM, "ETH", "chainlink")
     dollar = feed(ETHEREUM, "USDC", "chainlink", heartbeat_s=DAY_S)
     owners = ("basis", "staker", "soler")
     tape.watch(
         [usde, wbeth, bnsol, usdc],
-        [*exchange.values(), *chain.values(), dollar],
+        [*exchange.values(), *chain.values(), eth, dollar],
         [pool],
         {owner: [pool.account(owner)] for owner in owners},
     )
@@ -180,25 +200,27 @@ def binance() -> Tape:
         pool.standing("soler", {"BNSOL": 10_000}, {"USDC": 1_000_000}),
     ]
 
-    def rounds(said: dict[str, tuple[float | str, float | str]]) -> list[object]:
+    def rounds(said: dict[str, tuple[Price, Price]]) -> list[Fact]:
         return [
             *(exchange[base].at(one) for base, (one, _) in said.items()),
             *(chain[base].at(other) for base, (_, other) in said.items()),
+            eth.at(3_800),
         ]
 
-    market = {"USDE": "0.9986", "WBETH": 4_100, "BNSOL": "208.5", "USDC": 1}
+    market: dict[str, Price] = {"USDE": "0.9986", "WBETH": 4_104, "BNSOL": "208.5", "USDC": 1}
     sound = {owner: ["HEALTHY"] for owner in owners}
     truth = {
         "USDE": ["0.9986", "1.0"],
         "WBETH": ["4100", "4110"],
         "BNSOL": ["205", "209"],
+        "ETH": ["3800", "3800"],
         "USDC": ["1", "1"],
     }
     tape.step(
         "before",
         "2025-10-10T21:30:00Z",
         {ETHEREUM: [*book, *pool.reserves(market), *rounds(bases), dollar.at(1)]},
-        {"prices": dict.fromkeys(bases, ["OK"]), "statuses": sound, "order": []},
+        {"prices": {base: ["OK"] for base in bases}, "statuses": sound, "order": []},
         truth={"prices": truth},
     )
     tape.step(
@@ -206,7 +228,7 @@ def binance() -> Tape:
         "2025-10-10T21:40:00Z",
         {ETHEREUM: [*pool.reserves(market), *rounds(low), dollar.at(1)]},
         {
-            "prices": dict.fromkeys(bases, ["HOLD"]),
+            "prices": {base: ["HOLD"] for base in bases},
             "ranges": {
                 "USDE": ["0.65", "0.9986"],
                 "WBETH": ["430", "4100"],
@@ -236,7 +258,7 @@ def binance() -> Tape:
         "after",
         "2025-10-10T22:20:00Z",
         {ETHEREUM: [*pool.reserves(market), *rounds(bases), dollar.at(1)]},
-        {"prices": dict.fromkeys(bases, ["OK"]), "statuses": sound, "order": []},
+        {"prices": {base: ["OK"] for base in bases}, "statuses": sound, "order": []},
     )
     return tape
 

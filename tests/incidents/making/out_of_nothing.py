@@ -229,7 +229,7 @@ def kelp() -> Tape:
     tape.step(
         "two of three endpoints of Arbitrum tell another story",
         "2026-04-18T17:34:00Z",
-        {ETHEREUM: []},
+        {ETHEREUM: [], ARBITRUM: []},
         {
             "chains": {ARBITRUM: ["INVALID"]},
             "statuses": {"holder": ["HEALTHY"]},

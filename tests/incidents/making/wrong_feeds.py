@@ -1,6 +1,7 @@
 """Moonwell cbETH 2026-02-15, Aave CAPO 2026-03-10, Arbitrum 2023-12-15."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 from tests.incidents.making.tape import (
     ARBITRUM,
@@ -16,7 +17,7 @@ from tests.incidents.making.tape import (
     seconds,
     wallet,
 )
-from xmargin.model import FeedRound
+from xmargin.model import FeedRound, PriceSpec
 
 
 def moonwell() -> Tape:
@@ -37,7 +38,8 @@ def moonwell() -> Tape:
         ),
         "modelled": (
             "Three portfolios; ether at 1,964 (so that 1.12 of it are 2,200); that the old feed's "
-            "proxy is the one that gave the new answer."
+            "proxy is the one that gave the new answer, with its new description or the old one; "
+            "and the last step, in which the second source fails too."
         ),
         "sources": [
             {
@@ -67,6 +69,7 @@ def moonwell() -> Tape:
             "holder": [pool.account("holder")],
             "borrower": [pool.account("borrower")],
         },
+        [PriceSpec("CBETH", price_min=Decimal(100), price_max=Decimal(20_000))],
     )
     book = [
         cbeth.state,
@@ -114,8 +117,18 @@ def moonwell() -> Tape:
         "2026-02-15T18:05:00Z",
         {BASE: [wrapped.at("1.12"), market.at(2_200), dollar.at(1)]},
         {
-            "prices": {"CBETH": ["FLAG", "HOLD", "REFUSE"]},
-            "statuses": {"holder": ["HELD", "HEALTHY"]},
+            "prices": {"CBETH": ["FLAG"]},
+            "statuses": {"holder": ["HEALTHY"], "borrower": ["HEALTHY"]},
+            "order": [],
+        },
+    )
+    tape.step(
+        "the same when no other source is left",
+        "2026-02-15T19:30:00Z",
+        {BASE: [wrapped.at("1.12"), dollar.at(1)]},
+        {
+            "prices": {"CBETH": ["REFUSE"]},
+            "statuses": {"holder": ["HELD"], "borrower": ["REFUSED"]},
             "order": [],
         },
     )
@@ -161,7 +174,7 @@ def capo() -> Tape:
     wsteth = coin(ETHEREUM, "wstETH", base="WSTETH", asset="ETH", threshold_bps=9_500)
     ether = coin(ETHEREUM, "WETH", base="ETH")
     pool = Lending(ETHEREUM, [wsteth, ether])
-    market = feed(ETHEREUM, "WSTETH", "market")
+    market = feed(ETHEREUM, "WSTETH", "market", quote="ETH")
     eth = feed(ETHEREUM, "ETH", "chainlink")
     looper, late = pool.account("looper"), pool.account("late")
     tape.watch(
@@ -189,7 +202,7 @@ def capo() -> Tape:
             ETHEREUM: [
                 *book,
                 *pool.reserves({"wstETH": price, "WETH": 2_050}),
-                market.at(price),
+                market.at("1.23"),
                 eth.at(2_050),
             ]
         },
@@ -202,7 +215,7 @@ def capo() -> Tape:
         {
             ETHEREUM: [
                 *pool.reserves({"wstETH": capped, "WETH": 2_050}),
-                market.at(price),
+                market.at("1.23"),
                 eth.at(2_050),
             ]
         },
@@ -219,7 +232,7 @@ def capo() -> Tape:
         {
             ETHEREUM: [
                 *pool.reserves({"wstETH": price, "WETH": 2_050}),
-                market.at(price),
+                market.at("1.23"),
                 eth.at(2_050),
             ]
         },
@@ -255,7 +268,8 @@ def arbitrum() -> Tape:
             "is as before."
         ),
         "modelled": (
-            "The portfolios; ether's fall from 2,270 to 2,180 during the outage and its return to "
+            "The portfolios; ARB at 1.10 and 1.03; ether's fall from 2,270 to 2,180 during the "
+            "outage and its return to "
             "2,210 (the sources name no price); a grace of an hour; the round that is still the "
             "one from before when the sequencer is back."
         ),
@@ -277,19 +291,22 @@ def arbitrum() -> Tape:
     dollar_there = coin(ARBITRUM, "USDC", base="USDC", decimals=6)
     dollar_here = coin(ETHEREUM, "USDC", decimals=6)
     ether_here = coin(ETHEREUM, "WETH", base="ETH")
+    arb = coin(ETHEREUM, "ARB")
     pool_there = Lending(ARBITRUM, [there, dollar_there])
-    pool_here = Lending(ETHEREUM, [ether_here, dollar_here])
+    pool_here = Lending(ETHEREUM, [ether_here, dollar_here, arb])
     eth_here = feed(ETHEREUM, "ETH", "chainlink")
     eth_there = feed(ARBITRUM, "ETH", "chainlink", heartbeat_s=DAY_S)
     dollar = feed(ETHEREUM, "USDC", "chainlink", heartbeat_s=DAY_S)
+    arb_there = feed(ARBITRUM, "ARB", "chainlink", heartbeat_s=DAY_S)
     stuck = pool_there.account("stuck")
     tape.watch(
-        [there, dollar_there, dollar_here, ether_here],
-        [eth_here, eth_there, dollar],
+        [there, dollar_there, dollar_here, ether_here, arb],
+        [eth_here, eth_there, dollar, arb_there],
         [pool_there, pool_here],
         {
             "across": [wallet(ARBITRUM, "across"), pool_here.account("across")],
             "stuck": [stuck, wallet(ETHEREUM, "stuck")],
+            "arb": [pool_here.account("arb")],
         },
     )
 
@@ -305,7 +322,9 @@ def arbitrum() -> Tape:
     book_here = [
         dollar_here.state,
         ether_here.state,
-        *pool_here.reserves({"WETH": 2_270, "USDC": 1}),
+        arb.state,
+        *pool_here.reserves({"WETH": 2_270, "USDC": 1, "ARB": "1.10"}),
+        pool_here.standing("arb", {"ARB": 1_000_000}, {"USDC": 100_000}),
         pool_here.standing("across", {"WETH": 60}, {"USDC": 107_500}),
         balance(wallet(ETHEREUM, "stuck"), dollar_here, 60_000),
     ]
@@ -317,10 +336,19 @@ def arbitrum() -> Tape:
         "2023-12-15T15:28:00Z",
         {
             ETHEREUM: [*book_here, eth_here.at(2_270), dollar.at(1)],
-            ARBITRUM: [*book_there, *reserves, eth_there.at(2_270), uptime(0, long_up)],
+            ARBITRUM: [
+                *book_there,
+                *reserves,
+                eth_there.at(2_270),
+                uptime(0, long_up),
+                arb_there.at("1.10"),
+            ],
         },
         {"statuses": {"across": ["HEALTHY"]}, "chains": {ARBITRUM: ["OK"]}, "order": []},
-        truth={"prices": {"ETH": ["2260", "2280"], "USDC": ["1", "1"]}, "halted": []},
+        truth={
+            "prices": {"ETH": ["2260", "2280"], "USDC": ["1", "1"], "ARB": ["1.10", "1.10"]},
+            "halted": [],
+        },
     )
     tape.step(
         "no block for two minutes",
@@ -339,11 +367,12 @@ def arbitrum() -> Tape:
         {ETHEREUM: [eth_here.at(2_180), dollar.at(1)]},
         {
             "chains": {ARBITRUM: ["LAGGING"]},
-            "prices": {"ETH": ["FLAG"]},
-            "excess_max": {"across": "0"},
+            "prices": {"ETH": ["FLAG"], "ARB": ["REFUSE"]},
+            "statuses": {"arb": ["HELD"]},
+            "excess_max": {"across": "0", "arb": "0"},
             "order": [],
         },
-        truth={"prices": {"ETH": ["2170", "2190"]}},
+        truth={"prices": {"ETH": ["2170", "2190"], "ARB": ["1.02", "1.04"]}},
     )
     tape.step(
         "blocks again; the round is that of before",
@@ -370,11 +399,12 @@ def arbitrum() -> Tape:
             ETHEREUM: [eth_here.at(2_210), dollar.at(1)],
             ARBITRUM: [
                 eth_there.at(2_211),
+                arb_there.at("1.06"),
                 *pool_there.reserves({"WETH": 2_210}),
                 pool_there.standing("stuck", {"WETH": 100}, {"USDC": 140_000}),
             ],
         },
         {"statuses": sound, "chains": {ARBITRUM: ["OK"]}, "order": []},
-        truth={"prices": {"ETH": ["2200", "2220"]}, "halted": []},
+        truth={"prices": {"ETH": ["2200", "2220"], "ARB": ["1.05", "1.07"]}, "halted": []},
     )
     return tape
