@@ -10,6 +10,16 @@ from functools import cached_property
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from xmargin.engine.aave_v3_facts import (
+    FIRST_RELEASE,
+    bits,
+    decimals_of,
+    is_known,
+    own_category,
+    release_of,
+    uses,
+    venue_releases,
+)
 from xmargin.model import (
     AaveV3Account,
     AaveV3EMode,
@@ -53,12 +63,20 @@ class ListedReserve(NamedTuple):
     token: TokenId
     a_token: TokenId
     debt_tokens: tuple[TokenId, ...]
+    release: str
 
     @classmethod
     def of(cls, fact: AaveV3Reserve) -> "ListedReserve":
         """What of a reserve does not move from block to block."""
         debts = (fact.stable_debt_token, fact.variable_debt_token)
-        return cls(fact.venue, fact.reserve_id, fact.token, fact.a_token, debts)
+        return cls(
+            fact.venue,
+            fact.reserve_id,
+            fact.token,
+            fact.a_token,
+            tuple(filter(None, debts)),
+            release_of(fact),
+        )
 
 
 def u256(values: Iterable[int]) -> "pa.Array":
@@ -233,20 +251,24 @@ def _claimed_venue(rows: Rows, token: TokenId) -> VenueId | None:
 # --- Aave v3 -----------------------------------------------------------------------------------
 
 
-def aave_pools(rows: Rows, as_of: Sequence[ChainAsOf]) -> "pa.RecordBatch":
-    """Per venue, the clock that its interest accrues by: the timestamp of the block read."""
+def aave_pools(
+    rows: Rows, as_of: Sequence[ChainAsOf], reserves: Iterable[AaveV3Reserve]
+) -> "pa.RecordBatch":
+    """Per venue, its rules and the clock that its interest accrues by: that of the block read."""
     times = {chain.chain: 0 if chain.block is None else chain.block.time_s for chain in as_of}
-    return _table(timestamp_s=_array([times[chain_of(v)] for v in rows.venues], "uint64"))
-
-
-def bits(word: int, low: int, width: int) -> int:
-    """``width`` bits of a bitmap from bit ``low`` on."""
-    return word >> low & ((1 << width) - 1)
+    releases = venue_releases(reserves)
+    return _table(
+        timestamp_s=_array([times[chain_of(v)] for v in rows.venues], "uint64"),
+        release=_array([releases.get(v, FIRST_RELEASE) for v in rows.venues], "utf8"),
+    )
 
 
 def sorted_reserves(facts: Iterable[AaveV3Reserve], rows: Rows) -> list[AaveV3Reserve]:
-    """Reserves of watched venues in (venue row, reserve id) order: their row order."""
-    known = [fact for fact in facts if fact.venue in rows.venues]
+    """Reserves of watched venues in (venue row, reserve id) order: their row order.
+
+    Those of a release whose rules are not known are as if they had not been read.
+    """
+    known = [fact for fact in facts if fact.venue in rows.venues and is_known(fact)]
     return sorted(known, key=lambda fact: (rows.venues[fact.venue], fact.reserve_id))
 
 
@@ -258,8 +280,9 @@ def aave_reserves(rows: Rows, reserves: Sequence[AaveV3Reserve]) -> "pa.RecordBa
         token=_array([rows.tokens[r.token] for r in reserves], "uint32"),
         ltv_bps=_array([bits(word, 0, 16) for word in words], "uint16"),
         liquidation_threshold_bps=_array([bits(word, 16, 16) for word in words], "uint16"),
-        decimals=_array([bits(word, 48, 8) for word in words], "uint8"),
-        emode=_array([bits(word, 168, 8) for word in words], "uint8"),
+        decimals=_array([decimals_of(r) for r in reserves], "uint8"),
+        emode=_array([own_category(r) for r in reserves], "uint8"),
+        reserve_id=_array([r.reserve_id for r in reserves], "uint32"),
         liquidity_index=u256(r.liquidity_index for r in reserves),
         variable_borrow_index=u256(r.variable_borrow_index for r in reserves),
         liquidity_rate=u256(r.liquidity_rate for r in reserves),
@@ -278,6 +301,8 @@ def aave_emodes(rows: Rows, facts: Iterable[AaveV3EMode]) -> "pa.RecordBatch":
         ltv_bps=_array([e.ltv for e in emodes], "uint16"),
         liquidation_threshold_bps=_array([e.liquidation_threshold for e in emodes], "uint16"),
         price_base=u256(e.price_base for e in emodes),
+        collateral_bitmap=u256(e.collateral_bitmap for e in emodes),
+        ltvzero_bitmap=u256(e.ltvzero_bitmap for e in emodes),
     )
 
 
@@ -334,11 +359,11 @@ def reserve_rows(reserves: Sequence[AaveV3Reserve]) -> dict[tuple[VenueId, int],
 def aave_positions(
     read: Sequence[AaveV3Account], reserve_rows: Mapping[tuple[VenueId, int], int]
 ) -> "pa.RecordBatch":
-    """Users' reserves; the user bitmap says two bits a reserve (UserConfiguration.sol)."""
+    """Users' reserves, and how they use each."""
     held = [
         (
             row,
-            account.configuration,
+            uses(account, position.reserve_id),
             position,
             reserve_rows[venue_of(account.account), position.reserve_id],
         )
@@ -353,8 +378,6 @@ def aave_positions(
         stable_debt_principal=u256(p.stable_debt_principal for _, _, p, _ in held),
         stable_rate=u256(p.stable_rate for _, _, p, _ in held),
         stable_updated_at_s=_array([p.stable_updated_at_s for _, _, p, _ in held], "uint64"),
-        borrowing=_array([bool(bits(w, 2 * p.reserve_id, 1)) for _, w, p, _ in held], "bool_"),
-        as_collateral=_array(
-            [bool(bits(w, 2 * p.reserve_id + 1, 1)) for _, w, p, _ in held], "bool_"
-        ),
+        borrowing=_array([borrowing for _, (_, borrowing), _, _ in held], "bool_"),
+        as_collateral=_array([as_collateral for _, (as_collateral, _), _, _ in held], "bool_"),
     )

@@ -283,7 +283,7 @@ class Engine:
                 facts["balance"],
                 self._legs(standings),
             ),
-            "aave_pools": columns.aave_pools(rows, as_of),
+            "aave_pools": columns.aave_pools(rows, as_of, reserve_facts),
             "aave_reserves": columns.aave_reserves(rows, reserve_facts),
             "aave_emodes": columns.aave_emodes(rows, _of(facts["aave-v3-emode"], AaveV3EMode)),
             "aave_accounts": self._once(

@@ -110,6 +110,10 @@ class AaveV3Reserve:
 
     Indices and rates in ray (1e27); ``configuration`` is the raw bitmap; ``price_base`` is in
     the oracle's base currency unit (8 decimals for USD), 0 where it gives no price.
+    ``stable_debt_token`` is empty where there is none (3.6). ``*_scaled*`` are divided by the
+    supply or debt index; the totals are those that the caps bind, and are read of 3.6 only.
+    ``isolated_debt_cents`` is what users in isolation mode owe against this collateral. Until
+    ``liquidation_grace_until_s``, that second too, nothing of the reserve is liquidated.
     """
 
     venue: VenueId
@@ -125,11 +129,21 @@ class AaveV3Reserve:
     variable_borrow_rate: int
     updated_at_s: int
     price_base: int
+    release: str = ""  # tapes of before know 3.0 only
+    supply_scaled_total: int = 0
+    debt_scaled_total: int = 0
+    treasury_scaled: int = 0
+    isolated_debt_cents: int = 0
+    liquidation_grace_until_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AaveV3EMode:
-    """An eMode category; ratios in basis points, ``price_base`` 0 where it has no own price."""
+    """An eMode category; ratios in basis points, ``price_base`` 0 where it has no own price.
+
+    In 3.6 the bitmaps say which reserves are of it, by id: as collateral at its ratios, to be
+    borrowed, and as collateral against which nothing can be borrowed. In 3.0 they are 0.
+    """
 
     venue: VenueId
     category: int
@@ -138,6 +152,9 @@ class AaveV3EMode:
     liquidation_bonus: int
     price_base: int
     label: str
+    collateral_bitmap: int = 0
+    borrowable_bitmap: int = 0
+    ltvzero_bitmap: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
 
-from xmargin.reference.aave_v3 import RevertError, account_data, debt_balance, supply_balance
+from xmargin.reference.aave_v3 import RevertError, account_data, holding, owing
 from xmargin.reference.book import AaveUser, Account, Book, Portfolio
 
 _DECIMALS_MAX = 36
@@ -47,9 +47,8 @@ def reverts(book: Book, user: AaveUser) -> bool:
     try:
         account_data(pool, user)
         for position in user.positions:
-            reserve = pool.reserves[position.reserve]
-            supply_balance(reserve, position, pool.timestamp_s)
-            debt_balance(reserve, position, pool.timestamp_s)
+            holding(pool, position)
+            owing(pool, position)
     except RevertError:
         return True
     return False
@@ -75,12 +74,12 @@ def _aave(book: Book, account: Account) -> Iterator[Position]:
         reserve = pool.reserves[held.reserve]
         sides = []
         if held.supply_scaled:
-            sides.append((False, supply_balance))
+            sides.append((False, holding))
         if held.variable_debt_scaled or held.stable_debt_principal:
-            sides.append((True, debt_balance))
+            sides.append((True, owing))
         for debt, balance in sides:
             try:
-                amount = balance(reserve, held, pool.timestamp_s)
+                amount = balance(pool, held)
             except RevertError:
                 amount = None
             yield _position(

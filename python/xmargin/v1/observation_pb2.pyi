@@ -600,6 +600,12 @@ class AaveV3Reserve(_message.Message):
     VARIABLE_BORROW_RATE_FIELD_NUMBER: _builtins.int
     UPDATED_AT_S_FIELD_NUMBER: _builtins.int
     PRICE_BASE_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    SUPPLY_SCALED_TOTAL_FIELD_NUMBER: _builtins.int
+    DEBT_SCALED_TOTAL_FIELD_NUMBER: _builtins.int
+    TREASURY_SCALED_FIELD_NUMBER: _builtins.int
+    ISOLATED_DEBT_CENTS_FIELD_NUMBER: _builtins.int
+    LIQUIDATION_GRACE_UNTIL_S_FIELD_NUMBER: _builtins.int
     venue: _builtins.str
     """Venue id."""
     reserve_id: _builtins.int
@@ -626,6 +632,18 @@ class AaveV3Reserve(_message.Message):
     """When the indices were written, Unix seconds."""
     price_base: _builtins.str
     """The pool oracle's price, in its base currency unit."""
+    release: _builtins.str
+    """The pool's release, such as "3.6"; empty on tapes that knew 3.0 only."""
+    supply_scaled_total: _builtins.str
+    """Total supply divided by the supply index; zero in 3.0, where it is not read."""
+    debt_scaled_total: _builtins.str
+    """Total variable debt divided by its index; zero in 3.0, where it is not read."""
+    treasury_scaled: _builtins.str
+    """Supply owed to the treasury and not minted yet, divided by the supply index."""
+    isolated_debt_cents: _builtins.str
+    """Debt taken in isolation mode against this collateral, in cents of the base currency."""
+    liquidation_grace_until_s: _builtins.int
+    """Nothing of the reserve is liquidated up to and including this time, Unix seconds; zero: none."""
     def __init__(
         self,
         *,
@@ -642,10 +660,16 @@ class AaveV3Reserve(_message.Message):
         variable_borrow_rate: _builtins.str = ...,
         updated_at_s: _builtins.int = ...,
         price_base: _builtins.str = ...,
+        release: _builtins.str = ...,
+        supply_scaled_total: _builtins.str = ...,
+        debt_scaled_total: _builtins.str = ...,
+        treasury_scaled: _builtins.str = ...,
+        isolated_debt_cents: _builtins.str = ...,
+        liquidation_grace_until_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["a_token", b"a_token", "configuration", b"configuration", "liquidity_index", b"liquidity_index", "liquidity_rate", b"liquidity_rate", "price_base", b"price_base", "reserve_id", b"reserve_id", "stable_debt_token", b"stable_debt_token", "token", b"token", "updated_at_s", b"updated_at_s", "variable_borrow_index", b"variable_borrow_index", "variable_borrow_rate", b"variable_borrow_rate", "variable_debt_token", b"variable_debt_token", "venue", b"venue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["a_token", b"a_token", "configuration", b"configuration", "debt_scaled_total", b"debt_scaled_total", "isolated_debt_cents", b"isolated_debt_cents", "liquidation_grace_until_s", b"liquidation_grace_until_s", "liquidity_index", b"liquidity_index", "liquidity_rate", b"liquidity_rate", "price_base", b"price_base", "release", b"release", "reserve_id", b"reserve_id", "stable_debt_token", b"stable_debt_token", "supply_scaled_total", b"supply_scaled_total", "token", b"token", "treasury_scaled", b"treasury_scaled", "updated_at_s", b"updated_at_s", "variable_borrow_index", b"variable_borrow_index", "variable_borrow_rate", b"variable_borrow_rate", "variable_debt_token", b"variable_debt_token", "venue", b"venue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -664,6 +688,9 @@ class AaveV3EMode(_message.Message):
     LIQUIDATION_BONUS_FIELD_NUMBER: _builtins.int
     PRICE_BASE_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
+    COLLATERAL_BITMAP_FIELD_NUMBER: _builtins.int
+    BORROWABLE_BITMAP_FIELD_NUMBER: _builtins.int
+    LTVZERO_BITMAP_FIELD_NUMBER: _builtins.int
     venue: _builtins.str
     """Venue id."""
     category: _builtins.int
@@ -678,6 +705,12 @@ class AaveV3EMode(_message.Message):
     """The category's own price in base currency; zero where it has none."""
     label: _builtins.str
     """The category's label."""
+    collateral_bitmap: _builtins.str
+    """From 3.2 on: the reserves that are collateral at the category's ratios, one bit each by id."""
+    borrowable_bitmap: _builtins.str
+    """From 3.2 on: the reserves that users of the category may borrow."""
+    ltvzero_bitmap: _builtins.str
+    """From 3.6 on: the reserves of the category that nothing can be borrowed against."""
     def __init__(
         self,
         *,
@@ -688,10 +721,13 @@ class AaveV3EMode(_message.Message):
         liquidation_bonus: _builtins.int = ...,
         price_base: _builtins.str = ...,
         label: _builtins.str = ...,
+        collateral_bitmap: _builtins.str = ...,
+        borrowable_bitmap: _builtins.str = ...,
+        ltvzero_bitmap: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "label", b"label", "liquidation_bonus", b"liquidation_bonus", "liquidation_threshold", b"liquidation_threshold", "ltv", b"ltv", "price_base", b"price_base", "venue", b"venue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrowable_bitmap", b"borrowable_bitmap", "category", b"category", "collateral_bitmap", b"collateral_bitmap", "label", b"label", "liquidation_bonus", b"liquidation_bonus", "liquidation_threshold", b"liquidation_threshold", "ltv", b"ltv", "ltvzero_bitmap", b"ltvzero_bitmap", "price_base", b"price_base", "venue", b"venue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

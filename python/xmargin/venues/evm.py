@@ -5,11 +5,11 @@ from types import MappingProxyType
 from typing import Final
 
 from xmargin import extensions
-from xmargin.venues import aave_v3, evm_wallet
+from xmargin.venues import aave_v3, evm_wallet, morpho_blue
 from xmargin.venues.base import EvmVenueKind
 
 BUILT_IN: Final[Mapping[str, EvmVenueKind]] = MappingProxyType(
-    {"aave-v3": aave_v3, "wallet": evm_wallet}
+    {"aave-v3": aave_v3, "morpho-blue": morpho_blue, "wallet": evm_wallet}
 )
 
 
