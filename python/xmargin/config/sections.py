@@ -29,6 +29,7 @@ _NAMESPACES = {
     model.ChainKind.SOLANA: "solana:",
     model.ChainKind.HYPERLIQUID: "hyper:",
 }
+_EVM = "eip155:"
 _KINDS_BEHIND_A_PROVIDER = frozenset({"aave-v3"})
 
 
@@ -269,6 +270,36 @@ def _require_ordered(lowest: Decimal | None, highest: Decimal | None) -> None:
         raise ValueError(f"price_min {lowest} is above price_max {highest}; exchange them")
 
 
+class SupplyConfig(_Section):
+    """How much of a token there may be; see :class:`xmargin.model.SupplySpec`."""
+
+    token: TokenId
+    approved: int | None = Field(default=None, ge=1)
+    approved_at_s: int = Field(default=0, ge=0)
+    growth_bps_max: int = Field(default=0, ge=0, le=1_000_000)
+    escrow: AccountId | None = None
+    locked: TokenId | None = None
+
+    @field_validator("token", "escrow", "locked")
+    @classmethod
+    def _is_on_an_evm_chain(cls, identifier: str | None) -> str | None:
+        if identifier and (not identifier.startswith(_EVM) and f"@{_EVM}" not in identifier):
+            raise ValueError("supplies are read on EVM chains only; remove it")
+        if identifier and model.is_native(identifier):
+            raise ValueError("a native coin does not say how much of it there is; remove it")
+        return identifier
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if (self.escrow is None) is not (self.locked is None):
+            raise ValueError("give escrow and locked, or neither")
+        if self.approved is None and self.escrow is None:
+            raise ValueError("give approved, or escrow and locked; else nothing is bounded")
+        if self.approved is not None and not self.approved_at_s:
+            raise ValueError("give approved_at_s, when the supply was approved")
+        return self
+
+
 class VenueConfig(_Section):
     """A venue; a fork of a protocol is one more of these."""
 
@@ -328,6 +359,7 @@ class RiskConfig(_Section):
     parameters: str = "unified-v1"
     returns: Path | None = None
     disagreement_bps_max: int = Field(default=200, ge=0, le=10_000)
+    venue_price_bps_max: int = Field(default=200, ge=0, le=1_000_000)
     future_s_max: int = Field(default=15, ge=0)
 
 

@@ -179,8 +179,29 @@ class PortfolioSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SupplySpec:
+    """How much of a token there may be; more than that was made out of nothing.
+
+    No more than ``approved`` (smallest units, ``None``: any) grown since ``approved_at_s`` by at
+    most ``growth_bps_max`` of it a year of 365 days; nor more than ``escrow``, an account, holds
+    of ``locked``, the token that this one stands for (empty: nothing is locked for it).
+    """
+
+    token: TokenId
+    approved: int | None = None
+    approved_at_s: int = 0
+    growth_bps_max: int = 0
+    escrow: AccountId = ""
+    locked: TokenId = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
-    """Everything watched; sorted by id, so that its order is nobody's accident."""
+    """Everything watched; sorted by id, so that its order is nobody's accident.
+
+    ``venue_price_bps_max`` bounds how far a venue's own price may be from the judged range before
+    its accounts are no longer proposed for liquidation; zero: the two are not compared.
+    """
 
     chains: tuple[ChainSpec, ...]
     tokens: tuple[TokenSpec, ...]
@@ -190,6 +211,8 @@ class Registry:
     disagreement_bps_max: int = 200
     future_s_max: int = 15
     prices: tuple[PriceSpec, ...] = ()
+    supplies: tuple[SupplySpec, ...] = ()
+    venue_price_bps_max: int = 0
 
     def price_spec(self, base: str) -> PriceSpec:
         """The bounds of ``base``; the usual ones where none are given."""

@@ -73,8 +73,8 @@ def judge_price(quotes: Sequence[JudgedQuote], terms: PriceTerms) -> JudgedPrice
     sources = [_in_usd(quote, terms) for quote in ordered]
     span, findings, count = _combined(sources, terms)
     findings = [one for one in findings if one.guard not in terms.without]
-    if not findings and not span.mark:  # only with guards switched off
-        findings = [Finding(Guard.SOURCES, Verdict.REFUSE, f"no quote of {base} is accepted")]
+    if not span.mark and verdict_of(findings) is not Verdict.REFUSE:  # guards are switched off
+        findings.append(Finding(Guard.SOURCES, Verdict.REFUSE, f"no quote of {base} is accepted"))
     verdict = verdict_of(findings)
     if verdict is Verdict.REFUSE:
         span = _NOTHING
@@ -171,6 +171,10 @@ def _combined(sources: Sequence[_Source], terms: PriceTerms) -> tuple[Span, list
         max(source.span.high for source in markets),
     )
     count = len(marks)
+    if count < spec.sources_min and Guard.SOURCES not in terms.without:
+        # What too few say may be any move of theirs: nothing is lent on it.
+        for source in markets:
+            span = span.over(source.stood) if source.stood.mark else span
     findings += _count_findings(count, spec)
     findings += _spread_findings(markets, terms.disagreement_bps_max)
     findings += _spot_findings(accepted, span.mark, terms.disagreement_bps_max)
