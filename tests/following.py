@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from xmargin.model import ChainHead, ChainStatus, Condition, Fact, Observation, Registry
 from xmargin.reading.base import ChainReader
@@ -46,7 +47,9 @@ class Told:
         return [o for b in self.batches for o in b if isinstance(o.fact, ChainHead)]
 
     def facts(self) -> Mapping[tuple[str, ...], Fact]:
-        return {key: fact for kind in _KINDS for key, fact in self.world.facts(kind).items()}
+        return {
+            key: cast(Fact, fact) for kind in _KINDS for key, fact in self.world.facts(kind).items()
+        }
 
     async def until(self, what: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
         async with asyncio.timeout(patience_s):

@@ -44,6 +44,7 @@ __all__ = [
     "order_fleet",
     "parametric_margin",
     "plan_legs",
+    "pool_swaps",
     "portfolio_summaries",
     "propose_liquidation",
     "sale_costs",
@@ -419,7 +420,8 @@ def evaluate(
             36: at fault, excluded), ``haircut: f64`` in [0, 1], ``wrapped: bool``.
         portfolios: ``id: utf8``.
         accounts: ``id: utf8, portfolio: u32, chain: u32, venue_kind: utf8``.
-        balances: ``account: u32, token: u32, amount: u256, looked_through: bool`` (wallets).
+        balances: ``account: u32, token: u32, amount: u256, debt: bool, looked_through: bool`` (of
+            wallets, and of venue accounts that are not in the ``aave_*`` tables).
         aave_pools: ``timestamp_s: u64`` (of the block read).
         aave_reserves: ``pool: u32, token: u32, decimals: u8, ltv_bps: u16,
             liquidation_threshold_bps: u16, emode: u8, liquidity_index: u256,
@@ -729,6 +731,20 @@ def venue_margin(document: str) -> str:
     Raises:
         ParameterError: naming the field that is missing, unknown, malformed or out of range.
         EngineError: the venue's own arithmetic overflows, or it would refuse the account.
+    """
+
+def pool_swaps(document: str) -> str:
+    """What a Uniswap v3 pool would do with each of some orders alone, exact.
+
+    Args:
+        document: JSON: ``pool`` and ``orders``. Whole numbers are texts of digits.
+            ``xmargin.engine.pools`` writes it.
+
+    Returns:
+        JSON: a list of amounts, or of what the contract ``refused``.
+
+    Raises:
+        ParameterError: naming the field that is missing, unknown, malformed or out of range.
     """
 
 def propose_liquidation(document: str) -> str:

@@ -23,11 +23,11 @@ class Function:
     """One contract function: ``signature`` as Solidity hashes it, ``returns`` its result types."""
 
     def __init__(self, signature: str, *returns: str) -> None:
-        name, arguments = signature.removesuffix(")").split("(", 1)
+        name, arguments = signature.split("(", 1)
         self.name = name
         self.signature = signature
         self.returns = returns
-        self._arguments = tuple(arguments.split(",")) if arguments else ()
+        self._arguments = _types_in(arguments.removesuffix(")"))
 
     @cached_property
     def selector(self) -> bytes:
@@ -67,6 +67,18 @@ class Function:
             return decode(self.returns, data)
         except (DecodingError, UnicodeDecodeError, OverflowError) as error:
             raise DecodeError(f"{self.name}() returned garbage: {type(error).__name__}") from None
+
+
+def _types_in(arguments: str) -> tuple[str, ...]:
+    """Argument types: a comma inside a tuple's brackets does not separate two of them."""
+    types, depth = [""], 0
+    for character in arguments:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            types.append("")
+        else:
+            types[-1] += character
+    return tuple(types) if arguments else ()
 
 
 def address_in(topic: str) -> str:

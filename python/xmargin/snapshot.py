@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 from xmargin.errors import NotReadyError
 from xmargin.model import (
@@ -12,7 +11,7 @@ from xmargin.model import (
     ChainSpec,
     Condition,
     FactorReturns,
-    FeedRound,
+    FeedSpec,
     Finality,
     JudgedPrice,
     LiquidationTerms,
@@ -20,7 +19,9 @@ from xmargin.model import (
     RiskParameters,
     chain_of,
 )
-from xmargin.oracles.guards import judge_price, judge_quote
+from xmargin.oracles.findings import NONE, Guards
+from xmargin.oracles.guards import FeedCase
+from xmargin.oracles.judging import judge_prices
 from xmargin.oracles.sequencer import judge_sequencer
 from xmargin.wire import canonical_json
 from xmargin.world import ChainFact, ChainState, Key, World
@@ -55,11 +56,14 @@ FACT_KINDS = (
     "aave-v3-reserve",
     "aave-v3-emode",
     "aave-v3-account",
+    "venue-record",
 )
 
 
-def cut(world: World) -> Snapshot:
+def cut(world: World, without: Guards = NONE) -> Snapshot:
     """The World as it stands, judged at its own ``now_ms``.
+
+    ``without`` switches guards off: only to show, on a tape, what each is for.
 
     Raises:
         NotReadyError: the registry or the risk parameters have not been observed yet.
@@ -68,7 +72,7 @@ def cut(world: World) -> Snapshot:
     if registry is None or parameters is None:
         raise NotReadyError("no Registry and RiskParameters observed yet; start the service first")
     chains = tuple(_as_of(spec, world, registry.future_s_max) for spec in registry.chains)
-    prices = _judge(registry, chains, world)
+    prices = _judge(registry, chains, world, without)
     content: dict[str, object] = {
         "now_ms": world.now_ms,
         "registry": world.registry_sha256,
@@ -101,7 +105,7 @@ def _as_of(spec: ChainSpec, world: World, future_s_max: int) -> ChainAsOf:
     head_age_ms = 0 if block is None else world.now_ms - block.time_s * 1000
     condition, reason = _condition(spec, state, head_age_ms, future_s_max)
     if condition is Condition.OK and spec.sequencer_feed:
-        uptime = cast(FeedRound | None, world.facts("feed").get(("feed", spec.sequencer_feed)))
+        uptime = world.feed_round(spec.sequencer_feed)
         condition, suspended = judge_sequencer(uptime, spec.sequencer_grace_s, world.now_ms)
         reason = suspended or reason
     return ChainAsOf(
@@ -151,27 +155,17 @@ def _finality(block: BlockRef | None, state: ChainState) -> Finality:
 
 
 def _judge(
-    registry: Registry, chains: tuple[ChainAsOf, ...], world: World
+    registry: Registry, chains: tuple[ChainAsOf, ...], world: World, without: Guards
 ) -> dict[str, JudgedPrice]:
     as_of = {chain.chain: chain for chain in chains}
-    rounds = world.facts("feed")
-    quotes = [
-        judge_quote(
+
+    def case_of(spec: FeedSpec) -> FeedCase:
+        return FeedCase(
             spec,
-            cast(FeedRound | None, rounds.get(("feed", spec.id))),
+            world.feed_round(spec.id),
             world.pin(spec.id),
+            world.feed_history(spec.id),
             as_of[chain_of(spec.id)],
-            world.now_ms,
-            registry.future_s_max,
         )
-        for spec in registry.feeds
-    ]
-    bases = sorted({spec.base for spec in registry.feeds})
-    return {
-        base: judge_price(
-            base,
-            tuple(quote for quote in quotes if quote.base == base),
-            registry.disagreement_bps_max,
-        )
-        for base in bases
-    }
+
+    return judge_prices(registry, case_of, world.now_ms, without)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from xmargin.crossings import CrossingLog
 from xmargin.engine import Engine
+from xmargin.engine.standing_watch import StandingWatch
 from xmargin.engine.venue_watch import VenueWatch
 from xmargin.errors import TapeError, XmarginError
 from xmargin.model import FactorReturns, LiquidationTerms, Observation, Registry, RiskParameters
@@ -36,6 +37,7 @@ class Spine:
         self._fault: XmarginError | None = None
         self.crossings = CrossingLog()
         self.venue_watch = VenueWatch()
+        self._standing_watch = StandingWatch()
         self._turn = asyncio.Lock()
         self._news = asyncio.Condition()
 
@@ -129,7 +131,9 @@ class Spine:
             snapshot = snapshot_of(self._world)
             if snapshot is not None:
                 view = view_of(snapshot, self._engine, position)
-                self.crossings.follow(view, self.venue_watch.advance(snapshot))
+                changes = self.venue_watch.advance(snapshot)
+                changes += self._standing_watch.advance(view.standings)
+                self.crossings.follow(view, changes)
                 self._view = view
         except XmarginError as error:
             log.error("no view at observation %d: %s", position.sequence, error)

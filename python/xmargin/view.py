@@ -8,7 +8,7 @@ import hashlib
 from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from xmargin.engine import Evaluation, PortfolioHead
@@ -49,6 +49,7 @@ from xmargin.model import (
     venue_of,
     worst,
 )
+from xmargin.model.standings import VenueStanding
 from xmargin.snapshot import Snapshot
 from xmargin.wire import canonical_json
 
@@ -115,6 +116,11 @@ class View:
                     if c.reason and not c.cut_off
                 ),
                 *(f"price of {p.base} is {p.verdict}: {'; '.join(p.reasons)}" for p in doubtful),
+                *(
+                    f"alarm: price of {p.base}: {a}"
+                    for p in snapshot.prices.values()
+                    for a in p.alarms
+                ),
                 *_fault_flags(evaluation.read_faults),
                 *(flag for _, flag in _token_flags(snapshot)),
                 *self._returns_doubts,
@@ -172,6 +178,7 @@ class View:
             one.tables is other.tables
             and one.rows is other.rows
             and one.account_faults is other.account_faults
+            and one.standings is other.standings
         )
 
     def health_factor(self, portfolio_id: PortfolioId) -> Decimal | None:
@@ -198,11 +205,18 @@ class View:
         """Of the venue accounts that were read; absent where the venue counts no debt."""
         ids = self._evaluation.rows.account_ids
         columns = self._evaluation.venue_account_columns("account", "health_factor_wad", "overflow")
-        return {
+        indexed = {
             ids[row]: None if wad is None else int.from_bytes(wad, "big")
             for row, wad, overflows in zip(*columns, strict=True)
             if not overflows
         }
+        standings = self.standings.items()
+        return indexed | {a: one.health_factor_wad for a, one in standings if not one.fault}
+
+    @property
+    def standings(self) -> Mapping[AccountId, VenueStanding]:
+        """Where the accounts at venues with a rule of their own stand."""
+        return self._evaluation.standings
 
     @cached_property
     def owing_nothing(self) -> frozenset[AccountId]:
@@ -525,12 +539,14 @@ class View:
 
     @cached_property
     def _worst_first(self) -> tuple[LiquidationEntry, ...]:
-        return tuple(
-            self._portfolio_entry(rank, entry["row"])
-            if entry["is_portfolio"]
-            else self._venue_truth.entry(rank, entry["row"])
-            for rank, entry in enumerate(self._evaluation.order, start=1)
-        )
+        """Venue accounts before portfolios; those of each sort worst first."""
+        order, truth = self._evaluation.order, self._venue_truth
+        makers = [
+            *(partial(truth.entry, row=e["row"]) for e in order if not e["is_portfolio"]),
+            *(partial(truth.standing_entry, account=a) for a in truth.due_standings()),
+            *(partial(self._portfolio_entry, row=e["row"]) for e in order if e["is_portfolio"]),
+        ]
+        return tuple(make(rank) for rank, make in enumerate(makers, start=1))
 
     def _portfolio_entry(self, rank: int, row: int) -> LiquidationEntry:
         numbers = self._evaluation.portfolios[row]

@@ -99,12 +99,28 @@ def _plan(cls: type, message_class: type[Message]) -> _Plan:
     fields = [(f.name, described[f.name], hints[f.name]) for f in dataclasses.fields(cls)]
     copied = tuple(name for name, field, hint in fields if _is_copied(field, hint))
     decimals = tuple(name for name, field, _ in fields if _is_decimal(field))
+    defaults = _defaults(cls)
     written = tuple(
-        (name, _writer(field))
+        (name, _unless(defaults[name], _writer(field)) if name in defaults else _writer(field))
         for name, field, _ in fields
         if name not in copied and name not in decimals
     )
     return _Plan(copied, decimals, written)
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    """By field marked ``later``, what a message says that was written before the field was."""
+    return {f.name: f.default for f in dataclasses.fields(cls) if f.metadata.get("later")}
+
+
+def _unless(default: object, write: Writer) -> Writer:
+    """Says nothing of a default, so that what was written before the field was is written alike."""
+
+    def write_other(message: Message, item: object) -> None:
+        if item != default:
+            write(message, item)
+
+    return write_other
 
 
 def _is_copied(field: FieldDescriptor, hint: Any) -> bool:
@@ -222,8 +238,19 @@ def from_message(message: Message, cls: type[T]) -> T:
 
 @cache
 def _decoders(cls: type) -> tuple[tuple[str, Callable[[Any], Any], bool], ...]:
-    hints = get_type_hints(cls)
-    return tuple((field.name, *_decoder(hints[field.name])) for field in dataclasses.fields(cls))
+    hints, defaults = get_type_hints(cls), _defaults(cls)
+    decoders = []
+    for field in dataclasses.fields(cls):
+        decode, optional = _decoder(hints[field.name])
+        if field.name in defaults:
+            decode = _or(defaults[field.name], decode)
+        decoders.append((field.name, decode, optional))
+    return tuple(decoders)
+
+
+def _or(default: Any, decode: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Reads a text that is empty as the default."""
+    return lambda item: default if item == "" else decode(item)
 
 
 def _decoder(hint: Any) -> tuple[Callable[[Any], Any], bool]:

@@ -26,35 +26,52 @@ from xmargin.model import (
     ClockTick,
     FactorReturns,
     FactorReturnsError,
+    FeedId,
     FeedRound,
+    FeedSpec,
     LiquidationTerms,
     LiquidationTermsError,
     Observation,
+    PriceSpec,
     Registry,
     RiskParameters,
     TokenBalance,
     TokenState,
+    VenueRecord,
     chain_of,
     check_factor_returns,
     check_liquidation_terms,
     is_wallet,
     venue_of,
 )
+from xmargin.oracles.history import FeedHistory, is_answer, stepped
 from xmargin.wire import canonical_json
 
 _JOURNAL_BLOCKS_MAX = REORG_DEPTH_MAX + 1  # the ancestor itself has to be there still
 
 _PIN = "feed-pin"
+_HISTORY = "feed-history"
 
 Key = tuple[str, ...]
-ChainFact = FeedRound | TokenState | TokenBalance | AaveV3Reserve | AaveV3EMode | AaveV3Account
+ChainFact = (
+    FeedRound
+    | FeedHistory
+    | TokenState
+    | TokenBalance
+    | AaveV3Reserve
+    | AaveV3EMode
+    | AaveV3Account
+    | VenueRecord
+)
 
 
-def key_of(fact: ChainFact) -> Key:
+def key_of(fact: ChainFact) -> Key:  # noqa: PLR0911 - one kind a line
     """What a fact is about: a later fact with the same key replaces it."""
     match fact:
         case FeedRound():
             return ("feed", fact.feed)
+        case FeedHistory():
+            return (_HISTORY, fact.feed)
         case TokenState():
             return ("token", fact.token)
         case TokenBalance():
@@ -65,6 +82,8 @@ def key_of(fact: ChainFact) -> Key:
             return ("aave-v3-emode", fact.venue, f"{fact.category:03d}")
         case AaveV3Account():
             return ("aave-v3-account", fact.account)
+        case VenueRecord():
+            return ("venue-record", fact.venue, fact.record, fact.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +174,9 @@ class World:
         self.chains: dict[ChainId, ChainState] = {}
         self._shelves: dict[str, _Shelf] = {}
         self._chain_keys: dict[ChainId, set[Key]] = {}
+        self._feeds: dict[FeedId, FeedSpec] = {}
+        self._feeds_of: dict[ChainId, list[FeedId]] = {}
+        self._windows_s: dict[str, int] = {}
 
     # --- Reading ------------------------------------------------------------------------------
 
@@ -172,10 +194,27 @@ class World:
     def _fact(self, key: Key) -> ChainFact | None:
         return self._shelf(key[0]).get(key)
 
-    def pin(self, feed: str) -> FeedRound | None:
-        """The first faultless round ever committed of a feed: what it must go on saying."""
-        fact = self._fact((_PIN, feed))
+    def pin(self, feed: FeedId) -> FeedRound | None:
+        """The first faultless round since the feed was approved: what it must go on saying.
+
+        It is approved by its row in the registry, and anew when its ``approval`` is raised.
+        """
+        fact = self._fact(self._pin_key(feed))
         return fact if isinstance(fact, FeedRound) else None
+
+    def _pin_key(self, feed: FeedId) -> Key:
+        spec = self._feeds.get(feed)
+        return (_PIN, feed, str(0 if spec is None else spec.approval))
+
+    def feed_round(self, feed: FeedId) -> FeedRound | None:
+        """The newest committed round of a feed."""
+        fact = self._fact(("feed", feed))
+        return fact if isinstance(fact, FeedRound) else None
+
+    def feed_history(self, feed: FeedId) -> FeedHistory | None:
+        """Where the feed stood within its window; it rolls back with its chain."""
+        fact = self._fact((_HISTORY, feed))
+        return fact if isinstance(fact, FeedHistory) else None
 
     def facts_digest(self) -> bytes:
         """SHA-256 over all committed facts, kind by kind in order of the kinds' names."""
@@ -254,6 +293,7 @@ class World:
                         state.read_as_watched = False
                 self.registry = fact
                 self.registry_sha256 = hashlib.sha256(canonical_json(fact)).hexdigest()
+                self._index_feeds(fact)
             case RiskParameters():
                 self.parameters = fact
             case FactorReturns():
@@ -275,6 +315,13 @@ class World:
                 return False
         return True
 
+    def _index_feeds(self, registry: Registry) -> None:
+        self._feeds = {spec.id: spec for spec in registry.feeds}
+        self._feeds_of = {}
+        for feed in self._feeds:
+            self._feeds_of.setdefault(chain_of(feed), []).append(feed)
+        self._windows_s = {spec.base: spec.jump_window_s for spec in registry.prices}
+
     def _state(self, chain: ChainId) -> ChainState:
         return self.chains.setdefault(chain, ChainState())
 
@@ -294,13 +341,36 @@ class World:
             self._undo_above(chain, block.height - 1)
             state = self._state(chain)
         changed = {key: fact for key, fact in staged.items() if self._fact(key) != fact}
-        for key, fact in staged.items():
-            pin = (_PIN, *key[1:])
-            if isinstance(fact, FeedRound) and not fact.fault and self._fact(pin) is None:
-                changed[pin] = fact
+        changed.update(self._histories(changed, block))
+        changed.update(self._new_pins(chain, staged))
         before = tuple((key, self._put(chain, key, fact)) for key, fact in changed.items())
         state.journal.append(_Undo(block, head, before))
         state.block, state.head, state.read_as_watched = block, head, True
+
+    def _histories(self, changed: Mapping[Key, ChainFact], block: BlockRef) -> dict[Key, ChainFact]:
+        """The histories that move on, as these rounds replace the committed ones at ``block``."""
+        moved: dict[Key, ChainFact] = {}
+        for fact in changed.values():
+            spec = self._feeds.get(fact.feed) if isinstance(fact, FeedRound) else None
+            if spec is None or not isinstance(fact, FeedRound) or not is_answer(fact):
+                continue
+            window_s = self._windows_s.get(spec.base, PriceSpec(spec.base).jump_window_s)
+            known = self.feed_history(fact.feed)
+            history = stepped(known, self.feed_round(fact.feed), fact, block.time_s, window_s)
+            if history is not known:
+                moved[key_of(history)] = history
+        return moved
+
+    def _new_pins(self, chain: ChainId, staged: Mapping[Key, ChainFact]) -> dict[Key, ChainFact]:
+        """The rounds that feeds without a pin are approved by: known ones too, told or not."""
+        pins: dict[Key, ChainFact] = {}
+        for feed in self._feeds_of.get(chain, ()):
+            pin = self._pin_key(feed)
+            if self._fact(pin) is None:
+                fact = staged.get(("feed", feed), self._fact(("feed", feed)))
+                if isinstance(fact, FeedRound) and not fact.fault:
+                    pins[pin] = fact
+        return pins
 
     def _take_staged(self, chain: ChainId, block: BlockRef) -> dict[Key, ChainFact]:
         """The facts staged for ``block``; those of a block whose head never came are dropped."""
@@ -361,6 +431,7 @@ def _check_registry(registry: Registry) -> None:
     listed = (registry.chains, registry.tokens, registry.feeds, registry.venues)
     ids = [spec.id for specs in listed for spec in specs] + accounts
     ids_and_portfolios = ids + [f"portfolio {portfolio.id}" for portfolio in registry.portfolios]
+    ids_and_portfolios += [f"price {spec.base}" for spec in registry.prices]
     twice = [one for one, count in Counter(ids_and_portfolios).items() if count > 1]
     if twice:
         raise ObservationError(f"Registry: {min(twice)} stands there twice; keep one")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,9 +50,24 @@ class Running:
                     return view
                 sequence = view.metadata.tape_sequence
 
+    async def at_block(self, chain: str, height: int) -> View:
+        """A view as of a block of a chain, or a later one."""
+
+        def there(view: View) -> bool:
+            blocks = {c.chain: c.block for c in view.metadata.as_of}
+            block = blocks[chain]
+            return block is not None and block.height >= height
+
+        return await self.until(there)
+
     async def caught_up(self, bed: Testbed) -> View:
         """A view as of the newest blocks of both EVM chains, with Solana read."""
         heights = {chain.id: await chain.node.block_number() for chain in bed.evm.values()}
+
+        return await self.reached(heights)
+
+    async def reached(self, heights: Mapping[str, int]) -> View:
+        """A view in which all chains were read, those named as of these heights at least."""
 
         def there(view: View) -> bool:
             blocks = {c.chain: c.block for c in view.metadata.as_of}
@@ -67,7 +82,13 @@ class Running:
 @asynccontextmanager
 async def running(bed: Testbed, tape: Path, config: Config | None = None) -> AsyncIterator[Running]:
     """Readers of all three chains into a spine on ``tape``."""
-    config = config or parse_config(bed.config_toml(tape=tape))
+    async with running_on(config or parse_config(bed.config_toml(tape=tape)), tape) as one:
+        yield one
+
+
+@asynccontextmanager
+async def running_on(config: Config, tape: Path) -> AsyncIterator[Running]:
+    """Readers of all chains of a configuration into a spine on ``tape``."""
     parameters = load_parameters(config.risk.parameters)
     spine = await Spine.open(tape, config.registry(), parameters, now_ms)
     one = Running(spine, tape, config)

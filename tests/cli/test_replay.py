@@ -11,6 +11,8 @@ from tests.spine.test_lines import OBSERVATIONS
 from xmargin.cli.stages import RECORDED_TAPE
 from xmargin.tape import TapeWriter
 
+INCIDENT = Path(__file__).parent.parent / "incidents" / "venus_luna_2022_05_12.json"
+
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
@@ -62,3 +64,37 @@ async def test_the_packaged_tape_gives_the_same_bytes_whatever_the_hash_seed() -
     assert [outcome.code for outcome in outcomes] == [0, 0]
     assert outcomes[0].out == outcomes[1].out
     assert len(outcomes[0].out.splitlines()) > 100
+
+
+async def test_an_incident_file_is_printed_step_by_step() -> None:
+    outcome = await xmargin("replay", str(INCIDENT), "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    steps = [json.loads(line) for line in outcome.out.splitlines()]
+    assert [step["step"] for step in steps] == [1, 2, 3]
+    assert [step["prices"]["LUNA"]["verdict"] for step in steps][-1] == "REFUSE"
+    assert all(step["unsafe"] == [] for step in steps)
+    assert steps[-1]["view"]["prices"]
+    read = await xmargin("replay", str(INCIDENT), "--last")
+    assert read.code == 0
+    assert "LUNA REFUSE, no number is served" in read.out
+    assert read.out.endswith("3 steps, 0 unsafe outcomes\n")
+
+
+async def test_an_unsafe_step_ends_with_code_one(tmp_path: Path) -> None:
+    tree = json.loads(INCIDENT.read_text())
+    tree["steps"][-1]["expected"]["order"] = ["attacker"]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(tree))
+    outcome = await xmargin("replay", str(path))
+    assert (outcome.code, outcome.err) == (1, "")
+    assert "UNSAFE, unexpected: the liquidation order" in outcome.out
+
+
+async def test_an_incident_s_observations_are_a_tape(tmp_path: Path) -> None:
+    printed = await xmargin("replay", str(INCIDENT), "--observations")
+    lines = tmp_path / "a.jsonl"
+    lines.write_text(printed.out)
+    views = await xmargin("replay", str(lines), "--last")
+    steps = await xmargin("replay", str(INCIDENT), "--last", "--json")
+    (view,), (step,) = views.out.splitlines(), steps.out.splitlines()
+    assert json.loads(view)["healths"] == json.loads(step)["healths"]

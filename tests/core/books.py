@@ -184,15 +184,20 @@ def _pool(draw: st.DrawFn, chain: str, known: dict[str, Token], faults: bool) ->
         timestamp_s=NOW_S,
         reserves=tuple(draw(_reserve(name, known[name], faults)) for name in here),
         emodes={category: draw(_EMODES) for category in (1, 2)},
+        release=draw(st.sampled_from(["3.0", "3.6"])),
     )
 
 
 _PRICES_BASE = st.integers(0, 10**13)
+_NUMBERS = st.frozensets(st.integers(0, len(ASSET_OF_BASE) - 1))
 _EMODES = st.builds(
     EMode,
     ltv_bps=RATIOS_BPS,
     liquidation_threshold_bps=RATIOS_BPS,
     price_base=st.one_of(st.just(0), _PRICES_BASE),
+    # Without meaning in 3.0, where reserves name their category.
+    collateral=_NUMBERS,
+    ltvzero=_NUMBERS,
 )
 
 

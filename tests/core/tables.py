@@ -39,9 +39,10 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
         "account": pa.uint32(),
         "token": pa.uint32(),
         "amount": U256,
+        "debt": pa.bool_(),
         "looked_through": pa.bool_(),
     },
-    "aave_pools": {"timestamp_s": pa.uint64()},
+    "aave_pools": {"timestamp_s": pa.uint64(), "release": pa.utf8()},
     "aave_reserves": {
         "pool": pa.uint32(),
         "token": pa.uint32(),
@@ -49,6 +50,7 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
         "ltv_bps": pa.uint16(),
         "liquidation_threshold_bps": pa.uint16(),
         "emode": pa.uint8(),
+        "reserve_id": pa.uint32(),
         "liquidity_index": U256,
         "variable_borrow_index": U256,
         "liquidity_rate": U256,
@@ -62,6 +64,8 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
         "ltv_bps": pa.uint16(),
         "liquidation_threshold_bps": pa.uint16(),
         "price_base": U256,
+        "collateral_bitmap": U256,
+        "ltvzero_bitmap": U256,
     },
     "aave_accounts": {"account": pa.uint32(), "pool": pa.uint32(), "emode": pa.uint8()},
     "aave_positions": {
@@ -133,16 +137,20 @@ def rows_of(book: Book) -> Rows:
                 "account": row,
                 "token": numbers.tokens.index(balance.token),
                 "amount": balance.amount,
+                "debt": balance.is_debt,
                 "looked_through": balance.looked_through,
             }
             for row, account in enumerate(a for p in book.portfolios for a in p.accounts)
             for balance in account.balances
         ],
-        "aave_pools": [{"timestamp_s": book.pools[name].timestamp_s} for name in numbers.pools],
+        "aave_pools": [
+            {"timestamp_s": pool.timestamp_s, "release": pool.release}
+            for pool in (book.pools[name] for name in numbers.pools)
+        ],
         "aave_reserves": [
-            _reserve(reserve, pool_row, numbers)
+            _reserve(reserve, number, pool_row, numbers)
             for pool_row, name in enumerate(numbers.pools)
-            for reserve in book.pools[name].reserves
+            for number, reserve in enumerate(book.pools[name].reserves)
         ],
         "aave_emodes": [
             row
@@ -185,10 +193,11 @@ def _reserve_rows(book: Book, numbers: Numbering) -> dict[tuple[str, int], int]:
     return {key: row for row, key in enumerate(keys)}
 
 
-def _reserve(reserve: Reserve, pool_row: int, numbers: Numbering) -> dict[str, Any]:
-    columns = SCHEMAS["aave_reserves"].keys() - {"pool", "token"}
+def _reserve(reserve: Reserve, number: int, pool_row: int, numbers: Numbering) -> dict[str, Any]:
+    columns = SCHEMAS["aave_reserves"].keys() - {"pool", "token", "reserve_id"}
     return {
         "pool": pool_row,
+        "reserve_id": number,
         "token": numbers.tokens.index(reserve.token),
         **{column: getattr(reserve, column) for column in columns},
     }
@@ -202,6 +211,8 @@ def _emodes(pool: Pool, pool_row: int) -> list[dict[str, Any]]:
             "ltv_bps": emode.ltv_bps,
             "liquidation_threshold_bps": emode.liquidation_threshold_bps,
             "price_base": emode.price_base,
+            "collateral_bitmap": sum(1 << number for number in emode.collateral),
+            "ltvzero_bitmap": sum(1 << number for number in emode.ltvzero),
         }
         for category, emode in sorted(pool.emodes.items())
     ]

@@ -108,7 +108,7 @@ class Closings:
     ) -> None:
         laws = ImpactLaws.of(snapshot.parameters.content)
         number = evaluation.rows.portfolio_ids.index(portfolio)
-        self._alone = Alone(snapshot, snapshot.registry.portfolios[number])
+        self._alone = Alone(snapshot, snapshot.registry.portfolios[number], {})
         self._cases = Cases(snapshot, evaluation, Market(snapshot.prices, depth, laws))
         self._engine = Engine()
         case = self._cases.of(self._alone, evaluation.portfolios[number])

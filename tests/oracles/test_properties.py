@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.oracles.rounds import (
-    FUTURE_S_MAX,
     NOW_MS,
     PYTH,
     PYTH_ROUND,
-    chain,
+    judge,
+    priced,
     quote,
 )
 from xmargin.model import JudgedQuote, Verdict, worst
-from xmargin.oracles.guards import PRICE_MAX, judge_price, judge_quote
+from xmargin.oracles.numbers import PRICE_MAX
 
 NAMES = [f"{number:02x}" for number in range(1, 8)]
 FEW_BPS = st.integers(0, 1000)
@@ -49,8 +49,8 @@ def refused(name: str) -> JudgedQuote:
 @given(accepted_quotes(), FEW_BPS)
 def test_g1_a_refused_quote_never_moves_a_price(quotes: list[JudgedQuote], bps: int) -> None:
     """G1: adding a refused quote changes no number, and makes the verdict FLAG at best."""
-    without = judge_price("ETH", quotes, bps)
-    with_it = judge_price("ETH", [*quotes, refused("ff")], bps)
+    without = priced(quotes, bps)
+    with_it = priced([*quotes, refused("ff")], bps)
     for field in ("mark", "low", "high", "price_age_ms"):
         assert getattr(with_it, field) == getattr(without, field)
     assert with_it.verdict is worst(without.verdict, Verdict.FLAG)
@@ -64,7 +64,7 @@ def test_g2_the_order_of_quotes_never_matters(
 ) -> None:
     """G2: any order gives the same price, to the last reason."""
     quotes, shuffled = both
-    assert judge_price("ETH", quotes, 100) == judge_price("ETH", shuffled, 100)
+    assert priced(quotes, 100) == priced(shuffled, 100)
 
 
 @given(accepted_quotes(), FEW_BPS)
@@ -72,7 +72,7 @@ def test_g3_a_price_lies_in_its_range_and_in_every_source_s_hull(
     quotes: list[JudgedQuote], bps: int
 ) -> None:
     """G3: low <= mark <= high, and the mark lies between the lowest and highest price."""
-    price = judge_price("ETH", quotes, bps)
+    price = priced(quotes, bps)
     assert price.low <= price.mark <= price.high
     prices = [one.price for one in quotes]
     assert min(prices) <= price.mark <= max(prices)
@@ -86,7 +86,7 @@ def test_g4_a_price_is_held_exactly_when_two_sources_are_too_far_apart(
     """G4: HOLD if and only if some pair's ratio exceeds 1 + bound, whichever is the higher."""
     prices = [Fraction(one.price) for one in quotes]
     apart = any(a * 10_000 > b * (10_000 + bps) for a in prices for b in prices)
-    assert (judge_price("ETH", quotes, bps).verdict is Verdict.HOLD) is apart
+    assert (priced(quotes, bps).verdict is Verdict.HOLD) is apart
 
 
 @given(accepted_quotes())
@@ -94,14 +94,14 @@ def test_g5_the_mark_is_the_exact_median(quotes: list[JudgedQuote]) -> None:
     """G5: no digit is rounded, whatever the scale."""
     ordered = sorted(Fraction(one.price) for one in quotes)
     middle = ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]
-    assert Fraction(judge_price("ETH", quotes, 0).mark) == middle / 2
+    assert Fraction(priced(quotes, 0).mark) == middle / 2
 
 
 @given(accepted_quotes(), st.integers(0, 9_999))
 def test_g6_a_wider_bound_never_makes_a_verdict_worse(quotes: list[JudgedQuote], bps: int) -> None:
     """G6: the verdict is monotone in the disagreement bound."""
-    tight = judge_price("ETH", quotes, bps).verdict
-    wide = judge_price("ETH", quotes, bps + 1).verdict
+    tight = priced(quotes, bps).verdict
+    wide = priced(quotes, bps + 1).verdict
     assert worst(tight, wide) is tight
 
 
@@ -127,7 +127,7 @@ def test_g7_a_quote_is_judged_whatever_it_says_and_a_number_means_acceptance(
         published_at_s=published_at_s,
         verification=verification,
     )
-    judged = judge_quote(PYTH, newest, newest, chain(), NOW_MS, FUTURE_S_MAX)
+    one = judge(PYTH, newest, newest)
     sound = (
         answer > 0
         and -36 <= exponent <= 0
@@ -137,9 +137,9 @@ def test_g7_a_quote_is_judged_whatever_it_says_and_a_number_means_acceptance(
         and -15_000 <= NOW_MS - 1000 * published_at_s <= 65_000
         and verification == "full"
     )
-    assert (judged.verdict is Verdict.OK) is sound
-    assert bool(judged.reasons) is not sound
+    assert (one.verdict is Verdict.OK) is sound
+    assert bool(one.reasons) is not sound
     scale = Fraction(10) ** exponent if sound else Fraction(0)
-    assert Fraction(judged.price) == answer * scale
-    assert Fraction(judged.low) == (answer - confidence) * scale
-    assert Fraction(judged.high) == (answer + confidence) * scale
+    assert Fraction(one.price) == answer * scale
+    assert Fraction(one.low) == (answer - confidence) * scale
+    assert Fraction(one.high) == (answer + confidence) * scale

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.solana_venues import captures, drift_golden
 from tests.solana_venues.drift_golden import QUOTE_ONE, VENUE, Golden
-from xmargin.engine.venue_margin import DriftV2Margin, MarginKind, MarginSum, drift_v2_margin
+from xmargin.engine.venue_margin import DriftV2Margin, MarginKind, drift_v2_margin
+from xmargin.engine.venue_rules.door import MarginSum
 from xmargin.errors import EngineError, ParameterError
 from xmargin.model.drift_v2 import (
     DriftV2PerpMarket,

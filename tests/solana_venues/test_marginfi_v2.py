@@ -16,9 +16,9 @@ from xmargin.engine.venue_margin import (
     MarginfiV2Price,
     MarginfiV2Prices,
     MarginKind,
-    MarginSum,
     marginfi_v2_margin,
 )
+from xmargin.engine.venue_rules.door import MarginSum
 from xmargin.errors import DecodeError, EngineError
 from xmargin.model.marginfi_v2 import (
     MarginfiV2Account,

@@ -9,12 +9,14 @@ import typer
 from xmargin.cli.options import Json
 
 if TYPE_CHECKING:
+    from xmargin.model import Observation
     from xmargin.view import View
 
 Tape = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", help="A tape of `xmargin record` or serve, or observations as JSON lines."
+        metavar="FILE",
+        help="A tape of `xmargin record` or serve, observations as JSON lines, or an incident.",
     ),
 ]
 Last = Annotated[bool, typer.Option("--last", help="Only the last view.")]
@@ -29,10 +31,17 @@ def replay(
     """Replay a tape and print its views as JSON lines (with or without --json).
 
     With --observations it prints what is on the tape, one observation a line, which `replay`
-    takes in place of the tape.
+    takes in place of the tape. Of an incident file it prints each step's verdicts, its view, and
+    what is unsafe in it; the exit code is 1 if anything is.
     """
+    from xmargin.incidents.document import is_incident
+
     if observations:
         _print_observations(tape, last)
+    elif is_incident(tape):
+        from xmargin.cli.incident import print_incident
+
+        print_incident(tape, last=last, as_json=json)
     else:
         _print_views(tape, last)
 
@@ -63,10 +72,19 @@ def _newest(views: "Iterable[View]") -> "Iterator[View]":
 def _print_observations(tape: Path, last: bool) -> None:
     from xmargin.cli.output import print_line
     from xmargin.errors import InvalidArgumentError
-    from xmargin.tape import read_observations
     from xmargin.tape.codec import to_json
 
     if last:
         raise InvalidArgumentError("--last: is of views; leave it out with --observations")
-    for observation, _ in read_observations(tape):
+    for observation in _observations_of(tape):
         print_line(to_json(observation))
+
+
+def _observations_of(tape: Path) -> "Iterator[Observation]":
+    from xmargin.incidents import is_incident, observations_of, read_incident
+    from xmargin.tape import read_observations
+
+    if is_incident(tape):
+        yield from observations_of(read_incident(tape))
+    else:
+        yield from (observation for observation, _ in read_observations(tape))

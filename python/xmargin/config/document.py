@@ -14,11 +14,15 @@ from xmargin.config.sections import (
     FeedConfig,
     LiquidationConfig,
     PortfolioConfig,
+    PriceConfig,
     RiskConfig,
     ServiceConfig,
     TokenConfig,
     VenueConfig,
 )
+from xmargin.model.units import UNIT, units_of
+
+_A_UNIT = "a base of [[feeds]], nor USD"
 
 
 class Config(BaseSettings):
@@ -34,6 +38,7 @@ class Config(BaseSettings):
     chains: tuple[ChainConfig, ...] = Field(min_length=1)
     tokens: tuple[TokenConfig, ...] = ()
     feeds: tuple[FeedConfig, ...] = ()
+    prices: tuple[PriceConfig, ...] = ()
     venues: tuple[VenueConfig, ...] = ()
     portfolios: tuple[PortfolioConfig, ...] = Field(min_length=1)
 
@@ -53,6 +58,7 @@ class Config(BaseSettings):
     def _references_resolve(self) -> Self:
         self._ids_are_distinct_and_on_chains()
         self._tokens_resolve()
+        self._prices_resolve()
         self._one_asset_a_price()
         self._accounts_resolve()
         return self
@@ -87,6 +93,24 @@ class Config(BaseSettings):
             coin = coin_of.setdefault(model.chain_of(token.id), token.id)
             if coin != token.id:
                 raise ValueError(f"tokens: {coin} and {token.id} are one native coin; keep one")
+
+    def _prices_resolve(self) -> None:
+        """Every bound is of a base that feeds quote, every unit a base that is not priced by it."""
+        bases = {feed.base for feed in self.feeds}
+        _refuse_duplicates("prices", [price.base for price in self.prices])
+        for price in self.prices:
+            _require(f"prices.{price.base}", price.base, bases, "a base of [[feeds]]")
+            if price.peg:
+                _require(f"prices.{price.base}.peg", price.peg, {*bases, UNIT}, _A_UNIT)
+        for feed in self.feeds:
+            _require(f"feeds.{feed.id}.quote", feed.quote, {*bases, UNIT}, _A_UNIT)
+        registry = self.registry()
+        for base, units in sorted(units_of(registry.feeds, registry.prices).items()):
+            if units.circular:
+                raise ValueError(
+                    f"feeds: {base} is quoted in {min(units.circular)}, which is itself priced "
+                    f"through {base}; quote one of them in {UNIT}"
+                )
 
     def _accounts_resolve(self) -> None:
         """Every account is on a known chain, at a known venue, and in one portfolio."""
@@ -136,15 +160,16 @@ class Config(BaseSettings):
             feeds=tuple(
                 model.FeedSpec(**f.model_dump()) for f in sorted(self.feeds, key=lambda f: f.id)
             ),
-            venues=tuple(
-                model.VenueSpec(**v.model_dump()) for v in sorted(self.venues, key=lambda v: v.id)
-            ),
+            venues=tuple(venue.spec() for venue in sorted(self.venues, key=lambda venue: venue.id)),
             portfolios=tuple(
                 model.PortfolioSpec(p.id, tuple(sorted(p.accounts)), p.label)
                 for p in sorted(self.portfolios, key=lambda p: p.id)
             ),
             disagreement_bps_max=self.risk.disagreement_bps_max,
             future_s_max=self.risk.future_s_max,
+            prices=tuple(
+                model.PriceSpec(**p.model_dump()) for p in sorted(self.prices, key=lambda p: p.base)
+            ),
         )
 
 

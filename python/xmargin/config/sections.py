@@ -60,6 +60,10 @@ PortfolioId = Annotated[str, _checked(model.parse_portfolio_id)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
 # TOML floats would already have lost the written digits.
 ExactDecimal = Annotated[Decimal, BeforeValidator(str)]
+Price = Annotated[ExactDecimal, Field(gt=0, le=10**18, decimal_places=36)]
+
+_UINT32_MAX = 2**32 - 1
+_DAY_S = 86_400
 
 
 class _Section(BaseModel):
@@ -188,6 +192,65 @@ class FeedConfig(_Section):
     description: str = ""
     confidence_bps_max: int = Field(default=200, ge=0, le=10_000)
     pyth_feed_id: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    origin: str = Field(default="", max_length=100)
+    role: model.FeedRole | None = None
+    source: str = ""
+    approval: int = Field(default=0, ge=0, le=_UINT32_MAX)
+    price_min: Price | None = None
+    price_max: Price | None = None
+    liquidity_min: int | None = Field(default=None, ge=0)
+    liquidity_ample: int | None = Field(default=None, ge=0)
+    haircut_bps: int = Field(default=0, ge=0, le=10_000)
+    rate_snapshot: Price | None = None
+    rate_snapshot_at_s: int = Field(default=0, ge=0, le=_UINT32_MAX)
+    rate_growth_bps_max: int | None = Field(default=None, ge=0, le=100_000)
+    base_token: str = ""
+    quote_token: str = ""
+    twap_s: int = Field(default=0, ge=0, le=_DAY_S)
+    twap_age_s_min: int = Field(default=0, ge=0, le=_DAY_S)
+
+    @field_validator("base_token", "quote_token", "source")
+    @classmethod
+    def _is_of_the_chain(cls, address: str, info: ValidationInfo) -> str:
+        return _address_beside_id(address, info)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        _require_ordered(self.price_min, self.price_max)
+        snapshot = (self.rate_snapshot, self.rate_growth_bps_max, self.rate_snapshot_at_s)
+        if self.role is model.FeedRole.RATE and not all(one is not None for one in snapshot[:2]):
+            raise ValueError(
+                "a rate needs a cap; add rate_snapshot, rate_snapshot_at_s and rate_growth_bps_max"
+            )
+        if self.rate_snapshot is not None and not self.rate_snapshot_at_s:
+            raise ValueError("add rate_snapshot_at_s, when rate_snapshot was taken")
+        return self
+
+
+class PriceConfig(_Section):
+    """The bounds of one base's price; see :class:`xmargin.model.PriceSpec`."""
+
+    base: Name
+    sources_min: int = Field(default=1, ge=0, le=100)
+    price_min: Price | None = None
+    price_max: Price | None = None
+    jump_bps_max: int | None = Field(default=None, ge=0, le=1_000_000)
+    jump_window_s: int = Field(default=900, ge=1, le=_DAY_S)
+    basis_bps_max: int | None = Field(default=None, ge=0, le=10_000)
+    peg: str = Field(default="", max_length=100)
+    peg_bps_max: int = Field(default=100, ge=0, le=10_000)
+    haircut_bps: int = Field(default=0, ge=0, le=10_000)
+    quiet_bps_max: int = Field(default=50, ge=0, le=10_000)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        _require_ordered(self.price_min, self.price_max)
+        return self
+
+
+def _require_ordered(lowest: Decimal | None, highest: Decimal | None) -> None:
+    if lowest is not None and highest is not None and lowest > highest:
+        raise ValueError(f"price_min {lowest} is above price_max {highest}; exchange them")
 
 
 class VenueConfig(_Section):
@@ -196,6 +259,7 @@ class VenueConfig(_Section):
     id: VenueId
     kind: str
     addresses_provider: str = Field(default="", validate_default=True)
+    settings: dict[Name, Name | tuple[Name, ...]] = {}
 
     @field_validator("kind")
     @classmethod
@@ -212,6 +276,15 @@ class VenueConfig(_Section):
         if not provider and info.data.get("kind") in _KINDS_BEHIND_A_PROVIDER:
             raise ValueError("add the address of the pool's PoolAddressesProvider")
         return _address_beside_id(provider, info)
+
+    def spec(self) -> model.VenueSpec:
+        """The venue as a fact for the tape; settings by name, their values in the given order."""
+        listed = (
+            (name, value if isinstance(value, tuple) else (value,))
+            for name, value in sorted(self.settings.items())
+        )
+        settings = tuple(model.VenueSetting(name, one) for name, values in listed for one in values)
+        return model.VenueSpec(self.id, self.kind, self.addresses_provider, settings)
 
 
 class PortfolioConfig(_Section):

@@ -7,8 +7,19 @@ registry), so that the engine builds a table anew only when its parts did.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from xmargin.engine.aave_v3_facts import (
+    FIRST_RELEASE,
+    bits,
+    decimals_of,
+    is_known,
+    own_category,
+    release_of,
+    uses,
+    venue_releases,
+)
 from xmargin.model import (
     AaveV3Account,
     AaveV3EMode,
@@ -27,10 +38,12 @@ from xmargin.model import (
     Verdict,
     address_of,
     chain_of,
+    is_instrument,
     is_wallet,
     kind_of,
     venue_of,
 )
+from xmargin.model.standings import VenueLeg
 from xmargin.world import Key
 
 if TYPE_CHECKING:
@@ -50,12 +63,20 @@ class ListedReserve(NamedTuple):
     token: TokenId
     a_token: TokenId
     debt_tokens: tuple[TokenId, ...]
+    release: str
 
     @classmethod
     def of(cls, fact: AaveV3Reserve) -> "ListedReserve":
         """What of a reserve does not move from block to block."""
         debts = (fact.stable_debt_token, fact.variable_debt_token)
-        return cls(fact.venue, fact.reserve_id, fact.token, fact.a_token, debts)
+        return cls(
+            fact.venue,
+            fact.reserve_id,
+            fact.token,
+            fact.a_token,
+            tuple(filter(None, debts)),
+            release_of(fact),
+        )
 
 
 def u256(values: Iterable[int]) -> "pa.Array":
@@ -80,11 +101,16 @@ def _array(values: Sequence[Any], kind: str) -> "pa.Array":
 class Rows:
     """The row numbers of one registry: which row is which chain, account, base and token.
 
-    Reserves may hold tokens that the registry does not know; they get rows after its own, so that
-    a debt in them is never overlooked.
+    Venues may hold tokens that the registry does not know; they get rows after its own, so that a
+    debt in them is never overlooked.
     """
 
-    def __init__(self, registry: Registry, reserves: Iterable[ListedReserve]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        reserves: Iterable[ListedReserve],
+        venue_tokens: Iterable[TokenId] = (),
+    ) -> None:
         self.registry = registry
         self.chains = {chain.id: row for row, chain in enumerate(registry.chains)}
         self.bases = {
@@ -96,7 +122,7 @@ class Rows:
         self.a_token_venues = {r.a_token: r.venue for r in listed}
         self.debt_tokens = frozenset(token for r in listed for token in r.debt_tokens)
         self.venues_read = frozenset(r.venue for r in listed)
-        unknown = {r.token for r in listed} - self.token_specs.keys()
+        unknown = {*(r.token for r in listed), *venue_tokens} - self.token_specs.keys()
         self.token_ids: tuple[TokenId, ...] = (*self.token_specs, *sorted(unknown))
         self.tokens = {token: row for row, token in enumerate(self.token_ids)}
         self.portfolio_ids: tuple[PortfolioId, ...] = tuple(p.id for p in registry.portfolios)
@@ -115,7 +141,7 @@ class Rows:
     def balance_keys(self) -> tuple[Key, ...]:
         """The keys of all that wallets may hold: each every token of its chain."""
         of_chain: dict[ChainId, list[TokenId]] = defaultdict(list)
-        for token in self.token_specs:
+        for token in filterfalse(is_instrument, self.token_specs):
             of_chain[chain_of(token)].append(token)
         wallets = filter(is_wallet, self.account_ids)
         return tuple(
@@ -123,6 +149,11 @@ class Rows:
             for account in wallets
             for token in of_chain[chain_of(account)]
         )
+
+    def symbol_of(self, token: TokenId) -> str:
+        """The registry's name of a token, else its id."""
+        spec = self.token_specs.get(token)
+        return token if spec is None else spec.symbol
 
     def kind_of(self, account: AccountId) -> str:
         """The kind of an account's venue: of a fork, its protocol's."""
@@ -179,8 +210,11 @@ def accounts(rows: Rows) -> "pa.RecordBatch":
     )
 
 
-def balances(rows: Rows, facts: Iterable[TokenBalance]) -> "pa.RecordBatch":
-    """Wallet balances that could be read and are not nothing."""
+def balances(
+    rows: Rows, facts: Iterable[TokenBalance], legs: Iterable[tuple[AccountId, VenueLeg]]
+) -> "pa.RecordBatch":
+    """Wallet balances that could be read and are not nothing, then the legs of venue accounts."""
+    held = [(account, leg) for account, leg in legs if leg.amount]
     read = [
         fact
         for fact in facts
@@ -188,13 +222,15 @@ def balances(rows: Rows, facts: Iterable[TokenBalance]) -> "pa.RecordBatch":
         if fact.account in rows.accounts and fact.token in rows.token_specs
     ]
     claimed = {token: _claimed_venue(rows, token) for token in {fact.token for fact in read}}
+    owners = [*(fact.account for fact in read), *(account for account, _ in held)]
+    tokens = [*(fact.token for fact in read), *(leg.token for _, leg in held)]
+    looked_through = [_looked_through(rows, fact, claimed[fact.token]) for fact in read]
     return _table(
-        account=_array([rows.accounts[fact.account] for fact in read], "uint32"),
-        token=_array([rows.tokens[fact.token] for fact in read], "uint32"),
-        amount=u256(fact.amount for fact in read),
-        looked_through=_array(
-            [_looked_through(rows, fact, claimed[fact.token]) for fact in read], "bool_"
-        ),
+        account=_array([rows.accounts[account] for account in owners], "uint32"),
+        token=_array([rows.tokens[token] for token in tokens], "uint32"),
+        amount=u256([*(fact.amount for fact in read), *(abs(leg.amount) for _, leg in held)]),
+        debt=_array([*([False] * len(read)), *(leg.amount < 0 for _, leg in held)], "bool_"),
+        looked_through=_array([*looked_through, *([False] * len(held))], "bool_"),
     )
 
 
@@ -220,20 +256,24 @@ def _claimed_venue(rows: Rows, token: TokenId) -> VenueId | None:
 # --- Aave v3 -----------------------------------------------------------------------------------
 
 
-def aave_pools(rows: Rows, as_of: Sequence[ChainAsOf]) -> "pa.RecordBatch":
-    """Per venue, the clock that its interest accrues by: the timestamp of the block read."""
+def aave_pools(
+    rows: Rows, as_of: Sequence[ChainAsOf], reserves: Iterable[AaveV3Reserve]
+) -> "pa.RecordBatch":
+    """Per venue, its rules and the clock that its interest accrues by: that of the block read."""
     times = {chain.chain: 0 if chain.block is None else chain.block.time_s for chain in as_of}
-    return _table(timestamp_s=_array([times[chain_of(v)] for v in rows.venues], "uint64"))
-
-
-def bits(word: int, low: int, width: int) -> int:
-    """``width`` bits of a bitmap from bit ``low`` on."""
-    return word >> low & ((1 << width) - 1)
+    releases = venue_releases(reserves)
+    return _table(
+        timestamp_s=_array([times[chain_of(v)] for v in rows.venues], "uint64"),
+        release=_array([releases.get(v, FIRST_RELEASE) for v in rows.venues], "utf8"),
+    )
 
 
 def sorted_reserves(facts: Iterable[AaveV3Reserve], rows: Rows) -> list[AaveV3Reserve]:
-    """Reserves of watched venues in (venue row, reserve id) order: their row order."""
-    known = [fact for fact in facts if fact.venue in rows.venues]
+    """Reserves of watched venues in (venue row, reserve id) order: their row order.
+
+    Those of a release whose rules are not known are as if they had not been read.
+    """
+    known = [fact for fact in facts if fact.venue in rows.venues and is_known(fact)]
     return sorted(known, key=lambda fact: (rows.venues[fact.venue], fact.reserve_id))
 
 
@@ -245,8 +285,9 @@ def aave_reserves(rows: Rows, reserves: Sequence[AaveV3Reserve]) -> "pa.RecordBa
         token=_array([rows.tokens[r.token] for r in reserves], "uint32"),
         ltv_bps=_array([bits(word, 0, 16) for word in words], "uint16"),
         liquidation_threshold_bps=_array([bits(word, 16, 16) for word in words], "uint16"),
-        decimals=_array([bits(word, 48, 8) for word in words], "uint8"),
-        emode=_array([bits(word, 168, 8) for word in words], "uint8"),
+        decimals=_array([decimals_of(r) for r in reserves], "uint8"),
+        emode=_array([own_category(r) for r in reserves], "uint8"),
+        reserve_id=_array([r.reserve_id for r in reserves], "uint32"),
         liquidity_index=u256(r.liquidity_index for r in reserves),
         variable_borrow_index=u256(r.variable_borrow_index for r in reserves),
         liquidity_rate=u256(r.liquidity_rate for r in reserves),
@@ -265,6 +306,8 @@ def aave_emodes(rows: Rows, facts: Iterable[AaveV3EMode]) -> "pa.RecordBatch":
         ltv_bps=_array([e.ltv for e in emodes], "uint16"),
         liquidation_threshold_bps=_array([e.liquidation_threshold for e in emodes], "uint16"),
         price_base=u256(e.price_base for e in emodes),
+        collateral_bitmap=u256(e.collateral_bitmap for e in emodes),
+        ltvzero_bitmap=u256(e.ltvzero_bitmap for e in emodes),
     )
 
 
@@ -321,11 +364,11 @@ def reserve_rows(reserves: Sequence[AaveV3Reserve]) -> dict[tuple[VenueId, int],
 def aave_positions(
     read: Sequence[AaveV3Account], reserve_rows: Mapping[tuple[VenueId, int], int]
 ) -> "pa.RecordBatch":
-    """Users' reserves; the user bitmap says two bits a reserve (UserConfiguration.sol)."""
+    """Users' reserves, and how they use each."""
     held = [
         (
             row,
-            account.configuration,
+            uses(account, position.reserve_id),
             position,
             reserve_rows[venue_of(account.account), position.reserve_id],
         )
@@ -340,8 +383,6 @@ def aave_positions(
         stable_debt_principal=u256(p.stable_debt_principal for _, _, p, _ in held),
         stable_rate=u256(p.stable_rate for _, _, p, _ in held),
         stable_updated_at_s=_array([p.stable_updated_at_s for _, _, p, _ in held], "uint64"),
-        borrowing=_array([bool(bits(w, 2 * p.reserve_id, 1)) for _, w, p, _ in held], "bool_"),
-        as_collateral=_array(
-            [bool(bits(w, 2 * p.reserve_id + 1, 1)) for _, w, p, _ in held], "bool_"
-        ),
+        borrowing=_array([borrowing for _, (_, borrowing), _, _ in held], "bool_"),
+        as_collateral=_array([as_collateral for _, (as_collateral, _), _, _ in held], "bool_"),
     )

@@ -10,6 +10,7 @@ from xmargin.engine import columns
 from xmargin.engine.changes import changed_rows, owners
 from xmargin.engine.faults import account_faults, read_faults, unread_balances
 from xmargin.engine.history import Histories, HistoryUse
+from xmargin.engine.standings import StandingBook, Standings
 from xmargin.engine.statuses import portfolio_statuses
 from xmargin.errors import EngineError
 from xmargin.model import (
@@ -22,6 +23,7 @@ from xmargin.model import (
     TokenState,
     VenueId,
 )
+from xmargin.model.standings import VenueLeg
 from xmargin.snapshot import Snapshot
 from xmargin.world import ChainFact, Key
 
@@ -58,15 +60,17 @@ _PER_PORTFOLIO = ("portfolios", "positions", "venue_accounts")
 class Evaluation:
     """The core's answer over one snapshot, as Arrow tables (shapes: ``_core.pyi``).
 
-    ``rows`` says which row is which account, token and portfolio. ``account_faults`` has the venue
-    accounts without figures, ``read_faults`` all that could not be read, by account; ``history``
-    says what the scenario loss rests on beside the grid.
+    ``rows`` says which row is which account, token and portfolio. ``standings`` has the accounts at
+    venues with a rule of their own. ``account_faults`` has the venue accounts without figures,
+    ``read_faults`` all that could not be read, by account; ``history`` says what the scenario loss
+    rests on beside the grid.
     """
 
     engine_version: str
     scenarios: tuple[str, ...]
     rows: columns.Rows
     tables: dict[str, "pa.RecordBatch"]
+    standings: Standings
     account_faults: Mapping[AccountId, str]
     read_faults: Mapping[AccountId, str]
     history: HistoryUse
@@ -122,8 +126,9 @@ class Evaluation:
         if self.rows is not earlier.rows:
             return None
         tables, before = self.tables, earlier.tables
+        restanding = self._restanding(earlier)
         if tables is before:
-            return set()
+            return restanding
         if any(tables[name].num_rows != before[name].num_rows for name in _PER_PORTFOLIO):
             return None
         changed = set(changed_rows(before["portfolios"], tables["portfolios"]))
@@ -134,7 +139,17 @@ class Evaluation:
         portfolios = self.rows.account_portfolios
         of_account = accounts.column("account").to_pylist()
         moved = changed_rows(before["venue_accounts"], accounts)
-        return changed | {portfolios[of_account[row]] for row in moved}
+        return changed | restanding | {portfolios[of_account[row]] for row in moved}
+
+    def _restanding(self, earlier: "Evaluation") -> set[int]:
+        """The portfolio rows with an account that stands otherwise at its venue."""
+        if self.standings is earlier.standings:
+            return set()
+        return {
+            self.rows.account_portfolios[self.rows.accounts[account]]
+            for account, standing in self.standings.items()
+            if earlier.standings.get(account) != standing
+        }
 
 
 class Engine:
@@ -145,6 +160,8 @@ class Engine:
         self._known: Mapping[Key, ChainFact] = {}
         self._latest: Mapping[Key, ChainFact] = self._known
         self._reserve_list: tuple[columns.ListedReserve, ...] = ()
+        self._standing_book = StandingBook()
+        self._kept_values: dict[str, Any] = {}
         self._histories = Histories()
         self._read: tuple[str, FactorHistory | None, dict[str, pa.RecordBatch]] = ("", None, {})
         self._results: dict[str, pa.RecordBatch] | None = None
@@ -158,22 +175,24 @@ class Engine:
         """
         from xmargin import _core
 
-        rows, reserves = self._rows(snapshot)
+        standings = self._standing_book.of(snapshot)
+        rows, reserves = self._rows(snapshot, standings)
         parameters = snapshot.parameters.content
         try:
-            tables = self._tables_of(snapshot, rows, reserves)
+            tables = self._tables_of(snapshot, rows, reserves, standings)
         except (OverflowError, ValueError) as error:
             # Readers decode within their chain's types; a tape from elsewhere may not.
             raise EngineError(f"a fact does not fit its table: {error}") from None
         history, use = self._histories.of(snapshot)
         results = self._results_of(parameters, history, tables)
         assets = sorted({rows.asset_of_base.get(base, base) for base in rows.bases})
-        unfigured, unread = self._faults(snapshot, rows, reserves)
+        unfigured, unread = self._faults(snapshot, rows, reserves, standings)
         return Evaluation(
             engine_version=_core.__version__,
             scenarios=tuple(_core.scenario_names(parameters, assets)),
             rows=rows,
             tables=results,
+            standings=standings,
             account_faults=unfigured,
             read_faults=unread,
             history=use,
@@ -199,16 +218,23 @@ class Engine:
             self._results = {name: _record_batch(table) for name, table in results.items()}
         return self._results
 
-    def _rows(self, snapshot: Snapshot) -> tuple[columns.Rows, Reserves]:
-        """Which row is which; the same objects until the registry or a reserve list changes."""
+    def _rows(self, snapshot: Snapshot, standings: Standings) -> tuple[columns.Rows, Reserves]:
+        """Which row is which; the same objects until the registry or what venues list changes."""
         facts = _of(snapshot.facts["aave-v3-reserve"], AaveV3Reserve)
         # Indices move with every block; which reserve is which row does not.
         listed = tuple(map(columns.ListedReserve.of, facts))
         if listed != self._reserve_list:
             self._reserve_list = listed
+        legs = self._legs(standings)
+        tokens = self._once("leg_tokens", lambda: frozenset(leg.token for _, leg in legs), legs)
+        tokens = self._kept("leg_tokens", tokens)
         registry = snapshot.registry
         rows = self._once(
-            "rows", lambda: columns.Rows(registry, listed), registry, self._reserve_list
+            "rows",
+            lambda: columns.Rows(registry, listed, tokens),
+            registry,
+            self._reserve_list,
+            tokens,
         )
         reserves = self._once(
             "reserves",
@@ -233,7 +259,7 @@ class Engine:
         )
 
     def _tables_of(
-        self, snapshot: Snapshot, rows: columns.Rows, reserves: Reserves
+        self, snapshot: Snapshot, rows: columns.Rows, reserves: Reserves, standings: Standings
     ) -> dict[str, "pa.RecordBatch"]:
         """The core's inputs; built anew is only what moved."""
         facts, as_of = snapshot.facts, snapshot.chains
@@ -252,11 +278,12 @@ class Engine:
             "accounts": self._once("accounts", lambda: columns.accounts(rows), rows),
             "balances": self._once(
                 "balances",
-                lambda: columns.balances(rows, self._balances(snapshot)),
+                lambda: columns.balances(rows, self._balances(snapshot), self._legs(standings)),
                 rows,
                 facts["balance"],
+                self._legs(standings),
             ),
-            "aave_pools": columns.aave_pools(rows, as_of),
+            "aave_pools": columns.aave_pools(rows, as_of, reserve_facts),
             "aave_reserves": columns.aave_reserves(rows, reserve_facts),
             "aave_emodes": columns.aave_emodes(rows, _of(facts["aave-v3-emode"], AaveV3EMode)),
             "aave_accounts": self._once(
@@ -271,9 +298,13 @@ class Engine:
         }
 
     def _faults(
-        self, snapshot: Snapshot, rows: columns.Rows, reserves: Reserves
+        self, snapshot: Snapshot, rows: columns.Rows, reserves: Reserves, standings: Standings
     ) -> tuple[Mapping[AccountId, str], Mapping[AccountId, str]]:
         facts = snapshot.facts
+        ruled = self._once(
+            "ruled_faults", lambda: {a: one.fault for a, one in standings.items()}, standings
+        )
+        ruled = self._kept("ruled_faults", ruled)
         accounts = self._once(
             "account_faults",
             lambda: account_faults(
@@ -281,11 +312,13 @@ class Engine:
                 rows,
                 reserves,
                 columns.emode_keys(_of(facts["aave-v3-emode"], AaveV3EMode)),
+                ruled,
             ),
             rows,
             reserves,
             facts["aave-v3-account"],
             facts["aave-v3-emode"],
+            ruled,
         )
         known = self._balances_known(facts["balance"])
         unread = self._once("unread", lambda: unread_balances(rows, known), rows, known)
@@ -317,6 +350,22 @@ class Engine:
             self._known = facts
         self._latest = facts
         return self._known
+
+    def _legs(self, standings: Standings) -> list[tuple[AccountId, VenueLeg]]:
+        """What accounts at venues with a rule of their own own and owe; prices do not move it."""
+        legs = self._once(
+            "legs",
+            lambda: [(a, leg) for a, one in standings.items() for leg in one.legs],
+            standings,
+        )
+        return self._kept("legs", legs)
+
+    def _kept(self, name: str, value: T) -> T:
+        """The value of the name before if it equals this one: the very same object."""
+        before: T = self._kept_values.setdefault(name, value)
+        if before is not value and before != value:
+            self._kept_values[name] = before = value
+        return before
 
     def _once(self, name: str, build: Callable[[], T], *parts: object) -> T:
         """``build()``, or what it gave before while every part is the very same object."""

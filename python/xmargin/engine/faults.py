@@ -22,9 +22,11 @@ def account_faults(
     rows: Rows,
     reserves: Mapping[tuple[VenueId, int], int],
     categories: Collection[tuple[VenueId, int]],
+    ruled: Mapping[AccountId, str],
 ) -> dict[AccountId, str]:
-    """Venue accounts that have no figures, each with the reason."""
+    """Venue accounts without figures, each with the reason; ``ruled`` has those beside Aave's."""
     reasons = {user.account: why_unread(user, reserves, categories) for user in users}
+    reasons |= ruled
     venue_accounts = (a for a in rows.account_ids if not is_wallet(a))
     why = {account: reasons.get(account, NOT_READ) for account in venue_accounts}
     return {account: reason for account, reason in why.items() if reason}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from xmargin.engine.aave_v3_facts import FIRST_RELEASE
 from xmargin.engine.numbers import typed_faults
 
 if TYPE_CHECKING:
@@ -56,12 +57,13 @@ class LendingPosition:
 
 @dataclass(frozen=True, slots=True)
 class LendingAccount:
-    """What an account has, and the eMode category it chose (0 for none) with its ratios."""
+    """What an account has, its eMode category (0 for none) with ratios, and whose rules hold."""
 
     positions: tuple[LendingPosition, ...]
     emode: int = 0
     emode_ltv_bps: int = 0
     emode_liquidation_threshold_bps: int = 0
+    release: str = FIRST_RELEASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,7 @@ def _account_table(accounts: Mapping[int, LendingAccount]) -> "pa.RecordBatch":
         {
             "id": pa.array(accounts, pa.uint64()),
             "positions_end": pa.array(ends, pa.uint64()),
+            "release": pa.array([one.release for one in told], pa.utf8()),
             "emode": pa.array([one.emode for one in told], pa.uint8()),
             "emode_ltv_bps": pa.array([one.emode_ltv_bps for one in told], pa.uint16()),
             "emode_liquidation_threshold_bps": pa.array(thresholds, pa.uint16()),

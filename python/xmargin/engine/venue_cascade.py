@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
+from xmargin.engine.aave_v3_facts import (
+    decimals_of,
+    is_in_emode,
+    is_liquidated,
+    threshold_bps,
+    uses,
+)
 from xmargin.engine.cascade import (
     HALF_THEN_ALL,
     BracketKind,
@@ -20,7 +27,6 @@ from xmargin.engine.cascade import (
     LendingBook,
     PositionKind,
 )
-from xmargin.engine.columns import bits
 from xmargin.engine.depth import sale_cost
 from xmargin.engine.evaluate import Evaluation
 from xmargin.errors import EngineError, InvalidArgumentError
@@ -242,6 +248,7 @@ class VenueMarket:
             account = rows.account_ids[row["account"]]
             holding = self._holding(account, positions[row["account"]])
             why = _OVERFLOWS if row["overflow"] else self._why_out(holding)
+            why = why or self._why_not_liquidated(account)
             if why:
                 out[account] = why
             else:
@@ -259,11 +266,12 @@ class VenueMarket:
             units = self._units(user, reserve, int.from_bytes(position["amount"], "big"))
             if not units:
                 continue
-            as_collateral, borrowing = _uses(user, reserve)
+            as_collateral, borrowing = uses(user, reserve.reserve_id)
             if position["debt"] and borrowing:
                 owed[asset] += units
             elif not position["debt"] and as_collateral:
-                collateral[asset, self._threshold_bps(user, reserve)] += units
+                kind = asset, threshold_bps(reserve, self._emode(user, reserve))
+                collateral[kind] += units
         portfolio = rows.portfolio_ids[rows.account_portfolios[rows.accounts[account]]]
         counted = {kind: units for kind, units in collateral.items() if kind[1]}
         return Holding(account, portfolio, counted, dict(owed))
@@ -275,21 +283,14 @@ class VenueMarket:
         asset_price = self.prices.get(self._asset_of(reserve.token))
         if not price_base or asset_price is None:
             return 0.0
-        decimals = bits(reserve.configuration, 48, 8)
-        value_usd = amount * price_base / (10**decimals * _BASE_UNITS)
+        value_usd = amount * price_base / (10 ** decimals_of(reserve) * _BASE_UNITS)
         units = value_usd / asset_price
         return units if units >= _UNITS_MIN else 0.0
 
-    def _threshold_bps(self, user: AaveV3Account, reserve: AaveV3Reserve) -> int:
-        emode = self._emode(user, reserve)
-        own = bits(reserve.configuration, 16, 16)
-        return emode.liquidation_threshold if emode is not None and own else own
-
     def _emode(self, user: AaveV3Account, reserve: AaveV3Reserve) -> AaveV3EMode | None:
-        """The category of the account, where the reserve is of it too."""
-        if not user.emode or bits(reserve.configuration, 168, 8) != user.emode:
-            return None
-        return self._emodes[reserve.venue, user.emode]
+        """The category of the account, where it holds for the reserve."""
+        emode = self._emodes[reserve.venue, user.emode] if user.emode else None
+        return emode if is_in_emode(reserve, emode) else None
 
     def _why_out(self, holding: Holding) -> str:
         if any(threshold_bps > _BPS for _, threshold_bps in holding.collateral):
@@ -298,6 +299,18 @@ class VenueMarket:
         amounts += holding.owed.items()
         if any(units * max(1.0, self.prices.get(a, 0.0)) > _AMOUNT_MAX for a, units in amounts):
             return f"amounts above {_AMOUNT_MAX:.0e}"
+        return ""
+
+    def _why_not_liquidated(self, account: AccountId) -> str:
+        """Where the pool liquidates nothing of a reserve, no close step is what it would do."""
+        user, chain = self._users[account], chain_of(account)
+        block = next((c.block for c in self._snapshot.chains if c.chain == chain), None)
+        now_s = 0 if block is None else block.time_s
+        for (venue, token), reserve in sorted(self._reserves.items()):
+            if venue != venue_of(account) or not any(uses(user, reserve.reserve_id)):
+                continue
+            if not is_liquidated(reserve, now_s):
+                return f"its venue liquidates nothing of {self._asset_of(token)} now"
         return ""
 
     def _flags(self) -> Iterator[str]:
@@ -319,15 +332,6 @@ class VenueMarket:
         unpriced = {self._asset_of(token) for _, token in self._reserves} - self.prices.keys()
         for asset in sorted(unpriced):
             yield f"{asset} has no price: it counts nothing"
-
-
-def _uses(user: AaveV3Account, reserve: AaveV3Reserve) -> tuple[bool, bool]:
-    """Whether a reserve is the account's collateral, and whether borrowed.
-
-    The bits of UserConfiguration.sol.
-    """
-    word = bits(user.configuration, 2 * reserve.reserve_id, 2)
-    return bool(word & 2), bool(word & 1)
 
 
 def _check(

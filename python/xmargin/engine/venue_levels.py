@@ -4,7 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from xmargin.engine.columns import bits, u256
+from xmargin.engine.aave_v3_facts import (
+    bits,
+    decimals_of,
+    is_in_emode,
+    is_known,
+    own_category,
+    release_of,
+    uses,
+    venue_releases,
+)
+from xmargin.engine.columns import u256
 from xmargin.model import (
     AaveV3Account,
     AaveV3EMode,
@@ -25,23 +35,28 @@ if TYPE_CHECKING:
 LevelKey: TypeAlias = tuple[str, ...]
 """Kind of a level, then what it is of."""
 
+Setting: TypeAlias = int | str
+
 VenuePart: TypeAlias = tuple[str, VenueId, int]
 """``reserve`` or ``emode``, the venue, and the venue's number of it."""
 
 
 class ReserveSettings(NamedTuple):
-    """What a status takes of a reserve's configuration (ReserveConfiguration.sol)."""
+    """What a status takes of a reserve's configuration, and by which rules."""
 
     ltv_bps: int
     liquidation_threshold_bps: int
     decimals: int
     emode: int
+    release: str
 
     @classmethod
     def of(cls, reserve: AaveV3Reserve) -> "ReserveSettings":
         """From the reserve's bitmap."""
         word = reserve.configuration
-        return cls(bits(word, 0, 16), bits(word, 16, 16), bits(word, 48, 8), bits(word, 168, 8))
+        category, release = own_category(reserve), release_of(reserve)
+        ratios = bits(word, 0, 16), bits(word, 16, 16)
+        return cls(*ratios, decimals_of(reserve), category, release)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ class Venues:
         self.reserves: dict[tuple[VenueId, int], AaveV3Reserve] = {
             (fact.venue, fact.reserve_id): fact
             for fact in snapshot.facts["aave-v3-reserve"].values()
-            if isinstance(fact, AaveV3Reserve) and fact.venue in watched
+            if isinstance(fact, AaveV3Reserve) and fact.venue in watched and is_known(fact)
         }
         self.emodes: dict[tuple[VenueId, int], AaveV3EMode] = {
             (fact.venue, fact.category): fact
@@ -76,15 +91,17 @@ class Venues:
         self.reserve_settings: dict[tuple[VenueId, int], ReserveSettings] = {
             at: ReserveSettings.of(fact) for at, fact in self.reserves.items()
         }
+        self.releases = venue_releases(self.reserves.values())
 
-    def settings(self) -> dict[VenuePart, tuple[int, ...]]:
+    def settings(self) -> dict[VenuePart, tuple[Setting, ...]]:
         """All that a venue's accounts are told by, but its levels: it changes hardly ever."""
-        settings: dict[VenuePart, tuple[int, ...]] = {
+        settings: dict[VenuePart, tuple[Setting, ...]] = {
             ("reserve", *at): of_reserve for at, of_reserve in self.reserve_settings.items()
         }
         for at, emode in self.emodes.items():
             has_price = int(emode.price_base != 0)
-            settings["emode", *at] = (emode.ltv, emode.liquidation_threshold, has_price)
+            ratios = emode.ltv, emode.liquidation_threshold
+            settings["emode", *at] = (*ratios, has_price, emode.collateral_bitmap)
         return settings
 
     def levels(self, stable_debts: Sequence[StableDebt]) -> dict[LevelKey, int | None]:
@@ -108,12 +125,16 @@ class Venues:
 
     def price_key(self, account: AaveV3Account, venue: VenueId, reserve_id: int) -> LevelKey:
         """The price that counts for an account: its category's own, where there is one."""
-        category = account.emode
-        if category and category == self.reserve_settings[venue, reserve_id].emode:
-            emode = self.emodes[venue, category]
-            if emode.price_base:
-                return reserve_key("emode", venue, category)
+        emode = self.emode_of(account, reserve_id)
+        if emode is not None and emode.price_base:
+            return reserve_key("emode", venue, emode.category)
         return reserve_key("price", venue, reserve_id)
+
+    def emode_of(self, account: AaveV3Account, reserve_id: int) -> AaveV3EMode | None:
+        """The account's category, if it holds for the reserve."""
+        venue = venue_of(account.account)
+        emode = self.emodes[venue, account.emode] if account.emode else None
+        return emode if is_in_emode(self.reserves[venue, reserve_id], emode) else None
 
     def _indices(
         self, reserves: Sequence[AaveV3Reserve]
@@ -127,6 +148,7 @@ class Venues:
             variable_borrow_rate=u256(r.variable_borrow_rate for r in reserves),
             updated_at_s=_seconds(r.updated_at_s for r in reserves),
             now_s=_seconds(self._times_s[chain_of(r.venue)] for r in reserves),
+            release=_names(self.releases[r.venue] for r in reserves),
         )
         grown = _core.aave_v3_indices(stored)
         return ((_integer(supply), _integer(debt)) for supply, debt in grown)
@@ -153,6 +175,8 @@ class HeldReserve:
     as_collateral: bool
     borrowing: bool
     settings: ReserveSettings
+    emode: int
+    """The account's category where it holds for the reserve, else 0."""
     price: LevelKey
     supply: LevelKey
     debt: LevelKey
@@ -168,19 +192,22 @@ class HeldReserve:
 
 
 def held_reserves(account: AaveV3Account, venues: Venues) -> tuple[HeldReserve, ...]:
-    """What an account that was read has, by UserConfiguration.sol's two bits a reserve."""
-    venue, word = venue_of(account.account), account.configuration
+    """What an account that was read has."""
+    venue = venue_of(account.account)
     held = []
     for position in account.positions:
         number = position.reserve_id
         is_stable = position.stable_debt_principal != 0
+        as_collateral, borrowing = uses(account, number)
+        emode = venues.emode_of(account, number)
         held.append(
             HeldReserve(
                 position=position,
                 token=venues.reserves[venue, number].token,
-                as_collateral=bool(bits(word, 2 * number + 1, 1)),
-                borrowing=bool(bits(word, 2 * number, 1)),
+                as_collateral=as_collateral,
+                borrowing=borrowing,
                 settings=venues.reserve_settings[venue, number],
+                emode=0 if emode is None else emode.category,
                 price=venues.price_key(account, venue, number),
                 supply=reserve_key("supply", venue, number),
                 debt=reserve_key("debt", venue, number),
@@ -205,7 +232,7 @@ def reserve_key(kind: str, owner: str, number: int) -> LevelKey:
 
 
 def changed_parts(
-    before: Mapping[VenuePart, tuple[int, ...]], after: Mapping[VenuePart, tuple[int, ...]]
+    before: Mapping[VenuePart, tuple[Setting, ...]], after: Mapping[VenuePart, tuple[Setting, ...]]
 ) -> set[VenuePart]:
     """The parts of venues that came, went or have other settings."""
     return {part for part, _ in before.items() ^ after.items()}
@@ -221,6 +248,12 @@ def _seconds(times_s: Iterable[int]) -> "pa.Array":
     import pyarrow as pa
 
     return pa.array(times_s, pa.uint64())
+
+
+def _names(names: Iterable[str]) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(names, pa.utf8())
 
 
 def _integer(word: bytes | None) -> int | None:

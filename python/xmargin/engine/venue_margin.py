@@ -3,13 +3,13 @@
 Facts of a venue go in as they were read, with the venue's own prices; the core computes.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, TypeVar
 
 from xmargin.engine.liquidation import document_of
+from xmargin.engine.venue_rules.door import MarginSum, margin_sum, venue_answer
 from xmargin.errors import EngineError
 from xmargin.model.drift_v2 import DriftV2PerpMarket, DriftV2SpotMarket, DriftV2User
 from xmargin.model.kamino import KaminoMarket, KaminoObligation, KaminoReserve
@@ -23,15 +23,6 @@ class MarginKind(StrEnum):
     """To open, to withdraw."""
     MAINTENANCE = "maintenance"
     """Not to be liquidated."""
-
-
-@dataclass(frozen=True, slots=True)
-class MarginSum:
-    """Collateral and requirement in the venue's value units; health is ``None`` without a debt."""
-
-    collateral: int
-    requirement: int
-    health_wad: int | None
 
 
 Market = TypeVar("Market", DriftV2SpotMarket, DriftV2PerpMarket)
@@ -85,9 +76,9 @@ def drift_v2_margin(
         "spot_markets": [_drift_spot_market(each, prices) for each in spots],
         "perp_markets": [_drift_perp_market(each, prices) for each in perps],
     }
-    answer = _margin(document)
-    isolated = ((int(market), _sum(one)) for market, one in answer["isolated"])
-    return DriftV2Margin(_sum(answer["cross"]), tuple(isolated))
+    answer = venue_answer(document)
+    isolated = ((int(market), margin_sum(one)) for market, one in answer["isolated"])
+    return DriftV2Margin(margin_sum(answer["cross"]), tuple(isolated))
 
 
 def _held(markets: Iterable[Market], numbers: set[int]) -> list[Market]:
@@ -155,22 +146,6 @@ def _price(prices: DriftV2Prices, market: DriftV2SpotMarket | DriftV2PerpMarket)
     return str(price)
 
 
-def _sum(answer: Mapping[str, Any]) -> MarginSum:
-    health = answer["health_wad"]
-    return MarginSum(
-        collateral=int(answer["collateral"]),
-        requirement=int(answer["requirement"]),
-        health_wad=None if health is None else int(health),
-    )
-
-
-def _margin(document: Mapping[str, Any]) -> dict[str, Any]:
-    from xmargin import _core
-
-    answer: dict[str, Any] = json.loads(_core.venue_margin(json.dumps(document)))
-    return answer
-
-
 # --- marginfi v2 --------------------------------------------------------------------------------
 
 
@@ -228,7 +203,7 @@ def marginfi_v2_margin(
         ],
         "banks": [_marginfi_bank(known[bank], prices[bank]) for bank in held],
     }
-    return _sum(_margin(document))
+    return margin_sum(venue_answer(document))
 
 
 _BANK_FIELDS = (
@@ -294,12 +269,12 @@ def kamino_margin(
     if market.address != obligation.market:
         raise EngineError(f"the obligation is of market {obligation.market}, not {market.address}")
     held = _kamino_reserves(obligation, reserves)
-    answer = _margin(_kamino_document(obligation, market, held, prices_sf))
+    answer = venue_answer(_kamino_document(obligation, market, held, prices_sf))
     return KaminoMargin(
         deposited_sf=int(answer["deposited_sf"]),
         borrowed_sf=int(answer["borrowed_sf"]),
-        initial=_sum(answer["initial"]),
-        maintenance=_sum(answer["maintenance"]),
+        initial=margin_sum(answer["initial"]),
+        maintenance=margin_sum(answer["maintenance"]),
         is_liquidatable=answer["is_liquidatable"],
     )
 

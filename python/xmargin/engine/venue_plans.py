@@ -6,7 +6,16 @@ from functools import cached_property
 from typing import TypeVar
 
 from xmargin.engine import liquidation
-from xmargin.engine.columns import bits
+from xmargin.engine.aave_v3_facts import (
+    FIRST_RELEASE,
+    bits,
+    decimals_of,
+    is_in_emode,
+    is_liquidated,
+    uses,
+    venue_releases,
+)
+from xmargin.engine.aave_v3_limits import standstill
 from xmargin.engine.components import factor_of, scaled
 from xmargin.engine.evaluate import Evaluation
 from xmargin.engine.faults import NOT_READ
@@ -22,17 +31,16 @@ from xmargin.model import (
     PlanVerdict,
     PortfolioId,
     TokenAmount,
+    VenueId,
     chain_of,
     is_wallet,
     venue_of,
 )
+from xmargin.model.standings import VenueStanding
 from xmargin.snapshot import Snapshot
 from xmargin.world import ChainFact
 
 F = TypeVar("F", bound=ChainFact)
-
-RELEASE = "3.0"
-"""Discovery refuses every pool of 3.1 or later, so what is on a tape is of 3.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,9 @@ class VenuePlans:
         return self._plans[account]
 
     def _plan(self, account: AccountId) -> LiquidationPlan:
+        standing = self._evaluation.standings.get(account)
+        if standing is not None:
+            return self._of_standing(account, standing)
         unread = self._unread(account)
         if unread:
             return self._unknown(account, unread)
@@ -97,14 +108,42 @@ class VenuePlans:
             portfolio=self._portfolio_of(account),
             account=account,
             rule=liquidation.AaveV3Account.rule,
-            release=RELEASE,
+            release=self._release(account),
             verdict=PlanVerdict[proposal.verdict.name],
             why=proposal.why,
             health_before=factor_of(proposal.health_before_wad),
             health_after=factor_of(proposal.health_after_wad),
             legs=None if proposal.legs is None else self._legs(proposal.legs, held),
+            flags=(*self._standstills(account, held), *self._last_known(account)),
+        )
+
+    def _of_standing(self, account: AccountId, standing: VenueStanding) -> LiquidationPlan:
+        """Whether it is due is known of every venue; how much may be closed, not yet of these."""
+        kind = self._evaluation.rows.kind_of(account)
+        verdict, why = PlanVerdict.NOT_DUE, "its venue would not liquidate it"
+        if standing.fault:
+            verdict, why = PlanVerdict.UNKNOWN, f"it may be due: {standing.fault}"
+        elif standing.is_liquidatable:
+            verdict = PlanVerdict.UNKNOWN
+            why = f"due, but no plan is made of venues of kind {kind}: its venue says how much"
+        return LiquidationPlan(
+            portfolio=self._portfolio_of(account),
+            account=account,
+            rule=kind,
+            release="",
+            verdict=verdict,
+            why=why,
+            health_before=factor_of(standing.health_factor_wad),
+            health_after=None,
+            legs=None,
             flags=self._last_known(account),
         )
+
+    def _standstills(self, account: AccountId, held: Sequence[_Held]) -> Iterator[str]:
+        """What of an account's reserves the pool lets nobody do."""
+        for one in held:
+            symbol = self._evaluation.rows.symbol_of(one.reserve.token)
+            yield from (f"{account}: {note}" for note in standstill(symbol, one.reserve))
 
     def _unread(self, account: AccountId) -> str:
         """Why the account has no figures; empty when it has."""
@@ -117,7 +156,7 @@ class VenuePlans:
             portfolio=self._portfolio_of(account),
             account=account,
             rule=liquidation.AaveV3Account.rule,
-            release=RELEASE,
+            release=self._release(account),
             verdict=PlanVerdict.UNKNOWN,
             why=f"it may be due: {why}",
             health_before=None,
@@ -125,6 +164,14 @@ class VenuePlans:
             legs=None,
             flags=(f"{account}: {why}", *self._last_known(account)),
         )
+
+    def _release(self, account: AccountId) -> str:
+        return self._releases.get(venue_of(account), FIRST_RELEASE)
+
+    @cached_property
+    def _releases(self) -> dict[VenueId, str]:
+        reserves = self._snapshot.facts["aave-v3-reserve"].values()
+        return venue_releases(fact for fact in reserves if isinstance(fact, AaveV3Reserve))
 
     def _portfolio_of(self, account: AccountId) -> str:
         rows = self._evaluation.rows
@@ -155,22 +202,19 @@ class VenuePlans:
             yield _Held(reserve, position)
 
     def _document(self, user: AaveV3Account, held: Sequence[_Held]) -> liquidation.AaveV3Account:
+        emode, now_s = self._emode(user), self._read_at_s(user.account)
         return liquidation.AaveV3Account(
-            release=RELEASE,
-            reserves=tuple(_reserve(one, user.configuration) for one in held),
-            emode=self._emode(user) if user.emode else None,
-            now_s=self._read_at_s(user.account),
+            release=self._release(user.account),
+            reserves=tuple(_reserve(one, user, emode, now_s or 0) for one in held),
+            emode=None if emode is None else _category(emode),
+            now_s=now_s,
         )
 
-    def _emode(self, user: AaveV3Account) -> liquidation.AaveV3EMode:
+    def _emode(self, user: AaveV3Account) -> AaveV3EMode | None:
+        if not user.emode:
+            return None
         number = f"{user.emode:03d}"
-        fact = self._fact(AaveV3EMode, "aave-v3-emode", venue_of(user.account), number)
-        return liquidation.AaveV3EMode(
-            category=fact.category,
-            liquidation_threshold_bps=fact.liquidation_threshold,
-            bonus_bps=fact.liquidation_bonus,
-            price_base=fact.price_base,
-        )
+        return self._fact(AaveV3EMode, "aave-v3-emode", venue_of(user.account), number)
 
     def _fact(self, kind: type[F], *key: str) -> F:
         """The fact of a key that stands in the snapshot: accounts without theirs are unread."""
@@ -195,20 +239,28 @@ class VenuePlans:
 
     def _amount(self, reserve: AaveV3Reserve, smallest_units: int) -> TokenAmount:
         """By the decimals that the venue itself counts with."""
-        spec = self._evaluation.rows.token_specs.get(reserve.token)
-        symbol = reserve.token if spec is None else spec.symbol
-        return TokenAmount(reserve.token, symbol, scaled(smallest_units, _decimals(reserve)))
+        symbol = self._evaluation.rows.symbol_of(reserve.token)
+        return TokenAmount(reserve.token, symbol, scaled(smallest_units, decimals_of(reserve)))
 
 
-def _reserve(held: _Held, user_bits: int) -> liquidation.AaveV3Reserve:
-    """A reserve as the pool stored it; the core grows it.
+def _category(emode: AaveV3EMode) -> liquidation.AaveV3EMode:
+    return liquidation.AaveV3EMode(
+        category=emode.category,
+        liquidation_threshold_bps=emode.liquidation_threshold,
+        bonus_bps=emode.liquidation_bonus,
+        price_base=emode.price_base,
+    )
 
-    Bits are those of ReserveConfiguration.sol and UserConfiguration.sol.
-    """
+
+def _reserve(
+    held: _Held, user: AaveV3Account, emode: AaveV3EMode | None, now_s: int
+) -> liquidation.AaveV3Reserve:
+    """A reserve as the pool stored it; the core grows it."""
     reserve, position = held.reserve, held.position
-    word, number = reserve.configuration, reserve.reserve_id
+    word = reserve.configuration
+    as_collateral, borrowing = uses(user, reserve.reserve_id)
     return liquidation.AaveV3Reserve(
-        decimals=_decimals(reserve),
+        decimals=decimals_of(reserve),
         price_base=reserve.price_base,
         liquidation_threshold_bps=bits(word, 16, 16),
         # What is no collateral has no bonus set: nothing on top.
@@ -219,10 +271,10 @@ def _reserve(held: _Held, user_bits: int) -> liquidation.AaveV3Reserve:
         debt_scaled=position.variable_debt_scaled,
         debt_index=reserve.variable_borrow_index,
         stable_debt=position.stable_debt_principal,
-        emode=bits(word, 168, 8),
-        as_collateral=bool(bits(user_bits, 2 * number + 1, 1)),
-        borrowing=bool(bits(user_bits, 2 * number, 1)),
-        halted=_is_halted(word),
+        emode=user.emode if is_in_emode(reserve, emode) else 0,
+        as_collateral=as_collateral,
+        borrowing=borrowing,
+        halted=not is_liquidated(reserve, now_s),
         growth=liquidation.AaveV3Growth(
             supply_rate=reserve.liquidity_rate,
             debt_rate=reserve.variable_borrow_rate,
@@ -231,12 +283,3 @@ def _reserve(held: _Held, user_bits: int) -> liquidation.AaveV3Reserve:
             stable_updated_at_s=position.stable_updated_at_s,
         ),
     )
-
-
-def _decimals(reserve: AaveV3Reserve) -> int:
-    return bits(reserve.configuration, 48, 8)
-
-
-def _is_halted(word: int) -> bool:
-    """Not active, or paused."""
-    return not bits(word, 56, 1) or bool(bits(word, 60, 1))

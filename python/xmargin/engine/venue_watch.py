@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
+from xmargin.engine.aave_v3_facts import FIRST_RELEASE
 from xmargin.engine.columns import AAVE_BASE_DECIMALS, why_unread
 from xmargin.engine.components import scaled
 from xmargin.engine.lending_order import (
@@ -20,9 +21,11 @@ from xmargin.engine.lending_order import (
     VenueHealth,
     VenueStatus,
 )
+from xmargin.engine.standings import INDEXED_KINDS
 from xmargin.engine.venue_levels import (
     HeldReserve,
     LevelKey,
+    Setting,
     StableDebt,
     VenuePart,
     Venues,
@@ -31,7 +34,7 @@ from xmargin.engine.venue_levels import (
     stable_debts,
 )
 from xmargin.errors import AccountNotFoundError, EngineError
-from xmargin.model import AaveV3Account, AccountId, Registry, TokenId, is_wallet, venue_of
+from xmargin.model import AaveV3Account, AccountId, Registry, TokenId, venue_of
 from xmargin.snapshot import Snapshot
 from xmargin.world import ChainFact, Key
 
@@ -111,7 +114,7 @@ class VenueWatch:
         self._registry: Registry | None = None
         self._watched: frozenset[AccountId] = frozenset()
         self._facts: Mapping[Key, ChainFact] = {}
-        self._settings: dict[VenuePart, tuple[int, ...]] = {}
+        self._settings: dict[VenuePart, tuple[Setting, ...]] = {}
         self._stable_debts: dict[AccountId, tuple[StableDebt, ...]] = {}
         self._venues: Venues | None = None
 
@@ -156,8 +159,9 @@ class VenueWatch:
     def _watched_in(self, registry: Registry) -> frozenset[AccountId]:
         if registry is self._registry:
             return self._watched
+        indexed = {spec.id for spec in registry.venues if spec.kind in INDEXED_KINDS}
         accounts = (account for spec in registry.portfolios for account in spec.accounts)
-        return frozenset(account for account in accounts if not is_wallet(account))
+        return frozenset(account for account in accounts if venue_of(account) in indexed)
 
     def _anew(
         self,
@@ -245,10 +249,13 @@ class VenueWatch:
         venues = self._require_venues()
         held = held_reserves(user, venues)
         positions = tuple(self._lending_position(one) for one in held)
+        venue = venue_of(user.account)
+        release = venues.releases.get(venue, FIRST_RELEASE)
         if not user.emode:
-            return LendingAccount(positions)
-        emode = venues.emodes[venue_of(user.account), user.emode]
-        return LendingAccount(positions, user.emode, emode.ltv, emode.liquidation_threshold)
+            return LendingAccount(positions, release=release)
+        emode = venues.emodes[venue, user.emode]
+        ratios = emode.ltv, emode.liquidation_threshold
+        return LendingAccount(positions, user.emode, *ratios, release)
 
     def _lending_position(self, held: HeldReserve) -> LendingPosition:
         position, settings = held.position, held.settings
@@ -261,7 +268,7 @@ class VenueWatch:
             ltv_bps=settings.ltv_bps,
             liquidation_threshold_bps=settings.liquidation_threshold_bps,
             decimals=settings.decimals,
-            emode=settings.emode,
+            emode=held.emode,
             supply_index=self._numbers[held.supply],
             debt_index=self._numbers[held.debt],
             stable_debt=position.stable_debt_principal,

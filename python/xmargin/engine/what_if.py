@@ -8,7 +8,9 @@ from functools import cached_property
 from math import ceil, floor
 from typing import NamedTuple
 
+from xmargin import records
 from xmargin.engine.portfolio_legs import Holding, Market, PortfolioLeg, Subject, net_units
+from xmargin.engine.standings import Standings
 from xmargin.errors import EngineError
 from xmargin.model import (
     AaveV3Account,
@@ -23,11 +25,13 @@ from xmargin.model import (
     TokenState,
     VenueId,
     chain_of,
+    is_instrument,
     is_wallet,
     venue_of,
 )
+from xmargin.model.standings import HELD_RECORD, HeldLegs, VenueLeg
 from xmargin.snapshot import Snapshot
-from xmargin.world import ChainFact, Key
+from xmargin.world import ChainFact, Key, key_of
 
 Side = tuple[AccountId, TokenId, bool]
 """An account's holding of a token, or (true) its debt of it."""
@@ -170,7 +174,8 @@ def wallets_for(snapshot: Snapshot, spec: PortfolioSpec, money: str) -> list[Wal
             continue
         for token in snapshot.registry.tokens:
             state = states.get(("token", token.id))
-            is_money = token.price == money and token.claim is Claim.NONE
+            is_plain = token.claim is Claim.NONE and not is_instrument(token.id)
+            is_money = is_plain and token.price == money
             is_here = chain_of(token.id) == chain_of(account)
             if is_money and is_here and isinstance(state, TokenState) and not state.fault:
                 found.append(Wallet(account, token.id, state.decimals))
@@ -183,9 +188,10 @@ def wallets_for(snapshot: Snapshot, spec: PortfolioSpec, money: str) -> list[Wal
 class Alone:
     """One portfolio's part of a snapshot."""
 
-    def __init__(self, snapshot: Snapshot, spec: PortfolioSpec) -> None:
+    def __init__(self, snapshot: Snapshot, spec: PortfolioSpec, standings: Standings) -> None:
         self._snapshot = snapshot
         self.spec = spec
+        self._standings = standings
 
     @cached_property
     def _balances(self) -> dict[Key, ChainFact]:
@@ -201,32 +207,44 @@ class Alone:
         keys: list[Key] = [("aave-v3-account", account) for account in self.spec.accounts]
         return {key: users[key] for key in sorted(keys) if key in users}
 
+    @cached_property
+    def _held(self) -> dict[AccountId, tuple[VenueLeg, ...]]:
+        """The legs of accounts at venues with a rule of their own, of those that have figures."""
+        known = {a: one for a in self.spec.accounts if (one := self._standings.get(a))}
+        return {account: one.legs for account, one in known.items() if not one.fault}
+
     def snapshot(self, accounts: Callable[[AccountId], bool] = lambda _: True) -> Snapshot:
         """As it is, of those of its accounts alone."""
         kept = tuple(account for account in self.spec.accounts if accounts(account))
-        return self._with(replace(self.spec, accounts=kept), self._balances, self._users)
+        return self._with(
+            replace(self.spec, accounts=kept), self._balances, self._users, self._held
+        )
 
     def after(
         self, moved: Moved, accounts: Callable[[AccountId], bool] = lambda _: True
     ) -> Snapshot:
         """As it would be, of those of its accounts alone."""
-        balances, users = dict(self._balances), dict(self._users)
-        for (account, token, _), units in moved.changes.items():
+        balances, users, held = dict(self._balances), dict(self._users), dict(self._held)
+        for (account, token, debt), units in moved.changes.items():
             if is_wallet(account):
                 key: Key = ("balance", account, token)
                 balances[key] = _balance(balances.get(key), account, token, units)
+            elif account in held:
+                held[account] = _with_more(held[account], token, units, owed=debt)
         for account in self.spec.accounts:
             own = {
                 (token, debt): Fraction(moved.before[side] + units, moved.before[side])
                 for side, units in moved.changes.items()
                 for of, token, debt in [side]
-                if of == account and not is_wallet(of)
+                if of == account and not is_wallet(of) and of not in held
             }
             if own:
                 key = ("aave-v3-account", account)
                 users[key] = self._user(users[key], own)
         kept = tuple(account for account in self.spec.accounts if accounts(account))
-        return self._with(replace(self.spec, accounts=kept), dict(sorted(balances.items())), users)
+        return self._with(
+            replace(self.spec, accounts=kept), dict(sorted(balances.items())), users, held
+        )
 
     def _user(
         self, fact: ChainFact, left: Mapping[tuple[TokenId, bool], Fraction]
@@ -252,9 +270,19 @@ class Alone:
         spec: PortfolioSpec,
         balances: Mapping[Key, ChainFact],
         users: Mapping[Key, ChainFact],
+        held: Mapping[AccountId, tuple[VenueLeg, ...]],
     ) -> Snapshot:
         snapshot = self._snapshot
-        facts = {**snapshot.facts, "balance": balances, "aave-v3-account": users}
+        told = (
+            records.market_record(venue_of(account), HELD_RECORD, account, HeldLegs(legs))
+            for account, legs in sorted(held.items())
+        )
+        facts = {
+            **snapshot.facts,
+            "balance": balances,
+            "aave-v3-account": users,
+            "venue-record": {key_of(record): record for record in told},
+        }
         return replace(
             snapshot, hash="", registry=replace(snapshot.registry, portfolios=(spec,)), facts=facts
         )
@@ -270,6 +298,16 @@ def _left(
         variable_debt_scaled=ceil(position.variable_debt_scaled * owed),
         stable_debt_principal=ceil(position.stable_debt_principal * owed),
     )
+
+
+def _with_more(
+    legs: tuple[VenueLeg, ...], token: TokenId, units: int, *, owed: bool
+) -> tuple[VenueLeg, ...]:
+    """The legs with so much more (or, negative, less) of a token owned, or owed."""
+    of_side = [leg for leg in legs if leg.token == token and (leg.amount < 0) is owed]
+    others = tuple(leg for leg in legs if leg not in of_side)
+    there = sum(leg.amount for leg in of_side) + (-units if owed else units)
+    return (*others, VenueLeg(token, there)) if there else others
 
 
 def _balance(

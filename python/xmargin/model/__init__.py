@@ -11,6 +11,7 @@ from xmargin.model.cascades import (
 )
 from xmargin.model.crossings import Crossing
 from xmargin.model.facts import (
+    ACCOUNT_RECORD,
     REORG_DEPTH_MAX,
     AaveV3Account,
     AaveV3EMode,
@@ -26,6 +27,7 @@ from xmargin.model.facts import (
     Observation,
     TokenBalance,
     TokenState,
+    VenueRecord,
 )
 from xmargin.model.identifiers import (
     AccountId,
@@ -36,6 +38,7 @@ from xmargin.model.identifiers import (
     VenueId,
     address_of,
     chain_of,
+    is_instrument,
     is_native,
     is_wallet,
     kind_of,
@@ -84,11 +87,14 @@ from xmargin.model.registry import (
     ChainKind,
     ChainSpec,
     Claim,
+    FeedRole,
     FeedSpec,
     PortfolioSpec,
+    PriceSpec,
     Registry,
     RiskParameters,
     TokenSpec,
+    VenueSetting,
     VenueSpec,
 )
 from xmargin.model.reports import (
@@ -117,6 +123,7 @@ from xmargin.model.verdicts import (
 )
 
 __all__ = [
+    "ACCOUNT_RECORD",
     "REORG_DEPTH_MAX",
     "RETURN_ASSETS_MAX",
     "RETURN_DAYS_MAX",
@@ -151,6 +158,7 @@ __all__ = [
     "FactorReturns",
     "FactorReturnsError",
     "FeedId",
+    "FeedRole",
     "FeedRound",
     "FeedSpec",
     "Finality",
@@ -178,6 +186,7 @@ __all__ = [
     "PositionHealth",
     "PositionSide",
     "PriceRange",
+    "PriceSpec",
     "RankReason",
     "Registry",
     "RiskParameters",
@@ -187,6 +196,8 @@ __all__ = [
     "TokenSpec",
     "TokenState",
     "VenueId",
+    "VenueRecord",
+    "VenueSetting",
     "VenueSpec",
     "Verdict",
     "ViewMetadata",
@@ -194,6 +205,7 @@ __all__ = [
     "chain_of",
     "check_factor_returns",
     "check_liquidation_terms",
+    "is_instrument",
     "is_native",
     "is_wallet",
     "kind_of",

@@ -4,14 +4,17 @@ Chain integers (token amounts, indices, oracle answers) are ``int`` in the unit 
 times are Unix seconds (chain clocks) or milliseconds (our clock), as the names say.
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from xmargin.model.identifiers import AccountId, ChainId, FeedId, TokenId, VenueId
 from xmargin.model.liquidation_terms import LiquidationTerms
 from xmargin.model.registry import Registry, RiskParameters
 from xmargin.model.returns import FactorReturns
 from xmargin.model.verdicts import Condition
+
+LATER: Final = {"later": True}
+"""Of a field that the first tapes lack: its default is what they say, and is never written."""
 
 REORG_DEPTH_MAX = 512
 """How many blocks of one chain the World can undo: no reader may tell a deeper reorg in steps."""
@@ -57,7 +60,9 @@ class FeedRound:
     """One oracle answer as read: price = answer × 10^exponent, ± confidence × 10^exponent.
 
     ``source`` is the aggregator behind a proxy or the owner program; ``fault`` is why the read
-    failed (then the numbers are zero), else empty.
+    failed (then the numbers are zero), else empty. ``published_at_s`` is zero for what is computed
+    from the chain's state: that is as old as the chain's head. ``liquidity`` is what stands behind
+    the answer, in the feed's own unit (``None``: it does not say).
     """
 
     feed: FeedId
@@ -70,6 +75,7 @@ class FeedRound:
     verification: str
     source: str
     fault: str
+    liquidity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,10 @@ class AaveV3Reserve:
 
     Indices and rates in ray (1e27); ``configuration`` is the raw bitmap; ``price_base`` is in
     the oracle's base currency unit (8 decimals for USD), 0 where it gives no price.
+    ``stable_debt_token`` is empty where there is none (3.6). ``*_scaled*`` are divided by the
+    supply or debt index; the totals are those that the caps bind, and are read of 3.6 only.
+    ``isolated_debt_cents`` is what users in isolation mode owe against this collateral. Until
+    ``liquidation_grace_until_s``, that second too, nothing of the reserve is liquidated.
     """
 
     venue: VenueId
@@ -113,11 +123,21 @@ class AaveV3Reserve:
     variable_borrow_rate: int
     updated_at_s: int
     price_base: int
+    release: str = ""  # tapes of before know 3.0 only
+    supply_scaled_total: int = field(default=0, metadata=LATER)
+    debt_scaled_total: int = field(default=0, metadata=LATER)
+    treasury_scaled: int = field(default=0, metadata=LATER)
+    isolated_debt_cents: int = field(default=0, metadata=LATER)
+    liquidation_grace_until_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AaveV3EMode:
-    """An eMode category; ratios in basis points, ``price_base`` 0 where it has no own price."""
+    """An eMode category; ratios in basis points, ``price_base`` 0 where it has no own price.
+
+    In 3.6 the bitmaps say which reserves are of it, by id: as collateral at its ratios, to be
+    borrowed, and as collateral against which nothing can be borrowed. In 3.0 they are 0.
+    """
 
     venue: VenueId
     category: int
@@ -126,6 +146,9 @@ class AaveV3EMode:
     liquidation_bonus: int
     price_base: int
     label: str
+    collateral_bitmap: int = field(default=0, metadata=LATER)
+    borrowable_bitmap: int = field(default=0, metadata=LATER)
+    ltvzero_bitmap: int = field(default=0, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +174,26 @@ class AaveV3Account:
     fault: str
 
 
+ACCOUNT_RECORD = "account"
+"""The record of an account; its key is the account's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueRecord:
+    """What a venue says of one of its things, in the venue's own words and integers.
+
+    ``record`` is what kind of thing (:data:`ACCOUNT_RECORD`, or the venue's own, e.g. ``market``),
+    ``key`` which one. ``content`` is the canonical JSON of the venue kind's own dataclass, empty
+    with a ``fault``, which is why it could not be read.
+    """
+
+    venue: VenueId
+    record: str
+    key: str
+    content: str
+    fault: str
+
+
 @dataclass(frozen=True, slots=True)
 class ClockTick:
     """Our clock moved on with nothing else to say: prices and heads age by it."""
@@ -170,6 +213,7 @@ Fact: TypeAlias = (
     | AaveV3Reserve
     | AaveV3EMode
     | AaveV3Account
+    | VenueRecord
     | ClockTick
 )
 

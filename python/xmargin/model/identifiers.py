@@ -6,7 +6,8 @@ from typing import TypeAlias
 from xmargin.errors import InvalidArgumentError
 
 ChainId: TypeAlias = str  # CAIP-2, e.g. ``eip155:1``
-TokenId: TypeAlias = str  # CAIP-19, e.g. ``eip155:1/erc20:0xc02a…``; hex in lower case
+# CAIP-19, e.g. ``eip155:1/erc20:0xc02a…``, hex in lower case; of a perp ``…/perp:<venue>.<market>``
+TokenId: TypeAlias = str
 VenueId: TypeAlias = str  # ``aave-v3@eip155:1``
 AccountId: TypeAlias = str  # ``aave-v3@eip155:1/0xabc…``: venue / address [/ sub-account]
 FeedId: TypeAlias = str  # ``chainlink@eip155:1/0xproxy…``: feed kind @ chain / address
@@ -22,7 +23,8 @@ _SHOWN_CHARACTERS_MAX = 100
 _SUB_ACCOUNT = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _PORTFOLIO = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _COIN = re.compile(r"0|[1-9][0-9]{0,9}")
-_TOKEN = re.compile(r"(erc20|token|slip44):(.+)")
+_TOKEN = re.compile(r"(erc20|token|slip44|perp):(.+)")
+_INSTRUMENT = re.compile(r"[a-z0-9][a-z0-9-]*\.[0-9A-Za-z-]{1,64}")
 
 
 def chain_of(identifier: str) -> ChainId:
@@ -137,7 +139,7 @@ def parse_token_id(text: str, field: str = "token") -> TokenId:
     if match is None:
         raise InvalidArgumentError(
             f"{field}: {_shown(text)} is no CAIP-19 id; write <chain>/erc20:<address>, "
-            "<chain>/token:<mint> or <chain>/slip44:<coin>",
+            "<chain>/token:<mint>, <chain>/slip44:<coin> or <chain>/perp:<venue>.<market>",
             field=field,
         )
     namespace, reference = match.groups()
@@ -145,6 +147,13 @@ def parse_token_id(text: str, field: str = "token") -> TokenId:
         if _COIN.fullmatch(reference) is None:
             raise InvalidArgumentError(
                 f"{field}: slip44 takes a number without leading zeros, not {_shown(reference)}",
+                field=field,
+            )
+        return text
+    if namespace == "perp":
+        if _INSTRUMENT.fullmatch(reference) is None:
+            raise InvalidArgumentError(
+                f"{field}: a perp is written perp:<venue>.<market>, not {_shown(reference)}",
                 field=field,
             )
         return text
@@ -172,6 +181,11 @@ def parse_portfolio_id(text: str, field: str = "portfolio_id") -> PortfolioId:
 def is_native(token: TokenId) -> bool:
     """Whether the token is a chain's own coin."""
     return "/slip44:" in token
+
+
+def is_instrument(token: TokenId) -> bool:
+    """Whether it is a derivative of a venue, which no wallet can hold."""
+    return "/perp:" in token
 
 
 def token_address(token: TokenId) -> str:

@@ -65,8 +65,12 @@ class PositionHealth:
 class AccountHealth:
     """Venue truth: one account by its own venue's rules, in the venue's own units.
 
-    For Aave v3 exactly what ``getUserAccountData`` returns: base currency with
-    ``base_decimals``, thresholds in basis points, health factor in wad (absent without debt).
+    Amounts ``*_base`` are in units of ``base_unit`` (the price base; ``USD`` is itself) with
+    ``base_decimals``. ``counted_base`` is what the venue counts of the collateral against
+    ``requirement_base``, its maintenance requirement; the health factor, in wad, is absent where
+    nothing is required. For Aave v3 exactly what ``getUserAccountData`` returns; other venues have
+    no average thresholds (``docs/venues.md``). ``notes`` are what the venue forbids or limits of
+    what the account holds or owes.
     """
 
     account: AccountId
@@ -79,6 +83,10 @@ class AccountHealth:
     health_factor_wad: int | None
     base_decimals: int
     fault: str
+    counted_base: int = 0
+    requirement_base: int = 0
+    base_unit: str = "USD"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

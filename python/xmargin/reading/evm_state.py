@@ -12,17 +12,16 @@ from xmargin.errors import ConfigError, DecodeError
 from xmargin.model import (
     ChainId,
     Fact,
-    FeedSpec,
     Registry,
     VenueId,
     VenueSpec,
     chain_of,
-    kind_of,
 )
-from xmargin.oracles import chainlink, sequencer
+from xmargin.oracles import sequencer
+from xmargin.reading.feeds import evm_feed_read
 from xmargin.reads import EvmLog, EvmRead, Rediscover
 from xmargin.venues.base import EvmAccess, EvmVenue, EvmVenueKind, Reread, Unit
-from xmargin.venues.evm import EVM_VENUE_KINDS
+from xmargin.venues.evm import venue_kind, venue_kinds
 
 AUDITED_UNITS_PER_BLOCK: Final = 16
 """Units read at each block in turn though nothing touched them: balances may move without a log,
@@ -91,7 +90,7 @@ class EvmState:
     def __init__(self, chain: ChainId, registry: Registry) -> None:
         self.chain = chain
         self._registry = registry
-        self._feeds = [_feed_read(feed) for feed in registry.feeds if chain_of(feed.id) == chain]
+        self._feeds = [evm_feed_read(feed) for feed in registry.feeds if chain_of(feed.id) == chain]
         self._feeds += [
             sequencer.feed_read(spec.sequencer_feed)
             for spec in registry.chains
@@ -262,16 +261,6 @@ def _decode(ask: _Ask, results: Sequence[bytes | None], feed_facts: list[Fact]) 
     return None
 
 
-def _feed_read(feed: FeedSpec) -> EvmRead:
-    if kind_of(feed.id) != chainlink.KIND:
-        raise ConfigError(
-            f"feeds.{feed.id}: no feed kind {kind_of(feed.id)!r} on an EVM chain; "
-            f"use {chainlink.KIND}",
-            field="feeds",
-        )
-    return chainlink.feed_read(feed)
-
-
 def _venue_specs(chain: ChainId, registry: Registry) -> list[VenueSpec]:
     """The configured venues of the chain, and its wallets, which need no configuration."""
     specs = {spec.id: spec for spec in registry.venues if chain_of(spec.id) == chain}
@@ -281,11 +270,11 @@ def _venue_specs(chain: ChainId, registry: Registry) -> list[VenueSpec]:
 
 
 def _slot(spec: VenueSpec) -> _Slot:
-    kind = EVM_VENUE_KINDS.get(spec.kind)
+    kind = venue_kind(spec.kind)
     if kind is None:
         raise ConfigError(
             f"venues.{spec.id}.kind: no venue kind {spec.kind!r} on an EVM chain; "
-            f"use one of {', '.join(EVM_VENUE_KINDS)}",
+            f"use one of {', '.join(venue_kinds())}",
             field="venues",
         )
     return _Slot(spec, kind)

@@ -1,4 +1,7 @@
-"""Aave v3.0.x in exact integers, written from its Solidity sources (core 1.19.3)."""
+"""Aave v3 in exact integers, written from the Solidity sources of each release.
+
+3.0.x: core 1.19.3; 3.6: aave-v3-origin 3.6.0.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,6 +66,13 @@ def compounded_interest(rate: int, seconds: int) -> int:
     return uint256(RAY + first + second + third)
 
 
+def exponential_interest(rate: int, seconds: int) -> int:
+    """MathUtils.calculateCompoundedInterest since 3.6: 1 + x + x²/2 + x³/6, in ray."""
+    x = uint256(rate * uint256(seconds)) // SECONDS_PER_YEAR
+    bracket = uint256(x // 2 + ray_mul(x, x // 6))
+    return uint256(RAY + x + ray_mul(x, bracket))
+
+
 def normalized_income(reserve: Reserve, now_s: int) -> int:
     """ReserveLogic.getNormalizedIncome, in ray."""
     if reserve.updated_at_s == now_s:
@@ -71,11 +81,12 @@ def normalized_income(reserve: Reserve, now_s: int) -> int:
     return ray_mul(growth, reserve.liquidity_index)
 
 
-def normalized_debt(reserve: Reserve, now_s: int) -> int:
+def normalized_debt(reserve: Reserve, now_s: int, release: str = "3.0") -> int:
     """ReserveLogic.getNormalizedDebt, in ray."""
     if reserve.updated_at_s == now_s:
         return reserve.variable_borrow_index
-    growth = compounded_interest(reserve.variable_borrow_rate, now_s - reserve.updated_at_s)
+    compounded = exponential_interest if release == "3.6" else compounded_interest
+    growth = compounded(reserve.variable_borrow_rate, now_s - reserve.updated_at_s)
     return ray_mul(growth, reserve.variable_borrow_index)
 
 
@@ -126,42 +137,77 @@ class _Collateral:
     liquidation_threshold_bps: int
 
 
-def _value_base(reserve: Reserve, amount: int, emode: EMode | None) -> int:
+def holding(pool: Pool, position: AavePosition) -> int:
+    """The supply in token units, in the rounding of the pool's release."""
+    reserve = pool.reserves[position.reserve]
+    if pool.release == "3.0":
+        return supply_balance(reserve, position, pool.timestamp_s)
+    index = normalized_income(reserve, pool.timestamp_s)
+    return uint256(position.supply_scaled * index) // RAY
+
+
+def owing(pool: Pool, position: AavePosition) -> int:
+    """The debt in token units, in the rounding of the pool's release."""
+    reserve = pool.reserves[position.reserve]
+    if pool.release == "3.0":
+        return debt_balance(reserve, position, pool.timestamp_s)
+    index = normalized_debt(reserve, pool.timestamp_s, pool.release)
+    variable = _ceiling(uint256(position.variable_debt_scaled * index), RAY)
+    return uint256(variable + stable_debt_balance(position, pool.timestamp_s))
+
+
+def _ceiling(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def _value_base(reserve: Reserve, amount: int, emode: EMode | None, *, is_up: bool = False) -> int:
     price = reserve.price_base
     if emode is not None and emode.price_base != 0:
         price = emode.price_base
     unit: int = 10**reserve.decimals % 2**256  # computed unchecked
-    return uint256(amount * price) // unit
+    value = uint256(amount * price)
+    return _ceiling(value, unit) if is_up else value // unit
 
 
 def _collateral(pool: Pool, user: AaveUser) -> Iterator[_Collateral]:
     for position in user.positions:
         reserve = pool.reserves[position.reserve]
-        if not position.as_collateral or reserve.liquidation_threshold_bps == 0:
+        has_no_threshold = pool.release == "3.0" and reserve.liquidation_threshold_bps == 0
+        if not position.as_collateral or has_no_threshold:
             continue
-        emode = _emode_of(pool, user, reserve)
-        balance = supply_balance(reserve, position, pool.timestamp_s)
+        emode = _emode_of(pool, user, position.reserve)
         ratios = reserve if emode is None else emode
         yield _Collateral(
-            value_base=_value_base(reserve, balance, emode),
-            ltv_bps=ratios.ltv_bps if reserve.ltv_bps != 0 else 0,
+            value_base=_value_base(reserve, holding(pool, position), emode),
+            ltv_bps=ratios.ltv_bps if _lends(pool, position.reserve, emode) else 0,
             liquidation_threshold_bps=ratios.liquidation_threshold_bps,
         )
 
 
-def _emode_of(pool: Pool, user: AaveUser, reserve: Reserve) -> EMode | None:
+def _emode_of(pool: Pool, user: AaveUser, number: int) -> EMode | None:
     """The user's eMode if the reserve belongs to it."""
-    if user.emode == 0 or reserve.emode != user.emode:
+    if user.emode == 0:
         return None
-    return pool.emodes[user.emode]
+    emode = pool.emodes[user.emode]
+    if pool.release == "3.0":
+        return emode if pool.reserves[number].emode == user.emode else None
+    return emode if number in emode.collateral else None
+
+
+def _lends(pool: Pool, number: int, emode: EMode | None) -> bool:
+    """Whether a loan to value counts at all (ValidationLogic.getUserReserveLtv)."""
+    if pool.release == "3.0":
+        return pool.reserves[number].ltv_bps != 0
+    return emode is None or number not in emode.ltvzero
 
 
 def _debts(pool: Pool, user: AaveUser) -> Iterator[int]:
     for position in user.positions:
         if position.borrowing:
             reserve = pool.reserves[position.reserve]
-            balance = debt_balance(reserve, position, pool.timestamp_s)
-            yield _value_base(reserve, balance, _emode_of(pool, user, reserve))
+            emode = _emode_of(pool, user, position.reserve)
+            is_up = pool.release == "3.6"
+            yield _value_base(reserve, owing(pool, position), emode, is_up=is_up)
 
 
 def account_data(pool: Pool, user: AaveUser) -> AccountData:
@@ -179,11 +225,17 @@ def account_data(pool: Pool, user: AaveUser) -> AccountData:
     )
     ltv = weighted_ltv // total if total else 0
     threshold = weighted_threshold // total if total else 0
+    if pool.release == "3.0":
+        lent = percent_mul(total, ltv)
+        health = wad_div(percent_mul(total, threshold), debt) if debt else None
+    else:
+        lent = uint256(total * ltv) // BASIS_POINTS
+        health = wad_div(weighted_threshold, debt) // BASIS_POINTS if debt else None
     return AccountData(
         collateral_base=total,
         debt_base=debt,
-        available_borrows_base=max(percent_mul(total, ltv) - debt, 0),
+        available_borrows_base=max(lent - debt, 0),
         liquidation_threshold_bps=threshold,
         ltv_bps=ltv,
-        health_factor_wad=wad_div(percent_mul(total, threshold), debt) if debt else None,
+        health_factor_wad=health,
     )

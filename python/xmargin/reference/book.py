@@ -46,20 +46,27 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class EMode:
-    """An eMode category; ``price_base`` is 0 where it has no price source of its own."""
+    """An eMode category; ``price_base`` is 0 where it has no price source of its own.
+
+    In 3.6 it lists reserves by number: those that are collateral at its ratios, and those against
+    which it lets nothing be borrowed.
+    """
 
     ltv_bps: int
     liquidation_threshold_bps: int
     price_base: int
+    collateral: frozenset[int] = frozenset()
+    ltvzero: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """An Aave v3 pool as of one block."""
+    """An Aave v3 pool as of one block, of release 3.0 or 3.6."""
 
     timestamp_s: int
     reserves: tuple[Reserve, ...]
     emodes: Mapping[int, EMode] = field(default_factory=dict)
+    release: str = "3.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +94,12 @@ class AaveUser:
 
 @dataclass(frozen=True, slots=True)
 class WalletBalance:
-    """A wallet's balance in the token's smallest unit."""
+    """A balance of a wallet, or of an account at another venue, in the token's smallest unit."""
 
     token: str
     amount: int
     looked_through: bool = False
+    is_debt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,8 @@ class Stock:
         return (marginal if holding.units < 0 else min(marginal, own)) * holding.kept_at_low
 
     def _fraction(self, holding: Holding) -> Fraction:
-        return self._rules.venue_kinds.get(holding.venue_kind, _ZERO)
+        kinds = self._rules.venue_kinds
+        return kinds.get(holding.venue_kind, max(kinds.values(), default=_ZERO))
 
     def _marginal_fraction(self, token: str) -> Fraction:
         """Debts are set against what is at most risk; the fraction of what is left first."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
 
-from xmargin.reference.aave_v3 import RevertError, account_data, debt_balance, supply_balance
+from xmargin.reference.aave_v3 import RevertError, account_data, holding, owing
 from xmargin.reference.book import AaveUser, Account, Book, Portfolio
 
 _DECIMALS_MAX = 36
@@ -36,7 +36,7 @@ class Position:
 
 def positions_of(book: Book, portfolio: Portfolio) -> list[Position]:
     """All positions: wallets before Aave, each in the order of the accounts."""
-    wallets = [p for account in portfolio.accounts for p in _wallet(book, account)]
+    wallets = [p for account in portfolio.accounts for p in _balances(book, account)]
     lending = [p for account in portfolio.accounts for p in _aave(book, account)]
     return wallets + lending
 
@@ -47,21 +47,20 @@ def reverts(book: Book, user: AaveUser) -> bool:
     try:
         account_data(pool, user)
         for position in user.positions:
-            reserve = pool.reserves[position.reserve]
-            supply_balance(reserve, position, pool.timestamp_s)
-            debt_balance(reserve, position, pool.timestamp_s)
+            holding(pool, position)
+            owing(pool, position)
     except RevertError:
         return True
     return False
 
 
-def _wallet(book: Book, account: Account) -> Iterator[Position]:
+def _balances(book: Book, account: Account) -> Iterator[Position]:
     for balance in account.balances:
         yield _position(
             book,
             account,
             token=balance.token,
-            debt=False,
+            debt=balance.is_debt,
             amount=balance.amount,
             looked_through=balance.looked_through,
         )
@@ -75,12 +74,12 @@ def _aave(book: Book, account: Account) -> Iterator[Position]:
         reserve = pool.reserves[held.reserve]
         sides = []
         if held.supply_scaled:
-            sides.append((False, supply_balance))
+            sides.append((False, holding))
         if held.variable_debt_scaled or held.stable_debt_principal:
-            sides.append((True, debt_balance))
+            sides.append((True, owing))
         for debt, balance in sides:
             try:
-                amount = balance(reserve, held, pool.timestamp_s)
+                amount = balance(pool, held)
             except RevertError:
                 amount = None
             yield _position(

@@ -122,6 +122,8 @@ class LiquidationService(liquidation_service_pb2_grpc.LiquidationServiceServicer
         )
 
     def _liquidation_prices(self, view: View, account: AccountId) -> Iterator[pb.LiquidationPrice]:
+        if account in view.standings:
+            return  # only accounts of the index have them
         for found in self._venue_watch.liquidation_prices(account):
             price = LiquidationPrice(
                 account=account,

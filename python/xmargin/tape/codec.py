@@ -23,6 +23,7 @@ _FACT_FIELDS: dict[type, str] = {
     model.AaveV3Reserve: "aave_v3_reserve",
     model.AaveV3EMode: "aave_v3_e_mode",
     model.AaveV3Account: "aave_v3_account",
+    model.VenueRecord: "venue_record",
 }
 _FACT_TYPES = {name: cls for cls, name in _FACT_FIELDS.items()}
 _FACT_MESSAGES = {
@@ -86,8 +87,16 @@ def from_json(text: str | bytes) -> model.Observation:
     """The observation in one line of protobuf JSON; raises :class:`DecodeError`."""
     try:
         tree = untrusted_json.loads(text)
-        if not isinstance(tree, dict):
-            raise DecodeError("Observation: not a JSON object")
+    except ValueError as error:
+        raise DecodeError(f"Observation: {' '.join(str(error).split())}") from None
+    return from_tree(tree)
+
+
+def from_tree(tree: object) -> model.Observation:
+    """The observation in a value of parsed protobuf JSON; raises :class:`DecodeError`."""
+    if not isinstance(tree, dict):
+        raise DecodeError("Observation: not a JSON object")
+    try:
         return observation_of(json_format.ParseDict(tree, pb.Observation()))
     except (json_format.ParseError, ValueError) as error:
         raise DecodeError(f"Observation: {' '.join(str(error).split())}") from None

@@ -39,9 +39,14 @@ class Artifact:
 @functools.cache
 def aave(path: str) -> Artifact:
     """An Aave contract by its path below `contracts/`, such as ``protocol/pool/Pool``."""
+    return hardhat(packages.AAVE, f"artifacts/contracts/{path}")
+
+
+@functools.cache
+def hardhat(package: packages.Package, path: str) -> Artifact:
+    """A contract of a package that ships Hardhat's artifacts, by its path in the package."""
     name = path.rsplit("/", 1)[-1]
-    file = packages.fetch(packages.AAVE) / f"artifacts/contracts/{path}.sol/{name}.json"
-    content = json.loads(file.read_text())
+    content = json.loads((packages.fetch(package) / f"{path}.sol/{name}.json").read_text())
     offsets = {
         library: tuple(place["start"] for place in places)
         for libraries in content["linkReferences"].values()

@@ -1,8 +1,9 @@
-"""Aave v3.0.x and its forks: what to read, and facts in the contracts' own integers.
+"""Aave v3.0.x and v3.6, and their forks: what to read, and facts in the contracts' own integers.
 
 Read at every block, because they move without a log of the account: the pool's and oracle's
-addresses, the list of reserves, each reserve's data and price, and the eMode categories. An
-account (a *unit*) is read when it is first seen and when a log of the pool or its tokens names it.
+addresses, the pool's revision, the list of reserves, each reserve's data and price, and the eMode
+categories; what is asked of one release only stands in ``aave_v3_releases``. An account (a *unit*)
+is read when it is first seen and when a log of the pool or its tokens names it.
 
 The price of an asset is exactly what the pool's oracle answers; a category with a source of its own
 is priced by ``getAssetPrice(priceSource)``, as EModeLogic.getEModeConfiguration does. Where the
@@ -28,8 +29,17 @@ from xmargin.model import (
     VenueSpec,
     address_of,
 )
-from xmargin.reads import EvmCall, EvmLog, EvmRead, Rediscover
+from xmargin.reads import EvmLog, EvmRead, Rediscover
 from xmargin.venues import aave_v3_abi as abi
+from xmargin.venues.aave_v3_releases import (
+    Debt,
+    EModeLists,
+    Release,
+    Reserve,
+    ReserveState,
+    recognised,
+    recognition_calls,
+)
 from xmargin.venues.base import EvmAccess, EvmVenue, Reread, Unit, accounts_at, erc20_id
 
 BASE_CURRENCY_UNIT: Final = 10**8
@@ -39,40 +49,21 @@ RESERVES_MAX: Final = 128
 """ReserveConfiguration.MAX_RESERVES_COUNT: a user's bitmap has two bits for each."""
 
 _LABEL_CHARACTERS_MAX = 64
-_DEBT_CALLS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Reserve:
-    """A listed reserve's fixed part."""
-
-    reserve_id: int
-    asset: str
-    a_token: str
-    stable_debt_token: str
-    variable_debt_token: str
-
-    @property
-    def borrowing_bit(self) -> int:
-        """The reserve's borrowing bit in a user's configuration."""
-        return 1 << (2 * self.reserve_id)
-
-    @property
-    def use_bits(self) -> int:
-        """The reserve's borrowing and collateral bits in a user's configuration."""
-        return 3 << (2 * self.reserve_id)
 
 
 @dataclass(frozen=True, slots=True)
 class AaveV3Pool:
     """A discovered pool. A unit is ``(account,)``.
 
+    ``revision`` is the raw answer of ``POOL_REVISION()``: where it changes, so may the release.
     ``unpriced`` are the assets and categories' price sources that the oracle gives no price for.
     ``borrowed`` remembers each account's borrowing bits, so that its next read asks for the right
     debts at once; it is a hint, and :class:`Reread` corrects it.
     """
 
     id: VenueId
+    release: Release
+    revision: bytes | None
     provider: str
     pool: str
     oracle: str
@@ -87,12 +78,7 @@ class AaveV3Pool:
     @property
     def log_addresses(self) -> Sequence[str]:
         """The pool and all its tokens."""
-        tokens = (
-            token
-            for r in self.reserves
-            for token in (r.a_token, r.stable_debt_token, r.variable_debt_token)
-        )
-        return (self.pool, *tokens)
+        return (self.pool, *(token for r in self.reserves for token in r.tokens))
 
     @property
     def static_facts(self) -> Sequence[Fact]:
@@ -112,60 +98,71 @@ class AaveV3Pool:
 
     def block_reads(self) -> Sequence[EvmRead]:
         """One read of everything that moves by itself."""
+        pool, release = self.pool, self.release
         calls = [
             abi.GET_POOL(self.provider),
             abi.GET_PRICE_ORACLE(self.provider),
-            abi.GET_RESERVES_LIST(self.pool),
-            *(abi.GET_RESERVE_DATA(self.pool, r.asset) for r in self.reserves),
-            *(abi.GET_EMODE_CATEGORY_DATA(self.pool, c) for c in self.emode_sources),
-            *(
-                abi.GET_ASSET_PRICE(self.oracle, p)
-                for p in _priced(self.assets, self.emode_sources)
-            ),
+            abi.GET_RESERVES_LIST(pool),
+            abi.POOL_REVISION(pool),
         ]
+        for reserve in self.reserves:
+            calls.append(abi.GET_RESERVE_DATA(pool, reserve.asset))
+            calls += release.reserve_calls(pool, reserve)
+        for category in self.emode_sources:
+            calls.append(abi.GET_EMODE_CATEGORY_DATA(pool, category))
+            calls += release.emode_calls(pool, category)
+        priced = _priced(self.assets, self.emode_sources)
+        calls += [abi.GET_ASSET_PRICE(self.oracle, one) for one in priced]
         return (EvmRead(tuple(calls), self._decode_block),)
 
     def _decode_block(self, results: Sequence[bytes | None]) -> list[Fact]:
         reader = iter(results)
-        self._require_same_addresses(reader)
-        data = [abi.decode_reserve_data(next(reader)) for _ in self.reserves]
-        emodes = [abi.decode_emode(next(reader)) for _ in self.emode_sources]
+        self._require_same_pool(reader)
+        release = self.release
+        data = [
+            (abi.decode_reserve_data(next(reader)), release.decode_reserve(reader))
+            for _ in self.reserves
+        ]
+        emodes = [
+            (abi.decode_emode(next(reader)), release.decode_emode(reader))
+            for _ in self.emode_sources
+        ]
         prices = {p: _price_in(next(reader)) for p in _priced(self.assets, self.emode_sources)}
         if self.unpriced != _missing(prices):
             raise Rediscover
         facts: list[Fact] = [
-            self._reserve_fact(reserve, one, prices[reserve.asset] or 0)
+            self._reserve_fact(reserve, *one, prices[reserve.asset] or 0)
             for reserve, one in zip(self.reserves, data, strict=True)
         ]
         for (category, source), emode in zip(self.emode_sources.items(), emodes, strict=True):
-            if emode.price_source != source:
+            if emode[0].price_source != source:
                 raise Rediscover
-            facts.append(self._emode_fact(category, emode, prices.get(source) or 0))
+            facts.append(self._emode_fact(category, *emode, prices.get(source) or 0))
         return facts
 
-    def _require_same_addresses(self, reader: Iterator[bytes | None]) -> None:
+    def _require_same_pool(self, reader: Iterator[bytes | None]) -> None:
         (pool,) = abi.GET_POOL.decode(next(reader))
         (oracle,) = abi.GET_PRICE_ORACLE.decode(next(reader))
         (assets,) = abi.GET_RESERVES_LIST.decode(next(reader))
-        if (pool, oracle, tuple(assets)) != (self.pool, self.oracle, self.assets):
+        known = (self.pool, self.oracle, self.assets, self.revision)
+        if (pool, oracle, tuple(assets), next(reader)) != known:
             raise Rediscover
 
     def _reserve_fact(
-        self, reserve: Reserve, data: abi.ReserveData, price_base: int
+        self, reserve: Reserve, data: abi.ReserveData, state: ReserveState, price_base: int
     ) -> AaveV3Reserve:
-        tokens = (data.a_token, data.stable_debt_token, data.variable_debt_token)
-        known = (reserve.a_token, reserve.stable_debt_token, reserve.variable_debt_token)
-        category = data.emode_category
-        if (data.reserve_id, tokens) != (reserve.reserve_id, known):
+        category = self.release.category_of(data)
+        if self.release.reserve_of(reserve.asset, data) != reserve:
             raise Rediscover
         if category and category not in self.emode_sources:
             raise Rediscover
+        stable = reserve.stable_debt_token
         return AaveV3Reserve(
             venue=self.id,
             reserve_id=reserve.reserve_id,
             token=erc20_id(self.id, reserve.asset),
             a_token=erc20_id(self.id, reserve.a_token),
-            stable_debt_token=erc20_id(self.id, reserve.stable_debt_token),
+            stable_debt_token=erc20_id(self.id, stable) if stable else "",
             variable_debt_token=erc20_id(self.id, reserve.variable_debt_token),
             configuration=data.configuration,
             liquidity_index=data.liquidity_index,
@@ -174,9 +171,17 @@ class AaveV3Pool:
             variable_borrow_rate=data.variable_borrow_rate,
             updated_at_s=data.updated_at_s,
             price_base=price_base,
+            release=self.release.name,
+            supply_scaled_total=state.supply_scaled_total,
+            debt_scaled_total=state.debt_scaled_total,
+            treasury_scaled=data.treasury_scaled,
+            isolated_debt_cents=data.isolated_debt_cents,
+            liquidation_grace_until_s=state.liquidation_grace_until_s,
         )
 
-    def _emode_fact(self, category: int, data: abi.EModeData, price_base: int) -> AaveV3EMode:
+    def _emode_fact(
+        self, category: int, data: abi.EModeData, lists: EModeLists, price_base: int
+    ) -> AaveV3EMode:
         return AaveV3EMode(
             venue=self.id,
             category=category,
@@ -185,6 +190,9 @@ class AaveV3Pool:
             liquidation_bonus=data.liquidation_bonus,
             price_base=price_base,
             label="".join(c for c in data.label if c.isprintable())[:_LABEL_CHARACTERS_MAX],
+            collateral_bitmap=lists.collateral_bitmap,
+            borrowable_bitmap=lists.borrowable_bitmap,
+            ltvzero_bitmap=lists.ltvzero_bitmap,
         )
 
     # --- One account ------------------------------------------------------------------------
@@ -201,7 +209,7 @@ class AaveV3Pool:
             abi.GET_USER_CONFIGURATION(self.pool, user),
             abi.GET_USER_EMODE(self.pool, user),
             *(abi.SCALED_BALANCE_OF(r.a_token, user) for r in self.reserves),
-            *(call for reserve in owing for call in _debt_calls(reserve, user)),
+            *(call for one in owing for call in self.release.debt_calls(one, user)),
         ]
 
         def decode(results: Sequence[bytes | None]) -> list[Fact]:
@@ -229,13 +237,10 @@ class AaveV3Pool:
             raise Rediscover
         self._require_prices(configuration, emode)
         supplies = results[2 : 2 + len(self.reserves)]
-        debts = results[2 + len(self.reserves) :]
-        owed = {
-            reserve.reserve_id: _debt(debts[_DEBT_CALLS * i : _DEBT_CALLS * (i + 1)])
-            for i, reserve in enumerate(owing)
-        }
+        debts = iter(results[2 + len(self.reserves) :])
+        owed = {reserve.reserve_id: self.release.decode_debt(debts) for reserve in owing}
         positions = (
-            _position(reserve, supply, owed.get(reserve.reserve_id, (0, 0, 0, 0)))
+            _position(reserve, supply, owed.get(reserve.reserve_id, Debt()))
             for reserve, supply in zip(self.reserves, supplies, strict=True)
         )
         return AaveV3Account(
@@ -279,38 +284,17 @@ def _missing(prices: Mapping[str, int | None]) -> frozenset[str]:
     return frozenset(priced for priced, price in prices.items() if price is None)
 
 
-def _debt_calls(reserve: Reserve, user: str) -> tuple[EvmCall, ...]:
-    stable = reserve.stable_debt_token
-    return (
-        abi.SCALED_BALANCE_OF(reserve.variable_debt_token, user),
-        abi.PRINCIPAL_BALANCE_OF(stable, user),
-        abi.GET_USER_STABLE_RATE(stable, user),
-        abi.GET_USER_LAST_UPDATED(stable, user),
-    )
-
-
-def _debt(results: Sequence[bytes | None]) -> tuple[int, int, int, int]:
-    (variable_scaled,) = abi.SCALED_BALANCE_OF.decode(results[0])
-    (principal,) = abi.PRINCIPAL_BALANCE_OF.decode(results[1])
-    (rate,) = abi.GET_USER_STABLE_RATE.decode(results[2])
-    (updated_at_s,) = abi.GET_USER_LAST_UPDATED.decode(results[3])
-    return variable_scaled, principal, rate, updated_at_s
-
-
-def _position(
-    reserve: Reserve, supply: bytes | None, debt: tuple[int, int, int, int]
-) -> AaveV3Position | None:
+def _position(reserve: Reserve, supply: bytes | None, debt: Debt) -> AaveV3Position | None:
     (supply_scaled,) = abi.SCALED_BALANCE_OF.decode(supply)
-    variable_scaled, principal, rate, updated_at_s = debt
-    if not (supply_scaled or variable_scaled or principal):
+    if not (supply_scaled or debt.variable_scaled or debt.stable_principal):
         return None
     return AaveV3Position(
         reserve_id=reserve.reserve_id,
         supply_scaled=supply_scaled,
-        variable_debt_scaled=variable_scaled,
-        stable_debt_principal=principal,
-        stable_rate=rate,
-        stable_updated_at_s=updated_at_s,
+        variable_debt_scaled=debt.variable_scaled,
+        stable_debt_principal=debt.stable_principal,
+        stable_rate=debt.stable_rate,
+        stable_updated_at_s=debt.stable_updated_at_s,
     )
 
 
@@ -321,25 +305,27 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Ev
     """Learn pool, oracle, reserves and eMode categories from the addresses provider.
 
     Raises:
-        DecodeError: no Aave v3.0.x in USD stands behind the addresses provider.
+        DecodeError: no Aave v3.0.x or v3.6 in USD stands behind the addresses provider.
     """
     provider = spec.addresses_provider.lower()
     pool, oracle = await _pool_and_oracle(provider, access)
-    assets, emodes = await _assets_and_emodes(pool, access)
+    release, revision, assets, emodes = await _contents(pool, access)
     results = await access.call([abi.GET_RESERVE_DATA(pool, asset) for asset in assets])
     reserves = []
     for asset, result in zip(assets, results, strict=True):
         data = abi.decode_reserve_data(result)
-        tokens = (data.a_token, data.stable_debt_token, data.variable_debt_token)
-        reserves.append(Reserve(data.reserve_id, asset, *tokens))
-        if data.emode_category and data.emode_category not in emodes:
-            raise DecodeError(f"{asset} is in eMode category {data.emode_category}, which is empty")
+        reserves.append(release.reserve_of(asset, data))
+        category = release.category_of(data)
+        if category and category not in emodes:
+            raise DecodeError(f"{asset} is in eMode category {category}, which is empty")
     ids = {reserve.reserve_id for reserve in reserves}
     if len(ids) != len(reserves) or not ids <= set(range(RESERVES_MAX)):
         raise DecodeError(f"the pool {pool} gives reserves ids that are not distinct and < 128")
     accounts = accounts_at(registry, spec.id)
     return AaveV3Pool(
         id=spec.id,
+        release=release,
+        revision=revision,
         provider=provider,
         pool=pool,
         oracle=oracle,
@@ -366,33 +352,31 @@ async def _pool_and_oracle(provider: str, access: EvmAccess) -> tuple[str, str]:
     return pool, oracle
 
 
-async def _assets_and_emodes(
+async def _contents(
     pool: str, access: EvmAccess
-) -> tuple[tuple[str, ...], dict[int, str]]:
-    """The listed assets, and the price source of every configured eMode category."""
+) -> tuple[Release, bytes | None, tuple[str, ...], dict[int, str]]:
+    """Release and revision, the listed assets, the price source of every configured category."""
     categories = range(1, EMODE_CATEGORY_MAX + 1)
-    grace, listed, *emodes = await access.call(
+    revision, listed, *others = await access.call(
         [
-            abi.GET_LIQUIDATION_GRACE_PERIOD(pool, pool),
+            abi.POOL_REVISION(pool),
             abi.GET_RESERVES_LIST(pool),
+            *recognition_calls(pool),
             *(abi.GET_EMODE_CATEGORY_DATA(pool, category) for category in categories),
         ]
     )
-    if grace is not None:
-        raise DecodeError(
-            f"the pool {pool} is Aave v3.1 or later (it knows getLiquidationGracePeriod); "
-            "only v3.0.x is supported"
-        )
+    answers = iter(others)
+    release = recognised(pool, revision, answers)
     (assets,) = abi.GET_RESERVES_LIST.decode(listed)
     sources = {}
-    for category, result in zip(categories, emodes, strict=True):
-        emode = abi.decode_emode(result)
+    for category in categories:
+        emode = abi.decode_emode(next(answers))
         # EModeLogic lets nobody into a category without a threshold: it is not configured.
         if emode.liquidation_threshold:
             sources[category] = emode.price_source
     if len(assets) > RESERVES_MAX:
         raise DecodeError(f"the pool {pool} lists {len(assets)} reserves; {RESERVES_MAX} can be")
-    return tuple(assets), sources
+    return release, revision, tuple(assets), sources
 
 
 async def _unpriced(oracle: str, priced: Sequence[str], access: EvmAccess) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""The functions of Aave v3.0.x that are read, as their Solidity interfaces give them."""
+"""The functions of Aave v3.0.x and v3.6 that are read, as their Solidity interfaces give them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -37,6 +37,12 @@ GET_EMODE_CATEGORY_DATA = Function(
 )
 GET_USER_CONFIGURATION = Function("getUserConfiguration(address)", "uint256")
 GET_USER_EMODE = Function("getUserEMode(address)", "uint256")
+POOL_REVISION = Function("POOL_REVISION()", "uint256")
+# Only from v3.2 on.
+GET_EMODE_COLLATERAL_BITMAP = Function("getEModeCategoryCollateralBitmap(uint8)", "uint128")
+GET_EMODE_BORROWABLE_BITMAP = Function("getEModeCategoryBorrowableBitmap(uint8)", "uint128")
+# Only from v3.6 on.
+GET_EMODE_LTVZERO_BITMAP = Function("getEModeCategoryLtvzeroBitmap(uint8)", "uint128")
 # Only from v3.1 on; v3.0 knows no such function.
 GET_LIQUIDATION_GRACE_PERIOD = Function("getLiquidationGracePeriod(address)", "uint40")
 
@@ -46,6 +52,7 @@ GET_ASSET_PRICE = Function("getAssetPrice(address)", "uint256")
 
 # IScaledBalanceToken, IStableDebtToken
 SCALED_BALANCE_OF = Function("scaledBalanceOf(address)", "uint256")
+SCALED_TOTAL_SUPPLY = Function("scaledTotalSupply()", "uint256")
 PRINCIPAL_BALANCE_OF = Function("principalBalanceOf(address)", "uint256")
 GET_USER_STABLE_RATE = Function("getUserStableRate(address)", "uint256")
 GET_USER_LAST_UPDATED = Function("getUserLastUpdated(address)", "uint40")
@@ -56,7 +63,7 @@ _CATEGORY_MASK = 0xFF
 
 @dataclass(frozen=True, slots=True)
 class ReserveData:
-    """``DataTypes.ReserveData`` of v3.0.x, without what nothing here needs."""
+    """``ReserveData`` of v3.0.x, ``ReserveDataLegacy`` since, without what nothing here needs."""
 
     configuration: int
     liquidity_index: int
@@ -68,34 +75,35 @@ class ReserveData:
     a_token: str
     stable_debt_token: str
     variable_debt_token: str
+    treasury_scaled: int
+    isolated_debt_cents: int
 
     @property
     def emode_category(self) -> int:
-        """Bits 168 to 175 of the configuration: the eMode category of the asset."""
+        """Bits 168 to 175 of the configuration: the eMode category of the asset in v3.0.x."""
         return self.configuration >> _CATEGORY_SHIFT & _CATEGORY_MASK
 
 
 def decode_reserve_data(data: bytes | None) -> ReserveData:
-    """What ``getReserveData`` returned.
+    """What ``getReserveData`` returned; since v3.2 it names no stable debt token, or a mock.
 
     Raises:
-        DecodeError: the call failed or the layout is not that of v3.0.x.
+        DecodeError: the call failed or the layout is another.
     """
     fields = GET_RESERVE_DATA.decode(data)
-    if NO_ADDRESS in fields[8:11]:
-        raise DecodeError(
-            "getReserveData() names no stable debt token, as from Aave v3.2 on; "
-            "only the layout of v3.0.x is known"
-        )
+    if NO_ADDRESS in (fields[8], fields[10]):
+        raise DecodeError("getReserveData() names no aToken or no variable debt token")
     configuration, index, rate, debt_index, debt_rate, _, updated_at_s, reserve_id = fields[:8]
+    a_token, stable, variable, _, treasury, _, isolated_debt = fields[8:]
     return ReserveData(
-        configuration, index, rate, debt_index, debt_rate, updated_at_s, reserve_id, *fields[8:11]
-    )
+        configuration, index, rate, debt_index, debt_rate, updated_at_s, reserve_id,
+        a_token, stable, variable, treasury, isolated_debt,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class EModeData:
-    """``DataTypes.EModeCategory`` of v3.0.x; ratios in basis points."""
+    """``EModeCategory`` of v3.0.x, ``EModeCategoryLegacy`` since; ratios in basis points."""
 
     ltv: int
     liquidation_threshold: int
@@ -108,7 +116,7 @@ def decode_emode(data: bytes | None) -> EModeData:
     """What ``getEModeCategoryData`` returned.
 
     Raises:
-        DecodeError: the call failed or the layout is not that of v3.0.x.
+        DecodeError: the call failed or the layout is another.
     """
     (fields,) = GET_EMODE_CATEGORY_DATA.decode(data)
     return EModeData(*fields)

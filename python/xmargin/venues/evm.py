@@ -4,9 +4,30 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from xmargin.venues import aave_v3, evm_wallet
+from xmargin import extensions
+from xmargin.venues import aave_v3, evm_wallet, morpho_blue
 from xmargin.venues.base import EvmVenueKind
 
-EVM_VENUE_KINDS: Final[Mapping[str, EvmVenueKind]] = MappingProxyType(
-    {"aave-v3": aave_v3, "wallet": evm_wallet}
+BUILT_IN: Final[Mapping[str, EvmVenueKind]] = MappingProxyType(
+    {"aave-v3": aave_v3, "morpho-blue": morpho_blue, "wallet": evm_wallet}
 )
+
+
+def venue_kind(name: str) -> EvmVenueKind | None:
+    """A kind of ours, or of an installed package; ``None`` if there is none of the name.
+
+    Raises:
+        ConfigError: the package's cannot be loaded.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    extension = extensions.load(extensions.VENUES, name)
+    if extension is None:
+        return None
+    reader: EvmVenueKind = extension.reader
+    return reader
+
+
+def venue_kinds() -> tuple[str, ...]:
+    """The names there are: ours, then those of installed packages."""
+    return (*BUILT_IN, *extensions.names(extensions.VENUES))

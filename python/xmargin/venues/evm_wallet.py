@@ -22,6 +22,7 @@ from xmargin.model import (
     VenueSpec,
     address_of,
     chain_of,
+    is_instrument,
     is_native,
     token_address,
 )
@@ -87,7 +88,7 @@ def _balance_read(account: AccountId, token: TokenId, call: EvmCall) -> EvmRead:
 
 async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> EvmVenue:
     """Ask every ERC-20 of the chain what it is."""
-    tokens = [token for token in registry.tokens if chain_of(token.id) == chain_of(spec.id)]
+    tokens = _tokens(spec, registry)
     natives = [token for token in tokens if is_native(token.id)]
     contracts = [token for token in tokens if not is_native(token.id)]
     results = await access.call(
@@ -139,5 +140,10 @@ def _symbol(data: bytes | None) -> str:
 
 def fault_facts(spec: VenueSpec, registry: Registry, fault: str) -> list[Fact]:
     """Every token at fault: nothing held on the chain is known."""
-    tokens = (token.id for token in registry.tokens if chain_of(token.id) == chain_of(spec.id))
-    return [TokenState(token, 0, "", fault) for token in tokens]
+    return [TokenState(token.id, 0, "", fault) for token in _tokens(spec, registry)]
+
+
+def _tokens(spec: VenueSpec, registry: Registry) -> list[TokenSpec]:
+    """Those that a wallet of the chain can hold."""
+    here = (token for token in registry.tokens if chain_of(token.id) == chain_of(spec.id))
+    return [token for token in here if not is_instrument(token.id)]

@@ -22,6 +22,7 @@ from xmargin.model import (
     TokenState,
     address_of,
     chain_of,
+    is_instrument,
     is_native,
     kind_of,
     token_address,
@@ -82,7 +83,9 @@ def balance_reads(registry: Registry, chain: ChainId) -> tuple[SolanaRead, ...]:
 
 
 def _tokens(registry: Registry, chain: ChainId) -> list[TokenSpec]:
-    return [token for token in registry.tokens if chain_of(token.id) == chain]
+    """Those that a wallet of the chain can hold."""
+    here = (token for token in registry.tokens if chain_of(token.id) == chain)
+    return [token for token in here if not is_instrument(token.id)]
 
 
 def _wallets(registry: Registry, chain: ChainId) -> list[AccountId]:

@@ -17,7 +17,7 @@ use xmargin_core::Error;
 use xmargin_core::index::lending::{LendingOrder, Level, Position, Scaled, VenueTicked};
 use xmargin_core::num::U256;
 use xmargin_core::num::fixed::RAY;
-use xmargin_core::venue::aave_v3::ReserveRisk;
+use xmargin_core::venue::aave_v3::{Release, ReserveRisk};
 
 const RESERVES: usize = 10;
 const TICKS: usize = 2_000;
@@ -132,7 +132,7 @@ impl Market {
         let levels = prices.into_iter().chain(self.indices.map(Some)).collect();
         let mut order = LendingOrder::new(levels);
         for id in 0..accounts {
-            order.set(id, self.account(), None)?;
+            order.set(id, Release::V3_0, self.account(), None)?;
         }
         Ok(order)
     }
@@ -174,6 +174,7 @@ impl Market {
                 ltv_bps: threshold - 300,
                 liquidation_threshold_bps: threshold,
                 emode: 0,
+                emode_lends_nothing: false,
                 decimals: DECIMALS,
                 price_base: U256::ZERO,
             },

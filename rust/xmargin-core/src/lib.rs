@@ -76,7 +76,8 @@
 //!     },
 //!     balances: Balances {
 //!         account: vec![0], token: vec![0],
-//!         amount: vec![U256::from(1_000_000_000_000_000_000_u64)], looked_through: vec![false],
+//!         amount: vec![U256::from(1_000_000_000_000_000_000_u64)], debt: vec![false],
+//!         looked_through: vec![false],
 //!     },
 //!     ..Book::default()
 //! };

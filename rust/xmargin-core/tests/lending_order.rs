@@ -6,7 +6,7 @@ use xmargin_core::Error;
 use xmargin_core::index::lending::{Change, LendingOrder, Level, Position, Scaled, VenueStatus};
 use xmargin_core::num::U256;
 use xmargin_core::num::fixed::RAY;
-use xmargin_core::venue::aave_v3::{EMode, ReserveRisk};
+use xmargin_core::venue::aave_v3::{EMode, Release, ReserveRisk};
 
 const PRICES: u32 = 4;
 /// Numbers after those of the prices.
@@ -31,6 +31,7 @@ fn position(
             ltv_bps: threshold_bps.saturating_sub(300),
             liquidation_threshold_bps: threshold_bps,
             emode,
+            emode_lends_nothing: false,
             decimals,
             price_base: U256::ZERO,
         },
@@ -77,10 +78,11 @@ prop_compose! {
     }
 }
 
-type Accounts = Vec<(Vec<Position>, bool)>;
+type Accounts = Vec<(Release, Vec<Position>, bool)>;
 
 fn accounts(max: usize) -> impl Strategy<Value = Accounts> {
-    vec((vec(any_position(), 0..5), any::<bool>()), 1..max)
+    let release = prop_oneof![Just(Release::V3_0), Just(Release::V3_6)];
+    vec((release, vec(any_position(), 0..5), any::<bool>()), 1..max)
 }
 
 /// One price for all, indices that have grown a little.
@@ -92,8 +94,8 @@ fn levels(price: u128) -> Vec<Level> {
 
 fn order(accounts: &Accounts, levels: Vec<Level>) -> Result<LendingOrder, Error> {
     let mut order = LendingOrder::new(levels);
-    for (id, (positions, has_emode)) in (0..).zip(accounts) {
-        order.set(id, positions.clone(), has_emode.then(category))?;
+    for (id, (release, positions, has_emode)) in (0..).zip(accounts) {
+        order.set(id, *release, positions.clone(), has_emode.then(category))?;
     }
     Ok(order)
 }
@@ -101,8 +103,8 @@ fn order(accounts: &Accounts, levels: Vec<Level>) -> Result<LendingOrder, Error>
 /// The status at other levels, by the contract alone.
 fn status_at(accounts: &Accounts, id: u64, levels: &[Level]) -> Result<VenueStatus, Error> {
     let mut alone = LendingOrder::new(levels.to_vec());
-    let (positions, has_emode) = &accounts[usize::try_from(id).expect("few")];
-    let health = alone.set(id, positions.clone(), has_emode.then(category))?;
+    let (release, positions, has_emode) = &accounts[usize::try_from(id).expect("few")];
+    let health = alone.set(id, *release, positions.clone(), has_emode.then(category))?;
     Ok(health.status)
 }
 
@@ -194,7 +196,7 @@ fn fleet(accounts: u64) -> Result<LendingOrder, Error> {
     let indices = [Some(RAY); INDICES as usize];
     let mut order = LendingOrder::new([prices.as_slice(), indices.as_slice()].concat());
     for id in 0..accounts {
-        order.set(id, borrower(id), None)?;
+        order.set(id, Release::V3_0, borrower(id), None)?;
     }
     Ok(order)
 }
@@ -213,7 +215,7 @@ fn a_liquidation_price_is_exact_to_the_last_unit_of_a_real_price() -> Result<(),
         ] {
             let mut moved = fleet(0)?;
             moved.tick(&[(0, Some(at))])?;
-            let health = moved.set(id, borrower(id), None)?;
+            let health = moved.set(id, Release::V3_0, borrower(id), None)?;
             assert_eq!(health.status, wanted, "account {id} at {at}");
         }
     }
@@ -302,9 +304,12 @@ fn levels_can_be_added() -> Result<(), Error> {
         supply: Scaled::grown_by(PRICES + INDICES, u(ETHER)),
         ..position(0, 0, 0, 8_250, 18, 0)
     };
-    assert!(order.set(7, vec![own], None).is_err());
+    assert!(order.set(7, Release::V3_0, vec![own], None).is_err());
     assert_eq!(order.extend(vec![Some(RAY)]), (PRICES + INDICES) as usize);
-    assert_eq!(order.set(7, vec![own], None)?.status, VenueStatus::Safe);
+    assert_eq!(
+        order.set(7, Release::V3_0, vec![own], None)?.status,
+        VenueStatus::Safe
+    );
     Ok(())
 }
 
@@ -318,7 +323,12 @@ fn what_is_refused_changes_nothing() -> Result<(), Error> {
     }
     assert!(
         order
-            .set(0, vec![position(PRICES + INDICES, 1, 0, 1, 0, 0)], None)
+            .set(
+                0,
+                Release::V3_0,
+                vec![position(PRICES + INDICES, 1, 0, 1, 0, 0)],
+                None
+            )
             .is_err()
     );
     assert_eq!(order.status(0), Some(VenueStatus::Safe));

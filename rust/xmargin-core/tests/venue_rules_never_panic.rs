@@ -40,6 +40,7 @@ fn reserve() -> impl Strategy<Value = aave_v3::Reserve> {
                 ltv_bps: ratios[0],
                 liquidation_threshold_bps: ratios[1],
                 emode: bytes[0] % 2,
+                emode_lends_nothing: bytes[0] % 4 > 1,
                 decimals: bytes[1],
                 price_base: amounts[0],
             },

@@ -14,6 +14,7 @@ use xmargin_core::model::parameters::Parameters;
 use xmargin_core::model::unified::{Margin, PortfolioMargin, Stress};
 use xmargin_core::num::U256;
 use xmargin_core::num::fixed::RAY;
+use xmargin_core::venue::aave_v3::Release;
 use xmargin_core::{Error, Evaluation, evaluate};
 
 const PARAMETERS: &str = r#"{
@@ -59,6 +60,7 @@ fn empty_book() -> Book {
         },
         aave_pools: AavePools {
             timestamp_s: vec![100],
+            release: vec![Release::V3_0],
         },
         aave_reserves: AaveReserves {
             pool: vec![0; 3],
@@ -67,6 +69,7 @@ fn empty_book() -> Book {
             ltv_bps: vec![5_000; 3],
             liquidation_threshold_bps: vec![7_500; 3],
             emode: vec![0; 3],
+            reserve_id: vec![0, 1, 2],
             liquidity_index: vec![RAY; 3],
             variable_borrow_index: vec![RAY; 3],
             liquidity_rate: vec![U256::ZERO; 3],
@@ -90,6 +93,7 @@ fn add_portfolio(book: &mut Book, id: &str, held: &[Lot], debts: &[Lot]) {
         book.balances.account.push(account);
         book.balances.token.push(token);
         book.balances.amount.push(U256::from(amount));
+        book.balances.debt.push(false);
         book.balances.looked_through.push(false);
     }
     for &(token, amount, chain) in debts {

@@ -48,6 +48,7 @@ impl Inputs {
             balances: read_balances(&self.balances)?,
             aave_pools: AavePools {
                 timestamp_s: self.aave_pools.column("timestamp_s")?,
+                release: self.aave_pools.releases("release")?,
             },
             aave_reserves: read_reserves(&self.aave_reserves)?,
             aave_emodes: read_emodes(&self.aave_emodes)?,
@@ -86,6 +87,7 @@ fn read_balances(table: &InputTable) -> Result<Balances, Error> {
         account: table.column("account")?,
         token: table.column("token")?,
         amount: table.column("amount")?,
+        debt: table.column("debt")?,
         looked_through: table.column("looked_through")?,
     })
 }
@@ -98,6 +100,7 @@ fn read_reserves(table: &InputTable) -> Result<AaveReserves, Error> {
         ltv_bps: table.column("ltv_bps")?,
         liquidation_threshold_bps: table.column("liquidation_threshold_bps")?,
         emode: table.column("emode")?,
+        reserve_id: table.column("reserve_id")?,
         liquidity_index: table.column("liquidity_index")?,
         variable_borrow_index: table.column("variable_borrow_index")?,
         liquidity_rate: table.column("liquidity_rate")?,
@@ -114,6 +117,8 @@ fn read_emodes(table: &InputTable) -> Result<AaveEModes, Error> {
         ltv_bps: table.column("ltv_bps")?,
         liquidation_threshold_bps: table.column("liquidation_threshold_bps")?,
         price_base: table.column("price_base")?,
+        collateral_bitmap: table.column("collateral_bitmap")?,
+        ltvzero_bitmap: table.column("ltvzero_bitmap")?,
     })
 }
 

@@ -4,7 +4,9 @@ use pyo3::prelude::*;
 use xmargin_core::Error;
 use xmargin_core::index::lending::{self, Change, Health, Level, Position, Scaled, VenueStatus};
 use xmargin_core::num::U256;
-use xmargin_core::venue::aave_v3::{EMode, ReserveRisk, StoredIndices, compounded_interest};
+use xmargin_core::venue::aave_v3::{
+    EMode, Release, ReserveRisk, StoredIndices, compounded_interest,
+};
 
 use crate::error::{table_error, to_python};
 use crate::shared::Shared;
@@ -61,10 +63,12 @@ impl LendingOrder {
             let told = read(&accounts, &positions)?;
             // All or none: what is refused is refused before anything is set.
             told.iter()
-                .try_for_each(|(_, positions, _)| order.check(positions))?;
-            let set = told
-                .into_iter()
-                .map(|(id, positions, emode)| order.set(id, positions, emode).map(found));
+                .try_for_each(|one| order.check(&one.positions))?;
+            let set = told.into_iter().map(|one| {
+                order
+                    .set(one.id, one.release, one.positions, one.emode)
+                    .map(found)
+            });
             set.collect::<Result<Vec<Found>, Error>>()
         };
         self.0.write(py, set).map_err(to_python)
@@ -132,6 +136,7 @@ fn aave_v3_indices(reserves: &Bound<'_, PyAny>) -> PyResult<Vec<(Option<Word>, O
         let debt_rate: Vec<U256> = table.column("variable_borrow_rate")?;
         let updated_at_s: Vec<u64> = table.column("updated_at_s")?;
         let now_s: Vec<u64> = table.column("now_s")?;
+        let release: Vec<Release> = table.releases("release")?;
         let grown = (0..supply.len()).map(|row| {
             let stored = StoredIndices {
                 supply: supply[row],
@@ -140,7 +145,7 @@ fn aave_v3_indices(reserves: &Bound<'_, PyAny>) -> PyResult<Vec<(Option<Word>, O
                 debt_rate: debt_rate[row],
                 updated_at_s: updated_at_s[row],
             };
-            let grown = stored.grown(now_s[row]);
+            let grown = stored.grown(release[row], now_s[row]);
             (word(grown.supply), word(grown.debt))
         });
         Ok(grown.collect())
@@ -156,8 +161,11 @@ fn aave_v3_stable_growths(debts: &Bound<'_, PyAny>) -> PyResult<Vec<Option<Word>
         let rate: Vec<U256> = table.column("rate")?;
         let updated_at_s: Vec<u64> = table.column("updated_at_s")?;
         let now_s: Vec<u64> = table.column("now_s")?;
-        let growths = (0..rate.len())
-            .map(|row| word(compounded_interest(rate[row], updated_at_s[row], now_s[row]).ok()));
+        let growths = (0..rate.len()).map(|row| {
+            // Stable debt ended before the formula changed.
+            let (since, now_s) = (updated_at_s[row], now_s[row]);
+            word(compounded_interest(Release::V3_0, rate[row], since, now_s).ok())
+        });
         Ok(growths.collect())
     };
     grow().map_err(to_python)
@@ -193,11 +201,17 @@ fn changed(change: Change) -> Changed {
     }
 }
 
-type Told = (u64, Vec<Position>, Option<EMode>);
+struct Told {
+    id: u64,
+    release: Release,
+    positions: Vec<Position>,
+    emode: Option<EMode>,
+}
 
 fn read(accounts: &InputTable, positions: &InputTable) -> Result<Vec<Told>, Error> {
     let id: Vec<u64> = accounts.column("id")?;
     let end: Vec<u64> = accounts.column("positions_end")?;
+    let release: Vec<Release> = accounts.releases("release")?;
     let category: Vec<u8> = accounts.column("emode")?;
     let ltv_bps: Vec<u16> = accounts.column("emode_ltv_bps")?;
     let threshold_bps: Vec<u16> = accounts.column("emode_liquidation_threshold_bps")?;
@@ -218,8 +232,12 @@ fn read(accounts: &InputTable, positions: &InputTable) -> Result<Vec<Told>, Erro
             liquidation_threshold_bps: threshold_bps[row],
             price_base: U256::ZERO,
         };
-        let own = rest.by_ref().take(count).collect();
-        told.push((id[row], own, (category[row] != 0).then_some(emode)));
+        told.push(Told {
+            id: id[row],
+            release: release[row],
+            positions: rest.by_ref().take(count).collect(),
+            emode: (category[row] != 0).then_some(emode),
+        });
         from = end[row];
     }
     if rest.len() > 0 {
@@ -255,6 +273,8 @@ fn read_positions(table: &InputTable) -> Result<Vec<Position>, Error> {
             ltv_bps: ltv_bps[row],
             liquidation_threshold_bps: threshold_bps[row],
             emode: emode[row],
+            // What is lent decides no status.
+            emode_lends_nothing: false,
             decimals: decimals[row],
             price_base: U256::ZERO,
         },

@@ -12,6 +12,7 @@ use pyo3_arrow::PyTable;
 use pyo3_arrow::input::AnyRecordBatch;
 use xmargin_core::Error;
 use xmargin_core::num::U256;
+use xmargin_core::venue::aave_v3::Release;
 
 use crate::error::table_error;
 
@@ -96,6 +97,18 @@ impl InputTable {
             values.extend((0..array.len()).map(|row| T::value(array, row)));
         }
         Ok(values)
+    }
+
+    /// A column of names of Aave v3 releases.
+    pub fn releases(&self, column: &'static str) -> Result<Vec<Release>, Error> {
+        let names: Vec<String> = self.column(column)?;
+        let read = |(row, name): (usize, &String)| {
+            Release::named(name).ok_or_else(|| {
+                let problem = format!("{name:?} is no release; there are 3.0 and 3.6");
+                self.fault(column, Some(row), problem)
+            })
+        };
+        names.iter().enumerate().map(read).collect()
     }
 
     /// A column of numbers without nulls, where it is: copied only if it came in several chunks.

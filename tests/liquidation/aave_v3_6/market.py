@@ -1,6 +1,13 @@
-"""Aave 3.6, compiled from its npm package and deployed to a local anvil with Chainlink feeds."""
+"""Aave 3.6, compiled from its npm package and deployed to a local anvil with Chainlink feeds.
 
+The packages are those of ``package-lock.json``, by their integrity hashes; what the compiler made
+of them is kept in the cache of the testbed, by a hash of all that went in.
+"""
+
+import hashlib
 import json
+import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -16,10 +23,11 @@ from xmargin.testbed import chainlink
 from xmargin.testbed.anvil import Anvil
 from xmargin.testbed.artifacts import Artifact
 from xmargin.testbed.chainlink import PriceFeed
-from xmargin.testbed.packages import node_path
+from xmargin.testbed.packages import cache_dir, node_path
 from xmargin.testbed.script import Script
 
-PACKAGES = ("@aave-dao/aave-v3-origin@3.6.0", "@openzeppelin/contracts@5.3.0", "solc@0.8.27")
+HERE = Path(__file__).parent
+LOCK = ("package.json", "package-lock.json")
 NO_ADDRESS = "0x" + "00" * 20
 LIBRARIES = ("SupplyLogic", "BorrowLogic", "LiquidationLogic", "PoolLogic", "ConfiguratorLogic")
 CONTRACTS = (
@@ -54,7 +62,9 @@ class Market:
     """What is deployed."""
 
     node: Anvil
+    provider: AsyncContract
     pool: AsyncContract
+    configurator: AsyncContract
     oracle: AsyncContract
     data: AsyncContract
     tokens: Mapping[str, AsyncContract]
@@ -67,14 +77,29 @@ class Market:
 
 
 def compiled() -> dict[str, Artifact]:
-    """The contracts, compiled now from the packages as npm has them."""
+    """The contracts, compiled from the packages where that has not been done before."""
+    parts = [(HERE / name).read_bytes() for name in (*LOCK, "compile.js")]
+    digest = hashlib.sha256(b"\0".join([*parts, json.dumps(CONTRACTS).encode()])).hexdigest()
+    kept = cache_dir() / "compiled" / f"aave-v3-6-{digest[:16]}.json"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as part:
+            part.write(_compile())
+        os.replace(part.name, kept)
+    return {
+        name: _artifact(name, content) for name, content in json.loads(kept.read_text()).items()
+    }
+
+
+def _compile() -> str:
     with tempfile.TemporaryDirectory() as folder:
-        install = ["npm", "install", "--ignore-scripts", "--no-audit", "--prefix", folder]
-        subprocess.run([*install, *PACKAGES], check=True, stdout=subprocess.DEVNULL)
-        script = str(Path(__file__).with_name("compile.js"))
+        for name in LOCK:
+            shutil.copy(HERE / name, folder)
+        install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--prefix", folder]
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+        script = str(HERE / "compile.js")
         command = [node_path(), script, f"{folder}/node_modules", json.dumps(CONTRACTS)]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {name: _artifact(name, content) for name, content in json.loads(output).items()}
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def _artifact(name: str, content: dict[str, Any]) -> Artifact:
@@ -87,8 +112,10 @@ def _artifact(name: str, content: dict[str, Any]) -> Artifact:
     return Artifact(name, content["abi"], code, offsets)
 
 
-async def deploy(node: Anvil, code: Mapping[str, Artifact]) -> Market:
-    """The whole market, its four reserves listed."""
+async def deploy(
+    node: Anvil, code: Mapping[str, Artifact], listings: Mapping[str, Listing] = LISTINGS
+) -> Market:
+    """The whole market, its reserves listed, WETH and wstETH in one eMode."""
     admin = node.admin
     script = await Script.begin(node, admin)
     provider = script.deploy(code["PoolAddressesProvider"], "3.6", admin)
@@ -109,11 +136,11 @@ async def deploy(node: Anvil, code: Mapping[str, Artifact]) -> Market:
     script.call(provider, "setPoolDataProvider", data.address)
     tokens = {
         s: script.deploy(code["MintableERC20"], s, s, listing.decimals)
-        for s, listing in LISTINGS.items()
+        for s, listing in listings.items()
     }
     feeds = {
         s: chainlink.deploy_feed(script, admin, s, listing.price_usd)
-        for s, listing in LISTINGS.items()
+        for s, listing in listings.items()
     }
     sources = [feed.proxy.address for feed in feeds.values()]
     assets = [token.address for token in tokens.values()]
@@ -125,15 +152,15 @@ async def deploy(node: Anvil, code: Mapping[str, Artifact]) -> Market:
     at = node.contract
     pool = at(await provider.functions.getPool().call(), pool.abi)
     configurator = at(await provider.functions.getPoolConfigurator().call(), configurator.abi)
-    market = Market(node, pool, oracle, data, tokens, feeds)
-    await _list(market, code, configurator, rates.address)
+    market = Market(node, provider, pool, configurator, oracle, data, tokens, feeds)
+    await _list(market, code, listings, rates.address)
     return market
 
 
 async def _list(
-    market: Market, code: Mapping[str, Artifact], configurator: AsyncContract, rates: str
+    market: Market, code: Mapping[str, Artifact], listings: Mapping[str, Listing], rates: str
 ) -> None:
-    admin = market.node.admin
+    admin, configurator = market.node.admin, market.configurator
     script = await Script.begin(market.node, admin)
     a_token = script.deploy(code["ATokenInstance"], market.pool.address, NO_ADDRESS, admin)
     debt_token = script.deploy(code["VariableDebtTokenInstance"], market.pool.address, NO_ADDRESS)
@@ -151,10 +178,11 @@ async def _list(
         row = values | {"underlyingAsset": token.address} | _names(symbol)
         inputs.append(tuple(row[field] for field in fields))
     script.call(configurator, "initReserves", inputs)
-    for symbol, listing in LISTINGS.items():
+    for symbol, listing in listings.items():
         asset = market.tokens[symbol].address
         ratios = (listing.threshold_bps - 300, listing.threshold_bps, listing.bonus_bps)
-        script.call(configurator, "configureReserveAsCollateral", asset, *ratios)
+        if listing.threshold_bps:
+            script.call(configurator, "configureReserveAsCollateral", asset, *ratios)
         script.call(configurator, "setReserveBorrowing", asset, True)
         script.call(configurator, "setLiquidationProtocolFee", asset, listing.fee_bps)
     ratios = (EMODE_THRESHOLD_BPS - 200, EMODE_THRESHOLD_BPS, EMODE_BONUS_BPS)

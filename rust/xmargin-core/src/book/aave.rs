@@ -1,11 +1,11 @@
 //! The Aave v3 tables put through the venue's rules: balances of positions, data of accounts.
 
 use super::grouping::Grouping;
-use super::tables::{AaveReserves, Book, Table};
+use super::tables::{AaveEModes, AaveReserves, Book, Table};
 use crate::num::U256;
 use crate::num::fixed::add;
 use crate::venue::aave_v3::{
-    self, AccountData, EMode, GrownIndices, ReservePosition, ReserveRisk, StoredIndices,
+    self, AccountData, EMode, GrownIndices, Release, ReservePosition, ReserveRisk, StoredIndices,
     account_data, is_liquidatable,
 };
 
@@ -42,7 +42,7 @@ pub(crate) struct AaveBalances {
 }
 
 impl AaveReserves {
-    fn indices(&self, row: usize, now_s: u64) -> GrownIndices {
+    fn indices(&self, row: usize, release: Release, now_s: u64) -> GrownIndices {
         StoredIndices {
             supply: self.liquidity_index[row],
             supply_rate: self.liquidity_rate[row],
@@ -50,7 +50,7 @@ impl AaveReserves {
             debt_rate: self.variable_borrow_rate[row],
             updated_at_s: self.updated_at_s[row],
         }
-        .grown(now_s)
+        .grown(release, now_s)
     }
 
     fn risk(&self, row: usize) -> ReserveRisk {
@@ -58,9 +58,27 @@ impl AaveReserves {
             ltv_bps: self.ltv_bps[row],
             liquidation_threshold_bps: self.liquidation_threshold_bps[row],
             emode: self.emode[row],
+            emode_lends_nothing: false,
             decimals: self.decimals[row],
             price_base: self.price_base[row],
         }
+    }
+}
+
+impl AaveEModes {
+    fn category(&self, row: usize) -> EMode {
+        EMode {
+            category: self.category[row],
+            ltv_bps: self.ltv_bps[row],
+            liquidation_threshold_bps: self.liquidation_threshold_bps[row],
+            price_base: self.price_base[row],
+        }
+    }
+
+    /// A reserve to users of the category.
+    fn listing(&self, row: usize, number: u32, risk: ReserveRisk) -> ReserveRisk {
+        let (collateral, ltvzero) = (self.collateral_bitmap[row], self.ltvzero_bitmap[row]);
+        risk.listed(self.category[row], number, collateral, ltvzero)
     }
 }
 
@@ -70,7 +88,8 @@ impl Book {
         (0..reserves.rows())
             .map(|row| {
                 let pool = reserves.pool[row] as usize;
-                reserves.indices(row, self.aave_pools.timestamp_s[pool])
+                let pools = &self.aave_pools;
+                reserves.indices(row, pools.release[pool], pools.timestamp_s[pool])
             })
             .collect()
     }
@@ -82,17 +101,25 @@ impl Book {
         let (supply, debt) = (0..positions.rows())
             .map(|row| {
                 let indices = &indices[positions.reserve[row] as usize];
-                let supply = aave_v3::supply_balance(positions.supply_scaled[row], indices.supply);
+                let scaled = positions.supply_scaled[row];
+                let supply = aave_v3::supply_balance(self.release_of(row), scaled, indices.supply);
                 (supply, self.aave_debt(row, indices))
             })
             .unzip();
         AaveBalances { supply, debt }
     }
 
+    /// Whose rules hold for a position.
+    fn release_of(&self, row: usize) -> Release {
+        let pool = self.aave_accounts.pool[self.aave_positions.aave_account[row] as usize];
+        self.aave_pools.release[pool as usize]
+    }
+
     /// Variable plus stable debt of one position (`GenericLogic._getUserDebtInBaseCurrency`).
     fn aave_debt(&self, row: usize, indices: &GrownIndices) -> Option<U256> {
         let positions = &self.aave_positions;
-        let variable = aave_v3::debt_balance(positions.variable_debt_scaled[row], indices.debt)?;
+        let scaled = positions.variable_debt_scaled[row];
+        let variable = aave_v3::debt_balance(self.release_of(row), scaled, indices.debt)?;
         let pool = self.aave_accounts.pool[positions.aave_account[row] as usize];
         let stable = aave_v3::stable_debt(
             positions.stable_debt_principal[row],
@@ -113,10 +140,13 @@ impl Book {
         };
         for user in 0..users.rows() {
             let rows = positions_of.rows(user);
+            let category = self.category_row(user);
             let positions = rows
                 .iter()
-                .map(|&row| self.reserve_position(row as usize, balances));
-            let data = account_data(positions, self.emode_of(user).as_ref());
+                .map(|&row| self.reserve_position(row as usize, category, balances));
+            let release = self.aave_pools.release[users.pool[user] as usize];
+            let emode = category.map(|row| self.aave_emodes.category(row));
+            let data = account_data(release, positions, emode.as_ref());
             let knowable = rows.iter().all(|&row| {
                 balances.supply[row as usize].is_some() && balances.debt[row as usize].is_some()
             });
@@ -130,10 +160,23 @@ impl Book {
         accounts
     }
 
-    fn reserve_position(&self, row: usize, balances: &AaveBalances) -> ReservePosition {
+    fn reserve_position(
+        &self,
+        row: usize,
+        category: Option<usize>,
+        balances: &AaveBalances,
+    ) -> ReservePosition {
         let positions = &self.aave_positions;
+        let reserve = positions.reserve[row] as usize;
+        let risk = self.aave_reserves.risk(reserve);
         ReservePosition {
-            risk: self.aave_reserves.risk(positions.reserve[row] as usize),
+            risk: match (self.release_of(row), category) {
+                (Release::V3_6, Some(emode)) => {
+                    let number = self.aave_reserves.reserve_id[reserve];
+                    self.aave_emodes.listing(emode, number, risk)
+                }
+                _ => risk,
+            },
             supply: balances.supply[row],
             debt: balances.debt[row],
             as_collateral: positions.as_collateral[row],
@@ -141,20 +184,12 @@ impl Book {
         }
     }
 
-    fn emode_of(&self, user: usize) -> Option<EMode> {
-        let (pool, category) = (
-            self.aave_accounts.pool[user],
-            self.aave_accounts.emode[user],
-        );
+    /// The row of the category that the user chose.
+    fn category_row(&self, user: usize) -> Option<usize> {
+        let users = &self.aave_accounts;
+        let (pool, category) = (users.pool[user], users.emode[user]);
         let emodes = &self.aave_emodes;
-        let row = (0..emodes.rows())
-            .find(|&row| emodes.pool[row] == pool && emodes.category[row] == category)?;
-        Some(EMode {
-            category,
-            ltv_bps: emodes.ltv_bps[row],
-            liquidation_threshold_bps: emodes.liquidation_threshold_bps[row],
-            price_base: emodes.price_base[row],
-        })
+        (0..emodes.rows()).find(|&row| emodes.pool[row] == pool && emodes.category[row] == category)
     }
 
     /// Whether the position has anything in a base on hold or without a price.

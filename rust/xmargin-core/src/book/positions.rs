@@ -20,7 +20,7 @@ pub enum Counting {
     Excluded = 3,
 }
 
-/// The positions of all portfolios, in the order of the input: wallets first, then Aave accounts,
+/// The positions of all portfolios, in the order of the input: balances first, then Aave accounts,
 /// where supply comes before debt and nothing is listed that is zero in scaled terms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Positions {
@@ -67,7 +67,7 @@ impl Book {
     pub(crate) fn positions(&self, balances: &AaveBalances) -> Positions {
         let mut rows = Rows::default();
         for row in 0..self.balances.rows() {
-            self.push(&mut rows, &self.wallet_holding(row));
+            self.push(&mut rows, &self.plain_holding(row));
         }
         for row in 0..self.aave_positions.rows() {
             self.push_aave(&mut rows, row, balances);
@@ -83,11 +83,11 @@ impl Book {
         }
     }
 
-    fn wallet_holding(&self, row: usize) -> Holding {
+    fn plain_holding(&self, row: usize) -> Holding {
         Holding {
             account: self.balances.account[row],
             token: self.balances.token[row],
-            debt: false,
+            debt: self.balances.debt[row],
             amount: Some(self.balances.amount[row]),
             venue_decimals: None,
             looked_through: self.balances.looked_through[row],

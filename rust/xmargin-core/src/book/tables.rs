@@ -4,6 +4,7 @@
 
 use crate::Error;
 use crate::num::U256;
+use crate::venue::aave_v3::Release;
 
 /// What all tables have: a name and columns of one length.
 pub trait Table {
@@ -125,14 +126,16 @@ table! {
 }
 
 table! {
-    /// Wallet balances.
+    /// Balances of wallets, and of venue accounts whose venue's rule says what they hold.
     Balances ("balances") {
-        /// The wallet.
+        /// The wallet or venue account.
         account: u32,
         /// The token.
         token: u32,
         /// Amount in the token's smallest unit.
         amount: U256,
+        /// Whether it is owed.
+        debt: bool,
         /// Whether the balance is a claim that is counted where it points to.
         looked_through: bool,
     }
@@ -143,6 +146,8 @@ table! {
     AavePools ("aave_pools") {
         /// Timestamp of the block read: interest accrues up to it.
         timestamp_s: u64,
+        /// Whose rules hold.
+        release: Release,
     }
 }
 
@@ -159,8 +164,10 @@ table! {
         ltv_bps: u16,
         /// Liquidation threshold.
         liquidation_threshold_bps: u16,
-        /// eMode category, 0 for none.
+        /// eMode category, 0 for none; in 3.6 categories list reserves instead.
         emode: u8,
+        /// The pool's number of the reserve: its bit in the lists of eMode categories.
+        reserve_id: u32,
         /// Supply index as stored.
         liquidity_index: U256,
         /// Variable debt index as stored.
@@ -189,6 +196,10 @@ table! {
         liquidation_threshold_bps: u16,
         /// Price of the category's own source; 0 where it has none.
         price_base: U256,
+        /// In 3.6, the reserves whose ratios as collateral are the category's, one bit each.
+        collateral_bitmap: U256,
+        /// In 3.6, those of them that lend nothing.
+        ltvzero_bitmap: U256,
     }
 }
 

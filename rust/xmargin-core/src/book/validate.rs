@@ -27,6 +27,7 @@ impl Book {
         self.tokens.check_shape()?;
         self.accounts.check_shape()?;
         self.balances.check_shape()?;
+        self.aave_pools.check_shape()?;
         self.aave_reserves.check_shape()?;
         self.aave_emodes.check_shape()?;
         self.aave_accounts.check_shape()?;

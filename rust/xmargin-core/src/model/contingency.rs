@@ -128,10 +128,15 @@ impl Depths {
 pub struct ContingencyRules {
     /// Markets of the assets; without them nothing is charged for size.
     pub depths: Option<Depths>,
-    /// Fraction of what is owned at venues of a kind; 0 where it is not listed.
+    /// Fraction of what is owned at venues of a kind; one that is not listed is charged as the
+    /// riskiest that is.
     pub venue_kinds: BTreeMap<String, f64>,
     /// Fraction of a chain's net surplus, by CAIP-2 id or namespace; 0 where neither is listed.
     pub chains: BTreeMap<String, f64>,
+}
+
+fn largest(fractions: &BTreeMap<String, f64>) -> f64 {
+    fractions.values().copied().fold(0.0, f64::max)
 }
 
 /// Rates of all contingencies.
@@ -165,7 +170,8 @@ impl ContingencyRules {
     /// The fraction of a venue kind.
     #[must_use]
     pub fn venue_fraction(&self, kind: &str) -> f64 {
-        self.venue_kinds.get(kind).copied().unwrap_or_default()
+        let listed = self.venue_kinds.get(kind).copied();
+        listed.unwrap_or_else(|| largest(&self.venue_kinds))
     }
 
     /// The fraction of a chain, by its own id before its namespace.
@@ -178,8 +184,6 @@ impl ContingencyRules {
 
     /// The most that all contingencies take from one more USD of an asset.
     pub(super) fn slope_max(&self, asset: Option<&str>, rates: &Amounts) -> f64 {
-        let largest =
-            |fractions: &BTreeMap<String, f64>| fractions.values().copied().fold(0.0, f64::max);
         let of_size = self.depths.as_ref().map_or(0.0, |depths| {
             let depth = asset.map_or(depths.default_asset, |asset| depths.of(asset));
             rates[LIQUIDITY] * depths.impact_slope_max(depth)

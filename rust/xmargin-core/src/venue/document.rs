@@ -5,9 +5,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Sum, drift_v2, kamino, marginfi_v2};
+use super::{Sum, drift_v2, kamino, marginfi_v2, morpho_blue};
 use crate::Error;
 use crate::model::document::Section;
+
+const RULES: &str = "drift_v2, kamino, marginfi_v2, morpho_blue";
 
 /// The most rows of one table of a document.
 const ROWS_MAX: usize = 1_000;
@@ -31,9 +33,9 @@ pub fn venue_margin(document: &str) -> Result<String, Error> {
         "drift_v2" => of_drift_v2(document)?,
         "kamino" => of_kamino(document)?,
         "marginfi_v2" => of_marginfi_v2(document)?,
+        "morpho_blue" => morpho_blue::of_document(document)?,
         other => {
-            let problem =
-                format!("{other:?} is no rule; the rules are drift_v2, kamino, marginfi_v2");
+            let problem = format!("{other:?} is no rule; the rules are {RULES}");
             return Err(Error::parameter("rule", problem));
         }
     };
@@ -71,7 +73,7 @@ fn rows<T>(
         .collect()
 }
 
-fn written(sum: &Sum) -> Result<Value, Error> {
+pub(super) fn written(sum: &Sum) -> Result<Value, Error> {
     Ok(json!({
         "collateral": sum.collateral.to_string(),
         "requirement": sum.requirement.to_string(),

@@ -1,11 +1,11 @@
 //! What an Aave v3 account's status is over whole ranges of levels, in the venue's integers
 //! (`docs/health-index.md`, *Lending*).
 
-use super::position::{Level, Position};
-use super::{Health, VenueStatus};
+use super::position::Level;
+use super::{Account, Health, VenueStatus};
 use crate::num::U256;
 use crate::num::fixed::WAD;
-use crate::venue::aave_v3::{EMode, ReservePosition, account_data, is_liquidatable};
+use crate::venue::aave_v3::{EMode, Release, ReservePosition, account_data, is_liquidatable};
 
 const BPS: U256 = U256::from_limbs([10_000, 0, 0, 0]);
 const HALF_BPS: U256 = U256::from_limbs([5_000, 0, 0, 0]);
@@ -39,13 +39,12 @@ impl Range {
 }
 
 /// What the contract says at these levels.
-pub(super) fn health(
-    positions: &[Position],
-    emode: Option<&EMode>,
-    level: impl Fn(u32) -> Level,
-) -> Health {
-    let reserves = positions.iter().map(|position| position.at(&level));
-    let (status, health_factor_wad) = match account_data(reserves, emode) {
+pub(super) fn health(account: &Account, level: impl Fn(u32) -> Level) -> Health {
+    let release = account.release;
+    let positions = account.positions.iter();
+    let reserves = positions.map(|position| position.at(release, &level));
+    let data = account_data(release, reserves, account.emode.as_ref());
+    let (status, health_factor_wad) = match data {
         Err(_) => (VenueStatus::Reverts, None),
         Ok(data) => match data.health_factor_wad {
             Some(health) if is_liquidatable(health) => (VenueStatus::Liquidatable, Some(health)),
@@ -59,19 +58,20 @@ pub(super) fn health(
 }
 
 /// The status at every state of the ranges, if that can be said. `None` is a level that there is not.
-pub(super) fn sure(
-    positions: &[Position],
-    emode: Option<&EMode>,
-    range: impl Fn(u32) -> Option<Range>,
-) -> Option<VenueStatus> {
+pub(super) fn sure(account: &Account, range: impl Fn(u32) -> Option<Range>) -> Option<VenueStatus> {
+    let release = account.release;
     let mut totals = Totals::default();
-    for position in positions {
+    for position in &account.positions {
         // Balances and values rise with every level.
-        let least = position.at(|number| range(number).map(|range| range.low));
-        let largest = position.at(|number| range(number).map(|range| range.high));
-        totals.include(&[least, largest], emode)?;
+        let least = position.at(release, |number| range(number).map(|range| range.low));
+        let largest = position.at(release, |number| range(number).map(|range| range.high));
+        totals.include(release, &[least, largest], account.emode.as_ref())?;
     }
-    totals.sure()
+    totals.ceiling.checked_add(HALF_BPS)?;
+    match release {
+        Release::V3_0 => by_rounded_average(&totals),
+        Release::V3_6 => by_weighted_sum(&totals),
+    }
 }
 
 /// Least and largest sums over the ranges.
@@ -92,20 +92,24 @@ struct Totals {
 
 impl Totals {
     /// Nothing when the contract would revert somewhere in the range.
-    fn include(&mut self, ends: &[ReservePosition; 2], emode: Option<&EMode>) -> Option<()> {
+    fn include(
+        &mut self,
+        release: Release,
+        ends: &[ReservePosition; 2],
+        emode: Option<&EMode>,
+    ) -> Option<()> {
         let [least, largest] = ends;
-        let value = |end: &ReservePosition, amount: U256| end.risk.value_base(amount, None).ok();
-        if least.as_collateral && least.risk.liquidation_threshold_bps != 0 {
-            let values = [
-                value(least, least.supply?)?,
-                value(largest, largest.supply?)?,
-            ];
-            let (ltv, threshold) = ratios(least, emode);
-            self.include_collateral(values, ltv, threshold)?;
+        let risk = &least.risk;
+        if least.as_collateral && risk.is_collateral(release) {
+            let value = |end: &ReservePosition| end.risk.supply_value_base(end.supply?, None).ok();
+            let values = [value(least)?, value(largest)?];
+            let ltv = risk.ltv_bps(release, emode);
+            self.include_collateral(values, ltv, risk.threshold_bps(emode))?;
         }
         if least.borrowing {
-            let values = [value(least, least.debt?)?, value(largest, largest.debt?)?];
-            add_to(&mut self.debt, values)?;
+            let value =
+                |end: &ReservePosition| end.risk.debt_value_base(release, end.debt?, None).ok();
+            add_to(&mut self.debt, [value(least)?, value(largest)?])?;
         }
         Some(())
     }
@@ -130,21 +134,6 @@ impl Totals {
         Some(())
     }
 
-    fn sure(&self) -> Option<VenueStatus> {
-        self.ceiling.checked_add(HALF_BPS)?;
-        let [least, largest] = self.guarded()?;
-        let [debt_least, debt_largest] = self.debt;
-        // The largest of all is computed so that a revert anywhere below it would show here.
-        is_safe(largest, debt_largest)?;
-        if is_safe(least, debt_largest)? {
-            return Some(VenueStatus::Safe);
-        }
-        if is_safe(largest, debt_least)? {
-            return None;
-        }
-        Some(VenueStatus::Liquidatable)
-    }
-
     /// Least and largest collateral × average threshold, rounded as the contract does.
     fn guarded(&self) -> Option<[U256; 2]> {
         let [low, high] = self.thresholds.unwrap_or_default();
@@ -162,22 +151,35 @@ impl Totals {
     }
 }
 
-/// Whether ⌊(guarded × 10¹⁸ + ⌊debt ÷ 2⌋) ÷ debt⌋ ≥ 10¹⁸: it rises with what is guarded and falls
-/// with the debt.
-fn is_safe(guarded: U256, debt: U256) -> Option<bool> {
-    let health = guarded.checked_mul(WAD)?.checked_add(debt >> 1_u32)?;
-    Some(health >= debt.checked_mul(WAD)?)
+/// In 3.0 what is guarded is collateral × the average threshold, both rounded.
+fn by_rounded_average(totals: &Totals) -> Option<VenueStatus> {
+    between(totals.guarded()?, totals.debt, WAD)
 }
 
-/// Loan to value and liquidation threshold that count.
-fn ratios(reserve: &ReservePosition, emode: Option<&EMode>) -> (U256, U256) {
-    let (ltv, threshold) = match emode {
-        Some(emode) if emode.category == reserve.risk.emode => {
-            (emode.ltv_bps, emode.liquidation_threshold_bps)
-        }
-        _ => (reserve.risk.ltv_bps, reserve.risk.liquidation_threshold_bps),
-    };
-    (U256::from(ltv), U256::from(threshold))
+/// In 3.6 the weighted sum itself, in basis points: ⌊⌊… ÷ debt⌋ ÷ 10⁴⌋ ≥ 10¹⁸ is ⌊… ÷ debt⌋ ≥ 10²².
+fn by_weighted_sum(totals: &Totals) -> Option<VenueStatus> {
+    between(totals.weighted, totals.debt, WAD * BPS)
+}
+
+/// The status at the least and largest guarded value and debt, if it is one.
+fn between(guarded: [U256; 2], debt: [U256; 2], one: U256) -> Option<VenueStatus> {
+    let ([least, largest], [debt_least, debt_largest]) = (guarded, debt);
+    // The largest of all is computed so that a revert anywhere below it would show here.
+    is_safe(largest, debt_largest, one)?;
+    if is_safe(least, debt_largest, one)? {
+        return Some(VenueStatus::Safe);
+    }
+    if is_safe(largest, debt_least, one)? {
+        return None;
+    }
+    Some(VenueStatus::Liquidatable)
+}
+
+/// Whether ⌊(guarded × 10¹⁸ + ⌊debt ÷ 2⌋) ÷ debt⌋ ≥ `one`: it rises with what is guarded and falls
+/// with the debt.
+fn is_safe(guarded: U256, debt: U256, one: U256) -> Option<bool> {
+    let health = guarded.checked_mul(WAD)?.checked_add(debt >> 1_u32)?;
+    Some(health >= debt.checked_mul(one)?)
 }
 
 fn add_to(sums: &mut [U256; 2], values: [U256; 2]) -> Option<()> {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Error;
 use crate::num::U256;
-use crate::venue::aave_v3::EMode;
+use crate::venue::aave_v3::{EMode, Release};
 use bounds::{Range, health};
 
 pub use position::{Level, Position, Scaled};
@@ -77,6 +77,7 @@ struct Edges {
 }
 
 struct Account {
+    release: Release,
     positions: Box<[Position]>,
     emode: Option<EMode>,
     status: VenueStatus,
@@ -110,12 +111,14 @@ impl LendingOrder {
     pub fn set(
         &mut self,
         id: u64,
+        release: Release,
         positions: Vec<Position>,
         emode: Option<EMode>,
     ) -> Result<Health, Error> {
         self.check(&positions)?;
         self.remove(id);
         let account = Account {
+            release,
             positions: positions.into(),
             emode: emode.map(|emode| EMode {
                 price_base: U256::ZERO,
@@ -220,7 +223,7 @@ impl LendingOrder {
 
     fn evaluated(&self, account: &Account) -> Health {
         let level = |number: u32| self.levels[number as usize];
-        health(&account.positions, account.emode.as_ref(), level)
+        health(account, level)
     }
 
     fn cross(&mut self, id: u64) -> Option<VenueCrossing> {

@@ -1,7 +1,7 @@
 //! What an account has in a reserve, in terms of levels.
 
 use crate::num::U256;
-use crate::venue::aave_v3::{ReservePosition, ReserveRisk, debt_balance, supply_balance};
+use crate::venue::aave_v3::{Release, ReservePosition, ReserveRisk, debt_balance, supply_balance};
 
 /// A price in base units or an index in ray; `None` where the contract reverts when it computes it.
 pub type Level = Option<U256>;
@@ -34,22 +34,22 @@ impl Scaled {
         }
     }
 
-    fn is_zero(&self) -> bool {
-        self.amount.is_some_and(|amount| amount.is_zero())
+    /// Whether the balance is computed of the index as a debt: in 3.0 nothing is nothing at any index.
+    fn needs_index(&self, release: Release) -> bool {
+        release != Release::V3_0 || self.amount.is_none_or(|amount| !amount.is_zero())
     }
 
-    fn supply(&self, level: impl Fn(u32) -> Level) -> Option<U256> {
+    fn supply(&self, release: Release, level: impl Fn(u32) -> Level) -> Option<U256> {
         match self.index {
             None => self.amount,
-            Some(number) => supply_balance(self.amount?, level(number)),
+            Some(number) => supply_balance(release, self.amount?, level(number)),
         }
     }
 
-    fn debt(&self, level: impl Fn(u32) -> Level) -> Option<U256> {
+    fn debt(&self, release: Release, level: impl Fn(u32) -> Level) -> Option<U256> {
         match self.index {
             None => self.amount,
-            Some(_) if self.is_zero() => self.amount,
-            Some(number) => debt_balance(self.amount?, level(number)),
+            Some(number) => debt_balance(release, self.amount?, level(number)),
         }
     }
 }
@@ -75,12 +75,12 @@ pub struct Position {
 
 impl Position {
     /// What the contract sees at these levels, of that which it looks at.
-    pub(super) fn at(&self, level: impl Fn(u32) -> Level) -> ReservePosition {
+    pub(super) fn at(&self, release: Release, level: impl Fn(u32) -> Level) -> ReservePosition {
         let price = level(self.price);
-        let supply = || self.supply.supply(&level);
+        let supply = || self.supply.supply(release, &level);
         let debt = || {
-            let variable = self.variable_debt.debt(&level)?;
-            variable.checked_add(self.stable_debt.debt(&level)?)
+            let variable = self.variable_debt.debt(release, &level)?;
+            variable.checked_add(self.stable_debt.debt(Release::V3_0, &level)?)
         };
         ReservePosition {
             risk: ReserveRisk {
@@ -88,7 +88,7 @@ impl Position {
                 ..self.risk
             },
             supply: price
-                .filter(|_| self.is_collateral())
+                .filter(|_| self.is_collateral(release))
                 .and_then(|_| supply()),
             debt: price.filter(|_| self.borrowing).and_then(|_| debt()),
             as_collateral: self.as_collateral,
@@ -96,21 +96,20 @@ impl Position {
         }
     }
 
-    pub(super) fn is_collateral(&self) -> bool {
-        self.as_collateral && self.risk.liquidation_threshold_bps != 0
+    fn is_collateral(&self, release: Release) -> bool {
+        self.as_collateral && self.risk.is_collateral(release)
     }
 
     /// All levels that its values depend on.
-    pub(super) fn roles(&self) -> impl Iterator<Item = Role> {
+    pub(super) fn roles(&self, release: Release) -> impl Iterator<Item = Role> {
         let price = Role {
             level: self.price,
             is_index: false,
-            is_collateral: self.is_collateral(),
+            is_collateral: self.is_collateral(release),
             is_debt: self.borrowing,
         };
         let index = |scaled: &Scaled, is_collateral: bool, is_debt: bool| {
-            // A debt of nothing is nothing at any index.
-            let counts = is_collateral || (is_debt && !scaled.is_zero());
+            let counts = is_collateral || (is_debt && scaled.needs_index(release));
             scaled.index.filter(|_| counts).map(|level| Role {
                 level,
                 is_index: true,
@@ -146,9 +145,12 @@ pub(super) struct Role {
 }
 
 /// Each level once, with all that it is to the account.
-pub(super) fn roles(positions: &[Position]) -> Vec<Role> {
+pub(super) fn roles(release: Release, positions: &[Position]) -> Vec<Role> {
     let mut roles: Vec<Role> = Vec::new();
-    for role in positions.iter().flat_map(Position::roles) {
+    for role in positions
+        .iter()
+        .flat_map(|position| position.roles(release))
+    {
         match roles.iter_mut().find(|known| known.level == role.level) {
             Some(known) => {
                 known.is_index &= role.is_index;

@@ -39,7 +39,7 @@ pub(super) type Sides = (u32, Box<[(u32, Range)]>);
 
 /// A box in which the account's status is sure; without width where none is.
 pub(super) fn sides(account: &Account, levels: &[Level]) -> Sides {
-    let roles = roles(&account.positions);
+    let roles = roles(account.release, &account.positions);
     let point = || {
         let here = roles
             .iter()
@@ -122,7 +122,6 @@ fn nearest(
     range: Range,
     is_downward: bool,
 ) -> Change {
-    let emode = account.emode.as_ref();
     let mut farther = vec![range];
     let mut ranges = 0;
     while let Some(range) = farther.pop() {
@@ -136,9 +135,9 @@ fn nearest(
         };
         let found = if range.low == range.high {
             let at = |other: u32| of(other).map(|range| range.low);
-            Some(health(&account.positions, emode, at).status)
+            Some(health(account, at).status)
         } else {
-            sure(&account.positions, emode, of)
+            sure(account, of)
         };
         let middle: U256 = range.low + ((range.high - range.low) >> 1_u32);
         match found {
@@ -211,7 +210,7 @@ fn is_sure(account: &Account, sides: &[(u32, Range)]) -> bool {
         let side = sides.iter().find(|side| side.0 == number);
         Some(side.map_or(Range::point(U256::ZERO), |side| side.1))
     };
-    sure(&account.positions, account.emode.as_ref(), range) == Some(account.status)
+    sure(account, range) == Some(account.status)
 }
 
 /// A level that there is not stands at zero: an account that counts with it is evaluated whenever it

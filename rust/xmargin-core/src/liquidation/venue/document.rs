@@ -11,7 +11,9 @@ use crate::Error;
 use crate::liquidation::waterfall::{Loss, Position, absorb};
 use crate::model::document::Section;
 use crate::num::U256;
-use crate::venue::aave_v3::{EMode, ReserveRisk, normalized_debt, normalized_income, stable_debt};
+use crate::venue::aave_v3::{
+    EMode, Release, ReserveRisk, normalized_debt, normalized_income, stable_debt,
+};
 
 /// The most reserves, positions or bids of one document.
 pub(super) const ROWS_MAX: usize = 1_000;
@@ -139,13 +141,14 @@ fn of_aave_v3(mut document: Section) -> Result<Proposal, Error> {
         .has("now_s")
         .then(|| document.small("now_s", 0..=u64::MAX))
         .transpose()?;
+    let release = release(&mut document)?;
     let account = aave_v3::Account {
-        release: release(&mut document)?,
+        release,
         emode: document.optional("emode")?.map(emode).transpose()?,
         reserves: document
             .sections("reserves", 0..=ROWS_MAX)?
             .into_iter()
-            .map(|section| reserve(section, now_s))
+            .map(|section| reserve(section, release, now_s))
             .collect::<Result<_, _>>()?,
     };
     let call = document.optional("call")?;
@@ -156,15 +159,12 @@ fn of_aave_v3(mut document: Section) -> Result<Proposal, Error> {
     }
 }
 
-fn release(document: &mut Section) -> Result<aave_v3::Release, Error> {
-    match document.text("release")?.as_str() {
-        "3.0" => Ok(aave_v3::Release::V3_0),
-        "3.6" => Ok(aave_v3::Release::V3_6),
-        other => {
-            let problem = format!("{other:?} is neither \"3.0\" (to 3.2) nor \"3.6\" (from 3.5)");
-            Err(Error::parameter("release", problem))
-        }
-    }
+fn release(document: &mut Section) -> Result<Release, Error> {
+    let name = document.text("release")?;
+    Release::named(&name).ok_or_else(|| {
+        let problem = format!("{name:?} is neither \"3.0\" (to 3.2) nor \"3.6\"");
+        Error::parameter("release", problem)
+    })
 }
 
 fn emode(mut section: Section) -> Result<(EMode, u16), Error> {
@@ -181,13 +181,19 @@ fn emode(mut section: Section) -> Result<(EMode, u16), Error> {
 }
 
 /// A reserve; with a time, what the pool stored grows to it.
-fn reserve(mut section: Section, now_s: Option<u64>) -> Result<aave_v3::Reserve, Error> {
+fn reserve(
+    mut section: Section,
+    release: Release,
+    now_s: Option<u64>,
+) -> Result<aave_v3::Reserve, Error> {
     let s = &mut section;
     let mut reserve = aave_v3::Reserve {
         risk: ReserveRisk {
             ltv_bps: 0,
             liquidation_threshold_bps: small(s, "liquidation_threshold_bps", 0..=10_000)?,
             emode: small(s, "emode", 0..=255)?,
+            // It decides what may be borrowed, as loan to value does.
+            emode_lends_nothing: false,
             decimals: small(s, "decimals", 0..=36)?,
             price_base: s.natural("price_base")?,
         },
@@ -203,14 +209,19 @@ fn reserve(mut section: Section, now_s: Option<u64>) -> Result<aave_v3::Reserve,
         halted: s.flag("halted")?,
     };
     if let Some(now_s) = now_s {
-        grow(&mut reserve, section.section("growth")?, now_s)?;
+        grow(&mut reserve, section.section("growth")?, release, now_s)?;
     }
     section.finish()?;
     Ok(reserve)
 }
 
 /// Brings indices and stable debt to `now_s`, as the pool does before it liquidates.
-fn grow(reserve: &mut aave_v3::Reserve, mut section: Section, now_s: u64) -> Result<(), Error> {
+fn grow(
+    reserve: &mut aave_v3::Reserve,
+    mut section: Section,
+    release: Release,
+    now_s: u64,
+) -> Result<(), Error> {
     let s = &mut section;
     let (supply_rate, debt_rate) = (s.natural("supply_rate")?, s.natural("debt_rate")?);
     let updated_at_s = s.small("updated_at_s", 0..=u64::MAX)?;
@@ -223,7 +234,7 @@ fn grow(reserve: &mut aave_v3::Reserve, mut section: Section, now_s: u64) -> Res
         reserve.stable_debt,
     );
     reserve.supply_index = normalized_income(supply, supply_rate, updated_at_s, now_s)?;
-    reserve.debt_index = normalized_debt(debt, debt_rate, updated_at_s, now_s)?;
+    reserve.debt_index = normalized_debt(release, debt, debt_rate, updated_at_s, now_s)?;
     reserve.stable_debt = stable_debt(stable, stable_rate, stable_updated_at_s, now_s)?;
     Ok(())
 }

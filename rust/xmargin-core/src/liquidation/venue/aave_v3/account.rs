@@ -2,25 +2,14 @@
 
 use crate::Error;
 use crate::num::U256;
-use crate::num::fixed::{
-    BASIS_POINTS, RAY, add, mul, mul_div_ceil, mul_div_floor, ray_div, ray_mul, wad_div,
-};
-use crate::venue::aave_v3::{EMode, ReservePosition, ReserveRisk, account_data};
-
-/// Which release's rules hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Release {
-    /// 3.0 to 3.2. (3.3 and 3.4 have the rules of 3.6 and the rounding of balances of this one.)
-    V3_0,
-    /// 3.5 and 3.6.
-    V3_6,
-}
+use crate::num::fixed::add;
+use crate::venue::aave_v3::{EMode, Release, ReservePosition, ReserveRisk, Totals};
 
 /// One user's part in one reserve, with what of the reserve a liquidation needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reserve {
-    /// Threshold, decimals, eMode category and price. Since 3.2 a category is a list of reserves:
-    /// a reserve on the user's list has the user's category here.
+    /// Threshold, decimals, eMode category and price. In 3.6 a reserve on the list of collateral of the
+    /// user's category has that category here.
     pub risk: ReserveRisk,
     /// Liquidation bonus, 10,500 for five percent on top.
     pub bonus_bps: u16,
@@ -40,7 +29,7 @@ pub struct Reserve {
     pub as_collateral: bool,
     /// The user's borrowing flag.
     pub borrowing: bool,
-    /// Paused or inactive: the pool liquidates nothing of it, and nothing for it.
+    /// Paused, inactive or in a grace period: the pool liquidates nothing of it, and nothing for it.
     pub halted: bool,
 }
 
@@ -68,48 +57,6 @@ pub struct Standing {
     pub health_factor_wad: Option<U256>,
 }
 
-impl Release {
-    fn rounds_for_the_pool(self) -> bool {
-        self == Self::V3_6
-    }
-
-    /// aTokens of a scaled balance (`AToken.balanceOf`): half up, or down.
-    pub(super) fn supply(self, scaled: U256, index: U256) -> Result<U256, Error> {
-        if self.rounds_for_the_pool() {
-            mul_div_floor(scaled, index, RAY)
-        } else {
-            ray_mul(scaled, index)
-        }
-    }
-
-    /// Variable debt of a scaled balance: half up, or up.
-    pub(super) fn debt(self, scaled: U256, index: U256) -> Result<U256, Error> {
-        if self.rounds_for_the_pool() {
-            mul_div_ceil(scaled, index, RAY)
-        } else {
-            ray_mul(scaled, index)
-        }
-    }
-
-    /// Scaled aTokens that leave with an amount: half up, or up.
-    pub(super) fn supply_scaled(self, amount: U256, index: U256) -> Result<U256, Error> {
-        if self.rounds_for_the_pool() {
-            mul_div_ceil(amount, RAY, index)
-        } else {
-            ray_div(amount, index)
-        }
-    }
-
-    /// Scaled debt that an amount repays: half up, or down.
-    pub(super) fn debt_scaled(self, amount: U256, index: U256) -> Result<U256, Error> {
-        if self.rounds_for_the_pool() {
-            mul_div_floor(amount, RAY, index)
-        } else {
-            ray_div(amount, index)
-        }
-    }
-}
-
 impl Reserve {
     /// aToken balance in token units.
     ///
@@ -130,62 +77,40 @@ impl Reserve {
     pub(super) fn variable_debt(&self, release: Release) -> Result<U256, Error> {
         release.debt(self.debt_scaled, self.debt_index)
     }
-
-    /// 10^decimals, unchecked as the contract computes it.
-    pub(super) fn unit(&self) -> U256 {
-        U256::from(10).wrapping_pow(U256::from(self.risk.decimals))
-    }
 }
 
 impl Account {
-    fn emode_of(&self, reserve: &Reserve) -> Option<&(EMode, u16)> {
-        self.emode
-            .as_ref()
-            .filter(|(emode, _)| reserve.risk.in_emode(Some(emode)))
+    fn category(&self) -> Option<&EMode> {
+        self.emode.as_ref().map(|(emode, _)| emode)
     }
 
     /// The price that counts for this user.
     pub(super) fn price_base(&self, reserve: &Reserve) -> U256 {
-        reserve
-            .risk
-            .price_base_in(self.emode.as_ref().map(|(emode, _)| emode))
+        reserve.risk.price_base_in(self.category())
     }
 
     pub(super) fn bonus_bps(&self, reserve: &Reserve) -> U256 {
-        U256::from(
-            self.emode_of(reserve)
-                .map_or(reserve.bonus_bps, |(_, bonus)| *bonus),
-        )
+        let inside = |(emode, _): &&(EMode, u16)| reserve.risk.emode_of(Some(emode)).is_some();
+        let emode = self.emode.as_ref().filter(inside);
+        U256::from(emode.map_or(reserve.bonus_bps, |(_, bonus)| *bonus))
     }
 
     pub(super) fn threshold_bps(&self, reserve: &Reserve) -> U256 {
-        U256::from(
-            self.emode_of(reserve)
-                .map_or(reserve.risk.liquidation_threshold_bps, |(emode, _)| {
-                    emode.liquidation_threshold_bps
-                }),
-        )
+        reserve.risk.threshold_bps(self.category())
     }
 
     /// Whether the pool counts the reserve as this user's collateral.
     pub(super) fn is_collateral(&self, reserve: &Reserve) -> bool {
-        let counts = self.release == Release::V3_6 || reserve.risk.liquidation_threshold_bps != 0;
-        reserve.as_collateral && counts
+        reserve.as_collateral && reserve.risk.is_collateral(self.release)
     }
 
-    /// Collateral value rounds down; debt value down, or up since 3.5
-    /// (`GenericLogic._getUserDebtInBaseCurrency`).
     pub(super) fn debt_value_base(&self, reserve: &Reserve, debt: U256) -> Result<U256, Error> {
-        let value = if self.release == Release::V3_6 {
-            mul_div_ceil
-        } else {
-            mul_div_floor
-        };
-        value(debt, self.price_base(reserve), reserve.unit())
+        let risk = &reserve.risk;
+        risk.debt_value_base(self.release, debt, self.category())
     }
 
     pub(super) fn supply_value_base(&self, reserve: &Reserve, amount: U256) -> Result<U256, Error> {
-        mul_div_floor(amount, self.price_base(reserve), reserve.unit())
+        reserve.risk.supply_value_base(amount, self.category())
     }
 
     /// Totals and health factor (`GenericLogic.calculateUserAccountData`).
@@ -193,57 +118,23 @@ impl Account {
     /// # Errors
     /// [`Error::Overflow`] where the contract would revert.
     pub fn standing(&self) -> Result<Standing, Error> {
-        let mut standing = Standing {
-            collateral_base: U256::ZERO,
-            debt_base: U256::ZERO,
-            weighted_collateral: U256::ZERO,
-            health_factor_wad: None,
-        };
-        for reserve in &self.reserves {
-            if self.is_collateral(reserve) {
-                let value = self.supply_value_base(reserve, reserve.supply(self.release)?)?;
-                let weighted = mul(value, self.threshold_bps(reserve))?;
-                standing.collateral_base = add(standing.collateral_base, value)?;
-                standing.weighted_collateral = add(standing.weighted_collateral, weighted)?;
-            }
-            if reserve.borrowing {
-                let debt = self.debt_value_base(reserve, reserve.debt(self.release)?)?;
-                standing.debt_base = add(standing.debt_base, debt)?;
-            }
-        }
-        if !standing.debt_base.is_zero() {
-            standing.health_factor_wad = Some(self.health_factor_wad(&standing)?);
-        }
-        Ok(standing)
+        let positions = self.reserves.iter().map(|reserve| self.position(reserve));
+        let totals = Totals::of(self.release, positions, self.category())?;
+        Ok(Standing {
+            collateral_base: totals.collateral_base,
+            debt_base: totals.debt_base,
+            weighted_collateral: totals.weighted_threshold,
+            health_factor_wad: totals.health_factor_wad()?,
+        })
     }
 
-    fn health_factor_wad(&self, standing: &Standing) -> Result<U256, Error> {
-        match self.release {
-            // Since 3.5 the threshold is not averaged and rounded first.
-            Release::V3_6 => {
-                let factor_bps = wad_div(standing.weighted_collateral, standing.debt_base)?;
-                Ok(factor_bps / BASIS_POINTS)
-            }
-            Release::V3_0 => {
-                let positions = self.positions()?;
-                let data = account_data(positions, self.emode.as_ref().map(|(emode, _)| emode))?;
-                data.health_factor_wad.ok_or(Error::Overflow {
-                    operation: "health factor",
-                })
-            }
+    fn position(&self, reserve: &Reserve) -> ReservePosition {
+        ReservePosition {
+            risk: reserve.risk,
+            supply: reserve.supply(self.release).ok(),
+            debt: reserve.debt(self.release).ok(),
+            as_collateral: reserve.as_collateral,
+            borrowing: reserve.borrowing,
         }
-    }
-
-    fn positions(&self) -> Result<Vec<ReservePosition>, Error> {
-        let position = |reserve: &Reserve| {
-            Ok(ReservePosition {
-                risk: reserve.risk,
-                supply: Some(reserve.supply(self.release)?),
-                debt: Some(reserve.debt(self.release)?),
-                as_collateral: reserve.as_collateral,
-                borrowing: reserve.borrowing,
-            })
-        };
-        self.reserves.iter().map(position).collect()
     }
 }

@@ -1,12 +1,12 @@
 //! `Pool.liquidationCall`: what it moves, or why it reverts.
 
-use super::account::{Account, Release, Reserve};
+use super::account::{Account, Reserve};
 use crate::Error;
 use crate::num::U256;
 use crate::num::fixed::{
     BASIS_POINTS, add, mul, mul_div_ceil, mul_div_floor, percent_div, percent_mul, ray_div, sub,
 };
-use crate::venue::aave_v3::is_liquidatable;
+use crate::venue::aave_v3::{Release, is_liquidatable};
 
 /// At or below this health factor all of a debt may be repaid (`CLOSE_FACTOR_HF_THRESHOLD`).
 const CLOSE_ALL_HEALTH_WAD: U256 = U256::from_limbs([950_000_000_000_000_000, 0, 0, 0]);
@@ -58,7 +58,7 @@ pub enum Refused {
     NotBorrowed,
     /// Debt or collateral worth less than 1,000 USD would be left.
     LeavesDust,
-    /// The pool has paused or deactivated one of the reserves.
+    /// The pool has paused or deactivated one of the reserves, or grants one a grace period.
     Halted,
     /// It would move nothing.
     Nothing,
@@ -140,7 +140,7 @@ impl<'a> Sides<'a> {
             return Ok(self.owed);
         }
         let price = self.account.price_base(self.debt);
-        mul_div_floor(half_base, self.debt.unit(), price)
+        mul_div_floor(half_base, self.debt.risk.unit(), price)
     }
 
     /// `_calculateAvailableCollateralToLiquidate`: value rounds down, bonus and fee half up.
@@ -149,7 +149,7 @@ impl<'a> Sides<'a> {
             self.account.price_base(self.collateral),
             self.account.price_base(self.debt),
         );
-        let (collateral_unit, debt_unit) = (self.collateral.unit(), self.debt.unit());
+        let (collateral_unit, debt_unit) = (self.collateral.risk.unit(), self.debt.risk.unit());
         let bonus_bps = self.account.bonus_bps(self.collateral);
         let worth = divide(
             mul(mul(debt_price, repaid_at_most)?, collateral_unit)?,

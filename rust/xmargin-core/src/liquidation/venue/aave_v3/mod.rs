@@ -18,6 +18,7 @@ mod account;
 mod call;
 mod propose;
 
-pub use account::{Account, Release, Reserve, Standing};
+pub use crate::venue::aave_v3::Release;
+pub use account::{Account, Reserve, Standing};
 pub use call::{Call, Liquidation, Refused, liquidation_call};
 pub use propose::{propose, propose_call};

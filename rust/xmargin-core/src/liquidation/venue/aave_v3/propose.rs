@@ -65,7 +65,9 @@ fn verdict_of(refused: &Refused) -> Verdict {
         Refused::LeavesDust => {
             Verdict::Refused("debt or collateral worth less than 1000 USD would be left")
         }
-        Refused::Halted => Verdict::Refused("the pool has paused or deactivated the reserve"),
+        Refused::Halted => Verdict::Refused(
+            "the pool has paused or deactivated the reserve, or grants it a grace period",
+        ),
         Refused::Nothing => Verdict::Refused("the amounts round to nothing"),
         Refused::Reverts(_) => Verdict::Refused("the contract's arithmetic reverts"),
     }

@@ -1,0 +1,1 @@
+"""Venues on EVM chains beside Aave, each held to its real contracts on a local chain."""
