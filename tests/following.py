@@ -12,7 +12,8 @@ from xmargin.reading.base import ChainReader
 from xmargin.world import World
 
 PATIENCE_S = 20.0
-_KINDS = ("feed", "token", "balance", "aave-v3-reserve", "aave-v3-emode", "aave-v3-account")
+_AAVE_KINDS = ("aave-v3-reserve", "aave-v3-emode", "aave-v3-account")
+_KINDS = ("feed", "token", "balance", "supply", *_AAVE_KINDS)
 
 
 def now_ms() -> int:

@@ -1,8 +1,9 @@
 """The Snapshot: an immutable, content-hashed cut of the World with every price judged."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from xmargin.errors import NotReadyError
 from xmargin.model import (
@@ -17,12 +18,16 @@ from xmargin.model import (
     LiquidationTerms,
     Registry,
     RiskParameters,
+    TokenBalance,
+    TokenState,
+    TokenSupply,
     chain_of,
 )
 from xmargin.oracles.findings import NONE, Guards
 from xmargin.oracles.guards import FeedCase
 from xmargin.oracles.judging import judge_prices
 from xmargin.oracles.sequencer import judge_sequencer
+from xmargin.oracles.supply import SupplyFacts, supply_doubts
 from xmargin.wire import canonical_json
 from xmargin.world import ChainFact, ChainState, Key, World
 
@@ -53,6 +58,7 @@ FACT_KINDS = (
     "feed",
     "token",
     "balance",
+    "supply",
     "aave-v3-reserve",
     "aave-v3-emode",
     "aave-v3-account",
@@ -168,4 +174,33 @@ def _judge(
             as_of[chain_of(spec.id)],
         )
 
-    return judge_prices(registry, case_of, world.now_ms, without)
+    doubts = _supply_doubts(registry, world)
+    return judge_prices(registry, case_of, world.now_ms, without, doubts)
+
+
+def _supply_doubts(registry: Registry, world: World) -> dict[str, list[str]]:
+    """By base, what is wrong with the supply of tokens that it prices."""
+    if not registry.supplies:
+        return {}
+    tokens = {token for spec in registry.supplies for token in (spec.token, spec.locked)}
+    escrows = {(spec.escrow, spec.locked) for spec in registry.supplies}
+    facts = SupplyFacts(
+        _known(world, TokenSupply, [("supply", token) for token in tokens]),
+        _known(world, TokenState, [("token", token) for token in tokens]),
+        _known(world, TokenBalance, [("balance", *escrow) for escrow in escrows]),
+    )
+    base_of = {token.id: token.price for token in registry.tokens}
+    doubts: dict[str, list[str]] = {}
+    for token, why in supply_doubts(registry.supplies, facts, world.now_ms):
+        if token in base_of:
+            doubts.setdefault(base_of[token], []).append(why)
+    return doubts
+
+
+_F = TypeVar("_F")
+
+
+def _known(world: World, cls: type[_F], keys: Iterable[Key]) -> dict[Key, _F]:
+    """Those of the facts that are there, by what they are about."""
+    found = {key: world.facts(key[0]).get(key) for key in keys}
+    return {key[1:]: fact for key, fact in found.items() if isinstance(fact, cls)}

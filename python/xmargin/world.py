@@ -37,6 +37,7 @@ from xmargin.model import (
     RiskParameters,
     TokenBalance,
     TokenState,
+    TokenSupply,
     VenueRecord,
     chain_of,
     check_factor_returns,
@@ -58,6 +59,7 @@ ChainFact = (
     | FeedHistory
     | TokenState
     | TokenBalance
+    | TokenSupply
     | AaveV3Reserve
     | AaveV3EMode
     | AaveV3Account
@@ -76,6 +78,8 @@ def key_of(fact: ChainFact) -> Key:  # noqa: PLR0911 - one kind a line
             return ("token", fact.token)
         case TokenBalance():
             return ("balance", fact.account, fact.token)
+        case TokenSupply():
+            return ("supply", fact.token)
         case AaveV3Reserve():
             return ("aave-v3-reserve", fact.venue, f"{fact.reserve_id:05d}")
         case AaveV3EMode():
@@ -442,6 +446,13 @@ def _check_registry(registry: Registry) -> None:
             raise ObservationError(f"Registry: {error.message}") from None
         if not known:
             raise ObservationError(f"Registry: the chain of {one} is not among its chains")
+    tokens = {token.id for token in registry.tokens}
+    for spec in registry.supplies:
+        for token in (spec.token, spec.locked):
+            if token and token not in tokens:
+                raise ObservationError(f"Registry: {token} of a supply is not among its tokens")
+        if bool(spec.escrow) is not bool(spec.locked):
+            raise ObservationError(f"Registry: {spec.token}: give escrow and locked, or neither")
     for account in accounts:
         if not is_wallet(account) and venue_of(account) not in venues:
             raise ObservationError(f"Registry: the venue of {account} is not among its venues")

@@ -17,6 +17,7 @@ from xmargin.config.sections import (
     PriceConfig,
     RiskConfig,
     ServiceConfig,
+    SupplyConfig,
     TokenConfig,
     VenueConfig,
 )
@@ -40,6 +41,7 @@ class Config(BaseSettings):
     feeds: tuple[FeedConfig, ...] = ()
     prices: tuple[PriceConfig, ...] = ()
     venues: tuple[VenueConfig, ...] = ()
+    supplies: tuple[SupplyConfig, ...] = ()
     portfolios: tuple[PortfolioConfig, ...] = Field(min_length=1)
 
     @classmethod
@@ -60,6 +62,7 @@ class Config(BaseSettings):
         self._tokens_resolve()
         self._prices_resolve()
         self._one_asset_a_price()
+        self._supplies_resolve()
         self._accounts_resolve()
         return self
 
@@ -111,6 +114,19 @@ class Config(BaseSettings):
                     f"feeds: {base} is quoted in {min(units.circular)}, which is itself priced "
                     f"through {base}; quote one of them in {UNIT}"
                 )
+
+    def _supplies_resolve(self) -> None:
+        chains = {chain.id for chain in self.chains}
+        tokens = {token.id for token in self.tokens}
+        _refuse_duplicates("supplies", [supply.token for supply in self.supplies])
+        for supply in self.supplies:
+            where = f"supplies.{supply.token}"
+            _require(where, supply.token, tokens, "[[tokens]]")
+            if supply.escrow is not None and supply.locked is not None:
+                _require(f"{where}.locked", supply.locked, tokens, "[[tokens]]")
+                _require(f"{where}.escrow", model.chain_of(supply.escrow), chains, "[[chains]]")
+                if model.chain_of(supply.escrow) != model.chain_of(supply.locked):
+                    raise ValueError(f"{where}: escrow and locked must be on one chain")
 
     def _accounts_resolve(self) -> None:
         """Every account is on a known chain, at a known venue, and in one portfolio."""
@@ -170,6 +186,13 @@ class Config(BaseSettings):
             prices=tuple(
                 model.PriceSpec(**p.model_dump()) for p in sorted(self.prices, key=lambda p: p.base)
             ),
+            supplies=tuple(
+                model.SupplySpec(
+                    **{**s.model_dump(), "escrow": s.escrow or "", "locked": s.locked or ""}
+                )
+                for s in sorted(self.supplies, key=lambda s: s.token)
+            ),
+            venue_price_bps_max=self.risk.venue_price_bps_max,
         )
 
 

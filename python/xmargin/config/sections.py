@@ -24,6 +24,12 @@ from xmargin.errors import InvalidArgumentError
 MULTICALL3 = "0xca11bde05977b3631167028862be2a173976ca11"
 
 WALLET = "wallet"
+_NAMESPACES = {
+    model.ChainKind.EVM: "eip155:",
+    model.ChainKind.SOLANA: "solana:",
+    model.ChainKind.HYPERLIQUID: "hyper:",
+}
+_EVM = "eip155:"
 _KINDS_BEHIND_A_PROVIDER = frozenset({"aave-v3"})
 
 
@@ -100,11 +106,12 @@ class EndpointConfig(_Section):
 
 
 class ChainConfig(_Section):
-    """A chain and how to read it."""
+    """A chain and how to read it; ``reader`` names that of a chain of kind ``external``."""
 
     id: ChainId
     name: Name
     kind: model.ChainKind
+    reader: Name | None = None
     endpoints: tuple[EndpointConfig, ...] = Field(min_length=1)
     quorum: int = Field(default=1, ge=1, le=100)
     head_age_ms_max: int = Field(default=60_000, ge=1_000)
@@ -121,7 +128,7 @@ class ChainConfig(_Section):
 
     @model_validator(mode="after")
     def _kind_fits_id(self) -> Self:
-        expected = "eip155:" if self.kind is model.ChainKind.EVM else "solana:"
+        expected = _NAMESPACES.get(self.kind, "")
         if not self.id.startswith(expected):
             raise ValueError(f"kind {self.kind} wants an id beginning with {expected}")
         if self.sequencer_feed is not None and self.kind is not model.ChainKind.EVM:
@@ -141,6 +148,15 @@ class ChainConfig(_Section):
             "" if feed is None else f"sequencer@{self.id}/{feed}",
             0 if feed is None else self.sequencer_grace_s,
         )
+
+    @model_validator(mode="after")
+    def _reader_is_of_others(self) -> Self:
+        is_external = self.kind is model.ChainKind.EXTERNAL
+        if is_external and self.reader is None:
+            raise ValueError("kind external wants a reader; name one of an installed package")
+        if self.reader is not None and not is_external:
+            raise ValueError(f"kind {self.kind} has a reader of its own; remove reader")
+        return self
 
     @model_validator(mode="after")
     def _operators_suffice(self) -> Self:
@@ -175,7 +191,7 @@ class TokenConfig(_Section):
     @field_validator("program")
     @classmethod
     def _is_of_the_chain(cls, program: str, info: ValidationInfo) -> str:
-        if program and info.data.get("id", "").startswith("eip155:"):
+        if program and not info.data.get("id", "solana:").startswith("solana:"):
             raise ValueError("only tokens on Solana belong to a program; remove it")
         return _address_beside_id(program, info)
 
@@ -236,6 +252,7 @@ class PriceConfig(_Section):
     price_max: Price | None = None
     jump_bps_max: int | None = Field(default=None, ge=0, le=1_000_000)
     jump_window_s: int = Field(default=900, ge=1, le=_DAY_S)
+    jump_sources_min: int = Field(default=2, ge=2, le=100)
     basis_bps_max: int | None = Field(default=None, ge=0, le=10_000)
     peg: str = Field(default="", max_length=100)
     peg_bps_max: int = Field(default=100, ge=0, le=10_000)
@@ -251,6 +268,36 @@ class PriceConfig(_Section):
 def _require_ordered(lowest: Decimal | None, highest: Decimal | None) -> None:
     if lowest is not None and highest is not None and lowest > highest:
         raise ValueError(f"price_min {lowest} is above price_max {highest}; exchange them")
+
+
+class SupplyConfig(_Section):
+    """How much of a token there may be; see :class:`xmargin.model.SupplySpec`."""
+
+    token: TokenId
+    approved: int | None = Field(default=None, ge=1)
+    approved_at_s: int = Field(default=0, ge=0)
+    growth_bps_max: int = Field(default=0, ge=0, le=1_000_000)
+    escrow: AccountId | None = None
+    locked: TokenId | None = None
+
+    @field_validator("token", "escrow", "locked")
+    @classmethod
+    def _is_on_an_evm_chain(cls, identifier: str | None) -> str | None:
+        if identifier and (not identifier.startswith(_EVM) and f"@{_EVM}" not in identifier):
+            raise ValueError("supplies are read on EVM chains only; remove it")
+        if identifier and model.is_native(identifier):
+            raise ValueError("a native coin does not say how much of it there is; remove it")
+        return identifier
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if (self.escrow is None) is not (self.locked is None):
+            raise ValueError("give escrow and locked, or neither")
+        if self.approved is None and self.escrow is None:
+            raise ValueError("give approved, or escrow and locked; else nothing is bounded")
+        if self.approved is not None and not self.approved_at_s:
+            raise ValueError("give approved_at_s, when the supply was approved")
+        return self
 
 
 class VenueConfig(_Section):
@@ -312,6 +359,7 @@ class RiskConfig(_Section):
     parameters: str = "unified-v1"
     returns: Path | None = None
     disagreement_bps_max: int = Field(default=200, ge=0, le=10_000)
+    venue_price_bps_max: int = Field(default=200, ge=0, le=1_000_000)
     future_s_max: int = Field(default=15, ge=0)
 
 

@@ -99,6 +99,15 @@ class TokenBalance:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSupply:
+    """How much of a token there is, in its smallest unit; ``fault`` is why it was not read."""
+
+    token: TokenId
+    amount: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
 class AaveV3Reserve:
     """One reserve of an Aave v3 pool, as ``getReserveData`` and the pool's oracle give it.
 
@@ -210,6 +219,7 @@ Fact: TypeAlias = (
     | FeedRound
     | TokenState
     | TokenBalance
+    | TokenSupply
     | AaveV3Reserve
     | AaveV3EMode
     | AaveV3Account

@@ -8,10 +8,15 @@ from xmargin.model.identifiers import AccountId, ChainId, FeedId, PortfolioId, T
 
 
 class ChainKind(StrEnum):
-    """The family of a chain, which decides how it is read."""
+    """The family of a chain, which decides how it is read.
+
+    EXTERNAL is one that a package of others reads; the configuration names its reader.
+    """
 
     EVM = "evm"
     SOLANA = "solana"
+    HYPERLIQUID = "hyperliquid"
+    EXTERNAL = "external"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +125,12 @@ class PriceSpec:
     """The bounds of the price of one base, over all its feeds.
 
     With fewer than ``sources_min`` independent origins it is held. ``price_min`` and ``price_max``
-    are in USD. Held is a price of one origin that moved more than ``jump_bps_max`` (``None``: any)
-    from where it stood within ``jump_window_s``. A market further than ``basis_bps_max`` (``None``:
-    the bound between sources) from the rate is doubted. ``peg`` names the unit (USD or a base)
-    the price is meant to be one of: further from it than ``peg_bps_max``, and under its rate, the
-    range is widened by ``haircut_bps``. A guard that binds while no answer moved more than
-    ``quiet_bps_max`` within the window is an alarm.
+    are in USD. Held is a price that moved more than ``jump_bps_max`` (``None``: any) from where it
+    stood within ``jump_window_s``, unless ``jump_sources_min`` origins say so. A market further
+    than ``basis_bps_max`` (``None``: the bound between sources) from the rate is doubted. ``peg``
+    names the unit (USD or a base) the price is meant to be one of: further from it than
+    ``peg_bps_max``, and under its rate, the range is widened by ``haircut_bps``. A guard that binds
+    while no answer moved more than ``quiet_bps_max`` within the window is an alarm.
     """
 
     base: str
@@ -134,6 +139,7 @@ class PriceSpec:
     price_max: Decimal | None = None
     jump_bps_max: int | None = None
     jump_window_s: int = 900
+    jump_sources_min: int = 2
     basis_bps_max: int | None = None
     peg: str = ""
     peg_bps_max: int = 100
@@ -173,8 +179,29 @@ class PortfolioSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SupplySpec:
+    """How much of a token there may be; more than that was made out of nothing.
+
+    No more than ``approved`` (smallest units, ``None``: any) grown since ``approved_at_s`` by at
+    most ``growth_bps_max`` of it a year of 365 days; nor more than ``escrow``, an account, holds
+    of ``locked``, the token that this one stands for (empty: nothing is locked for it).
+    """
+
+    token: TokenId
+    approved: int | None = None
+    approved_at_s: int = 0
+    growth_bps_max: int = 0
+    escrow: AccountId = ""
+    locked: TokenId = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
-    """Everything watched; sorted by id, so that its order is nobody's accident."""
+    """Everything watched; sorted by id, so that its order is nobody's accident.
+
+    ``venue_price_bps_max`` bounds how far a venue's own price may be from the judged range before
+    its accounts are no longer proposed for liquidation; zero: the two are not compared.
+    """
 
     chains: tuple[ChainSpec, ...]
     tokens: tuple[TokenSpec, ...]
@@ -184,6 +211,8 @@ class Registry:
     disagreement_bps_max: int = 200
     future_s_max: int = 15
     prices: tuple[PriceSpec, ...] = ()
+    supplies: tuple[SupplySpec, ...] = ()
+    venue_price_bps_max: int = 0
 
     def price_spec(self, base: str) -> PriceSpec:
         """The bounds of ``base``; the usual ones where none are given."""

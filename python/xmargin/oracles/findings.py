@@ -31,6 +31,7 @@ class Guard(StrEnum):
     RATE = "rate"  # min of market and rate × base; they may not part
     JUMP = "jump"
     PEG = "peg"
+    SUPPLY = "supply"  # no more of it than was approved, nor than what stands behind it
 
 
 class Finding(NamedTuple):

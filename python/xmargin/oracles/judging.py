@@ -1,12 +1,14 @@
 """All prices of a registry: each base once, after those that its quotes come in."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from xmargin.model import FeedSpec, JudgedPrice, JudgedQuote, PriceSpec, Registry
 from xmargin.model.units import Units, units_of
 from xmargin.oracles.findings import NONE, Guard, Guards
 from xmargin.oracles.guards import FeedCase, QuoteTerms, judge_quote
 from xmargin.oracles.prices import PriceTerms, judge_price, moved, refuse
+from xmargin.oracles.supply import held
 
 
 def judge_prices(
@@ -14,8 +16,12 @@ def judge_prices(
     case_of: Callable[[FeedSpec], FeedCase],
     now_ms: int,
     without: Guards = NONE,
+    supply_doubts: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> dict[str, JudgedPrice]:
-    """The price of every base that a feed quotes, by base in order."""
+    """The price of every base that a feed quotes, by base in order.
+
+    ``supply_doubts`` say by base of what there is too much.
+    """
     specs = {spec.base: spec for spec in registry.prices}
     quotes: dict[str, list[JudgedQuote]] = {}
     for feed in registry.feeds:
@@ -36,7 +42,8 @@ def judge_prices(
             units_moved_bps,
         )
         judged = [_uncircled(quote, units[base].circular, without) for quote in quotes[base]]
-        prices[base] = judge_price(judged, terms)
+        doubts = () if Guard.SUPPLY in without else supply_doubts.get(base, ())
+        prices[base] = held(judge_price(judged, terms), doubts)
         own_bps = moved(quote.moved_bps for quote in judged)
         moves_bps[base] = moved((own_bps, *units_moved_bps), blind=False)
     return dict(sorted(prices.items()))

@@ -73,8 +73,8 @@ def judge_price(quotes: Sequence[JudgedQuote], terms: PriceTerms) -> JudgedPrice
     sources = [_in_usd(quote, terms) for quote in ordered]
     span, findings, count = _combined(sources, terms)
     findings = [one for one in findings if one.guard not in terms.without]
-    if not findings and not span.mark:  # only with guards switched off
-        findings = [Finding(Guard.SOURCES, Verdict.REFUSE, f"no quote of {base} is accepted")]
+    if not span.mark and verdict_of(findings) is not Verdict.REFUSE:  # guards are switched off
+        findings.append(Finding(Guard.SOURCES, Verdict.REFUSE, f"no quote of {base} is accepted"))
     verdict = verdict_of(findings)
     if verdict is Verdict.REFUSE:
         span = _NOTHING
@@ -171,6 +171,10 @@ def _combined(sources: Sequence[_Source], terms: PriceTerms) -> tuple[Span, list
         max(source.span.high for source in markets),
     )
     count = len(marks)
+    if count < spec.sources_min and Guard.SOURCES not in terms.without:
+        # What too few say may be any move of theirs: nothing is lent on it.
+        for source in markets:
+            span = span.over(source.stood) if source.stood.mark else span
     findings += _count_findings(count, spec)
     findings += _spread_findings(markets, terms.disagreement_bps_max)
     findings += _spot_findings(accepted, span.mark, terms.disagreement_bps_max)
@@ -263,8 +267,8 @@ def _spot_findings(accepted: Sequence[_Source], mark: Decimal, bps_max: int) -> 
 def _jumps(
     markets: Sequence[_Source], count: int, spec: PriceSpec
 ) -> Iterator[tuple[Span, Finding]]:
-    """A move that no second origin confirms, with where the price stood before."""
-    if spec.jump_bps_max is None or count > 1:
+    """A move that too few origins confirm, with where the price stood before."""
+    if spec.jump_bps_max is None or count >= spec.jump_sources_min:
         return
     for source in markets:
         quote = source.quote
@@ -275,8 +279,8 @@ def _jumps(
                     Guard.JUMP,
                     Verdict.HOLD,
                     f"{quote.feed} says {quote.price:f} and stood at {quote.standing:f}, "
-                    f"{quote.moved_bps:,} bps away, within {spec.jump_window_s:,} s; alone, "
-                    f"{spec.jump_bps_max:,} bps are believed",
+                    f"{quote.moved_bps:,} bps away, within {spec.jump_window_s:,} s; more than "
+                    f"{spec.jump_bps_max:,} bps are believed of {spec.jump_sources_min} sources",
                 ),
             )
 

@@ -99,6 +99,10 @@ class _ChainKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChainKind.V
     """Ethereum and its like."""
     CHAIN_KIND_SOLANA: _ChainKind.ValueType  # 2
     """Solana and its like."""
+    CHAIN_KIND_HYPERLIQUID: _ChainKind.ValueType  # 3
+    """Hyperliquid's own chain, read over its information API."""
+    CHAIN_KIND_EXTERNAL: _ChainKind.ValueType  # 4
+    """Read by a package that is not ours."""
 
 class ChainKind(_ChainKind, metaclass=_ChainKindEnumTypeWrapper):
     """The family of a chain."""
@@ -109,6 +113,10 @@ CHAIN_KIND_EVM: ChainKind.ValueType  # 1
 """Ethereum and its like."""
 CHAIN_KIND_SOLANA: ChainKind.ValueType  # 2
 """Solana and its like."""
+CHAIN_KIND_HYPERLIQUID: ChainKind.ValueType  # 3
+"""Hyperliquid's own chain, read over its information API."""
+CHAIN_KIND_EXTERNAL: ChainKind.ValueType  # 4
+"""Read by a package that is not ours."""
 Global___ChainKind: _TypeAlias = ChainKind  # noqa: Y015
 
 class _Claim:
@@ -190,6 +198,7 @@ class Observation(_message.Message):
     FEED_ROUND_FIELD_NUMBER: _builtins.int
     TOKEN_STATE_FIELD_NUMBER: _builtins.int
     TOKEN_BALANCE_FIELD_NUMBER: _builtins.int
+    TOKEN_SUPPLY_FIELD_NUMBER: _builtins.int
     AAVE_V3_RESERVE_FIELD_NUMBER: _builtins.int
     AAVE_V3_E_MODE_FIELD_NUMBER: _builtins.int
     AAVE_V3_ACCOUNT_FIELD_NUMBER: _builtins.int
@@ -249,6 +258,10 @@ class Observation(_message.Message):
         """A wallet's balance."""
 
     @_builtins.property
+    def token_supply(self) -> Global___TokenSupply:
+        """How much of a token there is."""
+
+    @_builtins.property
     def aave_v3_reserve(self) -> Global___AaveV3Reserve:
         """One reserve of an Aave v3 pool."""
 
@@ -282,16 +295,17 @@ class Observation(_message.Message):
         feed_round: Global___FeedRound | None = ...,
         token_state: Global___TokenState | None = ...,
         token_balance: Global___TokenBalance | None = ...,
+        token_supply: Global___TokenSupply | None = ...,
         aave_v3_reserve: Global___AaveV3Reserve | None = ...,
         aave_v3_e_mode: Global___AaveV3EMode | None = ...,
         aave_v3_account: Global___AaveV3Account | None = ...,
         venue_record: Global___VenueRecord | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "registry", b"registry", "risk_parameters", b"risk_parameters", "token_balance", b"token_balance", "token_state", b"token_state", "venue_record", b"venue_record"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "registry", b"registry", "risk_parameters", b"risk_parameters", "token_balance", b"token_balance", "token_state", b"token_state", "token_supply", b"token_supply", "venue_record", b"venue_record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain", b"chain", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "observed_at_ms", b"observed_at_ms", "registry", b"registry", "risk_parameters", b"risk_parameters", "source", b"source", "token_balance", b"token_balance", "token_state", b"token_state", "venue_record", b"venue_record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain", b"chain", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "observed_at_ms", b"observed_at_ms", "registry", b"registry", "risk_parameters", b"risk_parameters", "source", b"source", "token_balance", b"token_balance", "token_state", b"token_state", "token_supply", b"token_supply", "venue_record", b"venue_record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["registry", "risk_parameters", "factor_returns", "liquidation_terms", "clock_tick", "chain_head", "chain_reorg", "chain_status", "feed_round", "token_state", "token_balance", "aave_v3_reserve", "aave_v3_e_mode", "aave_v3_account", "venue_record"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["registry", "risk_parameters", "factor_returns", "liquidation_terms", "clock_tick", "chain_head", "chain_reorg", "chain_status", "feed_round", "token_state", "token_balance", "token_supply", "aave_v3_reserve", "aave_v3_e_mode", "aave_v3_account", "venue_record"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -544,6 +558,36 @@ class TokenBalance(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TokenBalance: _TypeAlias = TokenBalance  # noqa: Y015
+
+@_typing.final
+class TokenSupply(_message.Message):
+    """How much of a token there is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """CAIP-19 token id."""
+    amount: _builtins.str
+    """Smallest units."""
+    fault: _builtins.str
+    """Why it could not be read; then the amount is zero."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        fault: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "fault", b"fault", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenSupply: _TypeAlias = TokenSupply  # noqa: Y015
 
 @_typing.final
 class AaveV3Reserve(_message.Message):
@@ -1044,10 +1088,14 @@ class Registry(_message.Message):
     DISAGREEMENT_BPS_MAX_FIELD_NUMBER: _builtins.int
     FUTURE_S_MAX_FIELD_NUMBER: _builtins.int
     PRICES_FIELD_NUMBER: _builtins.int
+    SUPPLIES_FIELD_NUMBER: _builtins.int
+    VENUE_PRICE_BPS_MAX_FIELD_NUMBER: _builtins.int
     disagreement_bps_max: _builtins.int
     """Two sources of one base may differ by this much."""
     future_s_max: _builtins.int
     """A quote may be dated this far ahead of our clock."""
+    venue_price_bps_max: _builtins.int
+    """A venue's own price may differ from the judged range by this much; zero: not compared."""
     @_builtins.property
     def chains(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainSpec]:
         """Chains by id."""
@@ -1072,6 +1120,10 @@ class Registry(_message.Message):
     def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceSpec]:
         """Bounds of prices by base."""
 
+    @_builtins.property
+    def supplies(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupplySpec]:
+        """What there may be of tokens, by token id."""
+
     def __init__(
         self,
         *,
@@ -1083,10 +1135,12 @@ class Registry(_message.Message):
         disagreement_bps_max: _builtins.int = ...,
         future_s_max: _builtins.int = ...,
         prices: _abc.Iterable[Global___PriceSpec] | None = ...,
+        supplies: _abc.Iterable[Global___SupplySpec] | None = ...,
+        venue_price_bps_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains", "disagreement_bps_max", b"disagreement_bps_max", "feeds", b"feeds", "future_s_max", b"future_s_max", "portfolios", b"portfolios", "prices", b"prices", "tokens", b"tokens", "venues", b"venues"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains", "disagreement_bps_max", b"disagreement_bps_max", "feeds", b"feeds", "future_s_max", b"future_s_max", "portfolios", b"portfolios", "prices", b"prices", "supplies", b"supplies", "tokens", b"tokens", "venue_price_bps_max", b"venue_price_bps_max", "venues", b"venues"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1350,6 +1404,7 @@ class PriceSpec(_message.Message):
     PEG_BPS_MAX_FIELD_NUMBER: _builtins.int
     HAIRCUT_BPS_FIELD_NUMBER: _builtins.int
     QUIET_BPS_MAX_FIELD_NUMBER: _builtins.int
+    JUMP_SOURCES_MIN_FIELD_NUMBER: _builtins.int
     base: _builtins.str
     """What is priced."""
     sources_min: _builtins.int
@@ -1359,7 +1414,7 @@ class PriceSpec(_message.Message):
     price_max: _builtins.str
     """Quotes above are refused, a decimal in USD."""
     jump_bps_max: _builtins.int
-    """How far the price of one origin may move within the window; absent: any."""
+    """How far it may move within the window; absent: any."""
     jump_window_s: _builtins.int
     """The window."""
     basis_bps_max: _builtins.int
@@ -1372,6 +1427,8 @@ class PriceSpec(_message.Message):
     """By how much of itself a range is widened."""
     quiet_bps_max: _builtins.int
     """A guard that binds while no answer moved more is an alarm."""
+    jump_sources_min: _builtins.int
+    """How many origins a larger move is believed of."""
     def __init__(
         self,
         *,
@@ -1386,10 +1443,11 @@ class PriceSpec(_message.Message):
         peg_bps_max: _builtins.int = ...,
         haircut_bps: _builtins.int = ...,
         quiet_bps_max: _builtins.int = ...,
+        jump_sources_min: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "basis_bps_max", b"basis_bps_max", "jump_bps_max", b"jump_bps_max", "price_max", b"price_max", "price_min", b"price_min"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "base", b"base", "basis_bps_max", b"basis_bps_max", "haircut_bps", b"haircut_bps", "jump_bps_max", b"jump_bps_max", "jump_window_s", b"jump_window_s", "peg", b"peg", "peg_bps_max", b"peg_bps_max", "price_max", b"price_max", "price_min", b"price_min", "quiet_bps_max", b"quiet_bps_max", "sources_min", b"sources_min"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "base", b"base", "basis_bps_max", b"basis_bps_max", "haircut_bps", b"haircut_bps", "jump_bps_max", b"jump_bps_max", "jump_sources_min", b"jump_sources_min", "jump_window_s", b"jump_window_s", "peg", b"peg", "peg_bps_max", b"peg_bps_max", "price_max", b"price_max", "price_min", b"price_min", "quiet_bps_max", b"quiet_bps_max", "sources_min", b"sources_min"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__basis_bps_max: _TypeAlias = _typing.Literal["basis_bps_max"]  # noqa: Y015
     _WhichOneofArgType__basis_bps_max: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max"]  # noqa: Y015
@@ -1409,6 +1467,50 @@ class PriceSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price_min) -> _WhichOneofReturnType__price_min | None: ...
 
 Global___PriceSpec: _TypeAlias = PriceSpec  # noqa: Y015
+
+@_typing.final
+class SupplySpec(_message.Message):
+    """How much of a token there may be: no more than was approved, nor than what stands behind it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
+    APPROVED_AT_S_FIELD_NUMBER: _builtins.int
+    GROWTH_BPS_MAX_FIELD_NUMBER: _builtins.int
+    ESCROW_FIELD_NUMBER: _builtins.int
+    LOCKED_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """CAIP-19 token id."""
+    approved: _builtins.str
+    """What was approved, in smallest units; absent: any."""
+    approved_at_s: _builtins.int
+    """When it was approved, Unix seconds."""
+    growth_bps_max: _builtins.int
+    """By how much of it the supply may grow in a year of 365 days."""
+    escrow: _builtins.str
+    """The account that holds what the token stands for; empty: none."""
+    locked: _builtins.str
+    """The token that is held there."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        approved: _builtins.str | None = ...,
+        approved_at_s: _builtins.int = ...,
+        growth_bps_max: _builtins.int = ...,
+        escrow: _builtins.str = ...,
+        locked: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approved", b"_approved", "approved", b"approved"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approved", b"_approved", "approved", b"approved", "approved_at_s", b"approved_at_s", "escrow", b"escrow", "growth_bps_max", b"growth_bps_max", "locked", b"locked", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approved: _TypeAlias = _typing.Literal["approved"]  # noqa: Y015
+    _WhichOneofArgType__approved: _TypeAlias = _typing.Literal["_approved", b"_approved"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approved) -> _WhichOneofReturnType__approved | None: ...
+
+Global___SupplySpec: _TypeAlias = SupplySpec  # noqa: Y015
 
 @_typing.final
 class VenueSpec(_message.Message):
