@@ -167,7 +167,7 @@ def test_g16_whatever_feeds_say_all_is_judged_and_what_is_served_is_believable(
     registry = Registry((), (), tuple(by_spec), (), (), prices=specs)
     for price in judge_prices(registry, by_spec.__getitem__, NOW_MS).values():
         if price.verdict is Verdict.REFUSE:
-            assert not (price.low or price.mark or price.high)
+            assert {price.low, price.mark, price.high} == {Decimal(0)}
         else:
             assert 0 <= price.low <= price.mark <= price.high
             assert 0 < price.mark <= 10**18

@@ -17,6 +17,7 @@ from xmargin.oracles.guards import bound_findings
 from xmargin.oracles.numbers import PRICE_MAX, ZERO, Span, apart_bps, median
 
 _ONE: Final = Span(Decimal(1), Decimal(1), Decimal(1))
+_CONFIRMING: Final = 2
 _NOTHING: Final = Span(ZERO, ZERO, ZERO)
 
 
@@ -268,7 +269,8 @@ def _jumps(
     markets: Sequence[_Source], count: int, spec: PriceSpec
 ) -> Iterator[tuple[Span, Finding]]:
     """A move that too few origins confirm, with where the price stood before."""
-    if spec.jump_bps_max is None or count >= spec.jump_sources_min:
+    needed = _CONFIRMING if spec.jump_sources_min is None else spec.jump_sources_min
+    if spec.jump_bps_max is None or count >= needed:
         return
     for source in markets:
         quote = source.quote
@@ -280,7 +282,7 @@ def _jumps(
                     Verdict.HOLD,
                     f"{quote.feed} says {quote.price:f} and stood at {quote.standing:f}, "
                     f"{quote.moved_bps:,} bps away, within {spec.jump_window_s:,} s; more than "
-                    f"{spec.jump_bps_max:,} bps are believed of {spec.jump_sources_min} sources",
+                    f"{spec.jump_bps_max:,} bps are believed of {needed} sources",
                 ),
             )
 
@@ -298,7 +300,7 @@ def _basis_findings(
     if market > rate.price:
         reason = f"{said} below; the bound is {bps_max:,} bps"
         yield Finding(Guard.RATE, Verdict.HOLD, reason)
-    elif count < 2:
+    elif count < _CONFIRMING:
         reason = f"{said} above; beyond {bps_max:,} bps two sources must agree on the market"
         yield Finding(Guard.RATE, Verdict.HOLD, reason)
     else:
