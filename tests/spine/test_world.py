@@ -247,6 +247,7 @@ def test_an_observation_that_cannot_be_applied_is_refused(
         ({"prices": (PriceSpec("ETH", price_min=Decimal("1e-37")),)}, "price ETH: price_min"),
         ({"prices": (PriceSpec("ETH", price_min=Decimal("NaN")),)}, "price ETH: price_min is NaN"),
         ({"prices": (PriceSpec("ETH", haircut_bps=10_001),)}, "price ETH: haircut_bps is 10001"),
+        ({"prices": (PriceSpec("ETH", jump_sources_min=1),)}, "price ETH: jump_sources_min is 1"),
         ({"prices": (PriceSpec("ETH", jump_window_s=0),)}, "price ETH: jump_window_s is 0"),
         (
             {"feeds": (replace(REGISTRY.feeds[0], rate_snapshot=Decimal(0)),)},

@@ -255,7 +255,7 @@ class PriceConfig(_Section):
     price_max: Price | None = None
     jump_bps_max: int | None = Field(default=None, ge=0, le=1_000_000)
     jump_window_s: int = Field(default=900, ge=1, le=_DAY_S)
-    jump_sources_min: int | None = Field(default=None, ge=2, le=100)
+    jump_sources_min: int = Field(default=2, ge=2, le=100)
     basis_bps_max: int | None = Field(default=None, ge=0, le=10_000)
     peg: str = Field(default="", max_length=100)
     peg_bps_max: int = Field(default=100, ge=0, le=10_000)

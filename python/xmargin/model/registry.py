@@ -126,11 +126,11 @@ class PriceSpec:
 
     With fewer than ``sources_min`` independent origins it is held. ``price_min`` and ``price_max``
     are in USD. Held is a price that moved more than ``jump_bps_max`` (``None``: any) from where it
-    stood within ``jump_window_s``, unless ``jump_sources_min`` origins (``None``: two) say so. A
-    market further than ``basis_bps_max`` (``None``: the bound between sources) from the rate is
-    doubted. ``peg`` names the unit (USD or a base) the price is meant to be one of: further from it
-    than ``peg_bps_max``, and under its rate, the range is widened by ``haircut_bps``. A guard that
-    binds while no answer moved more than ``quiet_bps_max`` within the window is an alarm.
+    stood within ``jump_window_s``, unless ``jump_sources_min`` origins say so. A market further
+    than ``basis_bps_max`` (``None``: the bound between sources) from the rate is doubted. ``peg``
+    names the unit (USD or a base) the price is meant to be one of: further from it than
+    ``peg_bps_max``, and under its rate, the range is widened by ``haircut_bps``. A guard that binds
+    while no answer moved more than ``quiet_bps_max`` within the window is an alarm.
     """
 
     base: str
@@ -139,7 +139,7 @@ class PriceSpec:
     price_max: Decimal | None = None
     jump_bps_max: int | None = None
     jump_window_s: int = 900
-    jump_sources_min: int | None = None
+    jump_sources_min: int = 2
     basis_bps_max: int | None = None
     peg: str = ""
     peg_bps_max: int = 100

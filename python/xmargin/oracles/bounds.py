@@ -38,6 +38,8 @@ def _of_price(price: PriceSpec) -> Iterator[str]:
         yield f"haircut_bps is {price.haircut_bps}; 0 to {BPS} are possible"
     if not 1 <= price.jump_window_s <= WINDOW_S_MAX:
         yield f"jump_window_s is {price.jump_window_s}; 1 to {WINDOW_S_MAX} are possible"
+    if price.jump_sources_min < 2:
+        yield f"jump_sources_min is {price.jump_sources_min}; one source confirms nothing, 2 may"
 
 
 def _prices(**named: Decimal | None) -> Iterator[str]:

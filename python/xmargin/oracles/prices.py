@@ -269,8 +269,7 @@ def _jumps(
     markets: Sequence[_Source], count: int, spec: PriceSpec
 ) -> Iterator[tuple[Span, Finding]]:
     """A move that too few origins confirm, with where the price stood before."""
-    needed = _CONFIRMING if spec.jump_sources_min is None else spec.jump_sources_min
-    if spec.jump_bps_max is None or count >= needed:
+    if spec.jump_bps_max is None or count >= spec.jump_sources_min:
         return
     for source in markets:
         quote = source.quote
@@ -282,7 +281,7 @@ def _jumps(
                     Verdict.HOLD,
                     f"{quote.feed} says {quote.price:f} and stood at {quote.standing:f}, "
                     f"{quote.moved_bps:,} bps away, within {spec.jump_window_s:,} s; more than "
-                    f"{spec.jump_bps_max:,} bps are believed of {needed} sources",
+                    f"{spec.jump_bps_max:,} bps are believed of {spec.jump_sources_min} sources",
                 ),
             )
 

@@ -1428,7 +1428,7 @@ class PriceSpec(_message.Message):
     quiet_bps_max: _builtins.int
     """A guard that binds while no answer moved more is an alarm."""
     jump_sources_min: _builtins.int
-    """How many origins a larger move is believed of; absent: two."""
+    """How many origins a larger move is believed of."""
     def __init__(
         self,
         *,
@@ -1443,18 +1443,16 @@ class PriceSpec(_message.Message):
         peg_bps_max: _builtins.int = ...,
         haircut_bps: _builtins.int = ...,
         quiet_bps_max: _builtins.int = ...,
-        jump_sources_min: _builtins.int | None = ...,
+        jump_sources_min: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_jump_sources_min", b"_jump_sources_min", "_price_max", b"_price_max", "_price_min", b"_price_min", "basis_bps_max", b"basis_bps_max", "jump_bps_max", b"jump_bps_max", "jump_sources_min", b"jump_sources_min", "price_max", b"price_max", "price_min", b"price_min"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "basis_bps_max", b"basis_bps_max", "jump_bps_max", b"jump_bps_max", "price_max", b"price_max", "price_min", b"price_min"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_jump_sources_min", b"_jump_sources_min", "_price_max", b"_price_max", "_price_min", b"_price_min", "base", b"base", "basis_bps_max", b"basis_bps_max", "haircut_bps", b"haircut_bps", "jump_bps_max", b"jump_bps_max", "jump_sources_min", b"jump_sources_min", "jump_window_s", b"jump_window_s", "peg", b"peg", "peg_bps_max", b"peg_bps_max", "price_max", b"price_max", "price_min", b"price_min", "quiet_bps_max", b"quiet_bps_max", "sources_min", b"sources_min"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "base", b"base", "basis_bps_max", b"basis_bps_max", "haircut_bps", b"haircut_bps", "jump_bps_max", b"jump_bps_max", "jump_sources_min", b"jump_sources_min", "jump_window_s", b"jump_window_s", "peg", b"peg", "peg_bps_max", b"peg_bps_max", "price_max", b"price_max", "price_min", b"price_min", "quiet_bps_max", b"quiet_bps_max", "sources_min", b"sources_min"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__basis_bps_max: _TypeAlias = _typing.Literal["basis_bps_max"]  # noqa: Y015
     _WhichOneofArgType__basis_bps_max: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max"]  # noqa: Y015
     _WhichOneofReturnType__jump_bps_max: _TypeAlias = _typing.Literal["jump_bps_max"]  # noqa: Y015
     _WhichOneofArgType__jump_bps_max: _TypeAlias = _typing.Literal["_jump_bps_max", b"_jump_bps_max"]  # noqa: Y015
-    _WhichOneofReturnType__jump_sources_min: _TypeAlias = _typing.Literal["jump_sources_min"]  # noqa: Y015
-    _WhichOneofArgType__jump_sources_min: _TypeAlias = _typing.Literal["_jump_sources_min", b"_jump_sources_min"]  # noqa: Y015
     _WhichOneofReturnType__price_max: _TypeAlias = _typing.Literal["price_max"]  # noqa: Y015
     _WhichOneofArgType__price_max: _TypeAlias = _typing.Literal["_price_max", b"_price_max"]  # noqa: Y015
     _WhichOneofReturnType__price_min: _TypeAlias = _typing.Literal["price_min"]  # noqa: Y015
@@ -1463,8 +1461,6 @@ class PriceSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__basis_bps_max) -> _WhichOneofReturnType__basis_bps_max | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__jump_bps_max) -> _WhichOneofReturnType__jump_bps_max | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__jump_sources_min) -> _WhichOneofReturnType__jump_sources_min | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price_max) -> _WhichOneofReturnType__price_max | None: ...
     @_typing.overload
