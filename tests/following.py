@@ -5,13 +5,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from xmargin.model import ChainHead, ChainStatus, Condition, Fact, Observation, Registry
 from xmargin.reading.base import ChainReader
 from xmargin.world import World
 
 PATIENCE_S = 20.0
-_KINDS = ("feed", "token", "balance", "aave-v3-reserve", "aave-v3-emode", "aave-v3-account")
+_AAVE_KINDS = ("aave-v3-reserve", "aave-v3-emode", "aave-v3-account")
+_KINDS = ("feed", "token", "balance", "supply", *_AAVE_KINDS)
 
 
 def now_ms() -> int:
@@ -46,7 +48,9 @@ class Told:
         return [o for b in self.batches for o in b if isinstance(o.fact, ChainHead)]
 
     def facts(self) -> Mapping[tuple[str, ...], Fact]:
-        return {key: fact for kind in _KINDS for key, fact in self.world.facts(kind).items()}
+        return {
+            key: cast(Fact, fact) for kind in _KINDS for key, fact in self.world.facts(kind).items()
+        }
 
     async def until(self, what: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
         async with asyncio.timeout(patience_s):

@@ -44,6 +44,7 @@ __all__ = [
     "order_fleet",
     "parametric_margin",
     "plan_legs",
+    "pool_swaps",
     "portfolio_summaries",
     "propose_liquidation",
     "sale_costs",
@@ -730,6 +731,20 @@ def venue_margin(document: str) -> str:
     Raises:
         ParameterError: naming the field that is missing, unknown, malformed or out of range.
         EngineError: the venue's own arithmetic overflows, or it would refuse the account.
+    """
+
+def pool_swaps(document: str) -> str:
+    """What a Uniswap v3 pool would do with each of some orders alone, exact.
+
+    Args:
+        document: JSON: ``pool`` and ``orders``. Whole numbers are texts of digits.
+            ``xmargin.engine.pools`` writes it.
+
+    Returns:
+        JSON: a list of amounts, or of what the contract ``refused``.
+
+    Raises:
+        ParameterError: naming the field that is missing, unknown, malformed or out of range.
     """
 
 def propose_liquidation(document: str) -> str:

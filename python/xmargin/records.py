@@ -5,8 +5,9 @@ tuples lists, absent values null. Reading it back is strict: every field, no oth
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from functools import cache, lru_cache
 from types import NoneType, UnionType
@@ -20,6 +21,9 @@ from xmargin.wire import canonical_json
 T = TypeVar("T")
 
 _CONTENTS_HELD: Final = 65_536
+# Python reads more texts as numbers than the canonical form has: spaces, underscores, NaN.
+_WHOLE: Final = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
+_DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
 
 
 def account_record(account: AccountId, value: object) -> VenueRecord:
@@ -122,7 +126,7 @@ def _record(cls: Any) -> _Decoder:
         for name, hint in fields:
             try:
                 values[name] = _decoder(hint)(given[name])
-            except (ValueError, InvalidOperation) as error:
+            except ValueError as error:
                 raise DecodeError(f"{cls.__name__}.{name}: {error}", field=name) from None
         return cls(**values)
 
@@ -138,11 +142,17 @@ def _text(tree: Any) -> str:
 
 
 def _whole(tree: Any) -> int:
-    return int(_text(tree))
+    return int(_matching(_WHOLE, _text(tree), "an integer"))
 
 
 def _decimal(tree: Any) -> Decimal:
-    return Decimal(_text(tree))
+    return Decimal(_matching(_DECIMAL, _text(tree), "a decimal"))
+
+
+def _matching(form: re.Pattern[str], text: str, what: str) -> str:
+    if form.fullmatch(text) is None:
+        raise ValueError(f"expected {what}, not {text[:40]!r}")
+    return text
 
 
 def _flag(tree: Any) -> bool:

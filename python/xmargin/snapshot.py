@@ -1,9 +1,9 @@
 """The Snapshot: an immutable, content-hashed cut of the World with every price judged."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar
 
 from xmargin.errors import NotReadyError
 from xmargin.model import (
@@ -12,16 +12,22 @@ from xmargin.model import (
     ChainSpec,
     Condition,
     FactorReturns,
-    FeedRound,
+    FeedSpec,
     Finality,
     JudgedPrice,
     LiquidationTerms,
     Registry,
     RiskParameters,
+    TokenBalance,
+    TokenState,
+    TokenSupply,
     chain_of,
 )
-from xmargin.oracles.guards import judge_price, judge_quote
+from xmargin.oracles.findings import NONE, Guards
+from xmargin.oracles.guards import FeedCase
+from xmargin.oracles.judging import judge_prices
 from xmargin.oracles.sequencer import judge_sequencer
+from xmargin.oracles.supply import SupplyFacts, supply_doubts
 from xmargin.wire import canonical_json
 from xmargin.world import ChainFact, ChainState, Key, World
 
@@ -52,6 +58,7 @@ FACT_KINDS = (
     "feed",
     "token",
     "balance",
+    "supply",
     "aave-v3-reserve",
     "aave-v3-emode",
     "aave-v3-account",
@@ -59,8 +66,10 @@ FACT_KINDS = (
 )
 
 
-def cut(world: World) -> Snapshot:
+def cut(world: World, without: Guards = NONE) -> Snapshot:
     """The World as it stands, judged at its own ``now_ms``.
+
+    ``without`` switches guards off: only to show, on a tape, what each is for.
 
     Raises:
         NotReadyError: the registry or the risk parameters have not been observed yet.
@@ -69,7 +78,7 @@ def cut(world: World) -> Snapshot:
     if registry is None or parameters is None:
         raise NotReadyError("no Registry and RiskParameters observed yet; start the service first")
     chains = tuple(_as_of(spec, world, registry.future_s_max) for spec in registry.chains)
-    prices = _judge(registry, chains, world)
+    prices = _judge(registry, chains, world, without)
     content: dict[str, object] = {
         "now_ms": world.now_ms,
         "registry": world.registry_sha256,
@@ -102,7 +111,7 @@ def _as_of(spec: ChainSpec, world: World, future_s_max: int) -> ChainAsOf:
     head_age_ms = 0 if block is None else world.now_ms - block.time_s * 1000
     condition, reason = _condition(spec, state, head_age_ms, future_s_max)
     if condition is Condition.OK and spec.sequencer_feed:
-        uptime = cast(FeedRound | None, world.facts("feed").get(("feed", spec.sequencer_feed)))
+        uptime = world.feed_round(spec.sequencer_feed)
         condition, suspended = judge_sequencer(uptime, spec.sequencer_grace_s, world.now_ms)
         reason = suspended or reason
     return ChainAsOf(
@@ -152,27 +161,46 @@ def _finality(block: BlockRef | None, state: ChainState) -> Finality:
 
 
 def _judge(
-    registry: Registry, chains: tuple[ChainAsOf, ...], world: World
+    registry: Registry, chains: tuple[ChainAsOf, ...], world: World, without: Guards
 ) -> dict[str, JudgedPrice]:
     as_of = {chain.chain: chain for chain in chains}
-    rounds = world.facts("feed")
-    quotes = [
-        judge_quote(
+
+    def case_of(spec: FeedSpec) -> FeedCase:
+        return FeedCase(
             spec,
-            cast(FeedRound | None, rounds.get(("feed", spec.id))),
+            world.feed_round(spec.id),
             world.pin(spec.id),
+            world.feed_history(spec.id),
             as_of[chain_of(spec.id)],
-            world.now_ms,
-            registry.future_s_max,
         )
-        for spec in registry.feeds
-    ]
-    bases = sorted({spec.base for spec in registry.feeds})
-    return {
-        base: judge_price(
-            base,
-            tuple(quote for quote in quotes if quote.base == base),
-            registry.disagreement_bps_max,
-        )
-        for base in bases
-    }
+
+    doubts = _supply_doubts(registry, world)
+    return judge_prices(registry, case_of, world.now_ms, without, doubts)
+
+
+def _supply_doubts(registry: Registry, world: World) -> dict[str, list[str]]:
+    """By base, what is wrong with the supply of tokens that it prices."""
+    if not registry.supplies:
+        return {}
+    tokens = {token for spec in registry.supplies for token in (spec.token, spec.locked)}
+    escrows = {(spec.escrow, spec.locked) for spec in registry.supplies}
+    facts = SupplyFacts(
+        _known(world, TokenSupply, [("supply", token) for token in tokens]),
+        _known(world, TokenState, [("token", token) for token in tokens]),
+        _known(world, TokenBalance, [("balance", *escrow) for escrow in escrows]),
+    )
+    base_of = {token.id: token.price for token in registry.tokens}
+    doubts: dict[str, list[str]] = {}
+    for token, why in supply_doubts(registry.supplies, facts, world.now_ms):
+        if token in base_of:
+            doubts.setdefault(base_of[token], []).append(why)
+    return doubts
+
+
+_F = TypeVar("_F")
+
+
+def _known(world: World, cls: type[_F], keys: Iterable[Key]) -> dict[Key, _F]:
+    """Those of the facts that are there, by what they are about."""
+    found = {key: world.facts(key[0]).get(key) for key in keys}
+    return {key[1:]: fact for key, fact in found.items() if isinstance(fact, cls)}

@@ -24,6 +24,7 @@ from xmargin.engine.market_depth import Markets
 from xmargin.engine.portfolio_plans import PortfolioPlans
 from xmargin.engine.ranking import Ranker, Ranking
 from xmargin.engine.venue_cascade import VenueCascade, VenueMarket, simulate_cascade
+from xmargin.engine.venue_doubt import VenueDoubts
 from xmargin.engine.venue_plans import VenuePlans
 from xmargin.engine.venue_truth import VenueTruth
 from xmargin.errors import PortfolioNotFoundError
@@ -116,8 +117,14 @@ class View:
                     if c.reason and not c.cut_off
                 ),
                 *(f"price of {p.base} is {p.verdict}: {'; '.join(p.reasons)}" for p in doubtful),
+                *(
+                    f"alarm: price of {p.base}: {a}"
+                    for p in snapshot.prices.values()
+                    for a in p.alarms
+                ),
                 *_fault_flags(evaluation.read_faults),
                 *(flag for _, flag in _token_flags(snapshot)),
+                *self._venue_doubts.flags,
                 *self._returns_doubts,
                 *missing_returns(self._assets_without_returns),
             ),
@@ -537,11 +544,22 @@ class View:
         """Venue accounts before portfolios; those of each sort worst first."""
         order, truth = self._evaluation.order, self._venue_truth
         makers = [
-            *(partial(truth.entry, row=e["row"]) for e in order if not e["is_portfolio"]),
+            *(partial(truth.entry, row=e["row"]) for e in order if self._is_proposed(e)),
             *(partial(truth.standing_entry, account=a) for a in truth.due_standings()),
             *(partial(self._portfolio_entry, row=e["row"]) for e in order if e["is_portfolio"]),
         ]
         return tuple(make(rank) for rank, make in enumerate(makers, start=1))
+
+    def _is_proposed(self, entry: Mapping[str, Any]) -> bool:
+        """Whether a venue account's entry stands: not by a price that no source confirms."""
+        if entry["is_portfolio"]:
+            return False
+        row = self._evaluation.venue_accounts[entry["row"]]["account"]
+        return not self._venue_doubts.has(self._evaluation.rows.account_ids[row])
+
+    @cached_property
+    def _venue_doubts(self) -> VenueDoubts:
+        return VenueDoubts(self._snapshot)
 
     def _portfolio_entry(self, rank: int, row: int) -> LiquidationEntry:
         numbers = self._evaluation.portfolios[row]
@@ -571,6 +589,7 @@ _CUT_OFF_NOTE = {
     Condition.LAGGING: "what is there counts only where it costs",
     Condition.UNREACHABLE: "what is there counts only where it costs",
     Condition.INVALID: "what is there counts only where it costs",
+    Condition.SUSPENDED: "what is there counts only where it costs",
 }
 
 

@@ -101,9 +101,11 @@ def _plan(cls: type, message_class: type[Message]) -> _Plan:
     decimals = tuple(name for name, field, _ in fields if _is_decimal(field))
     defaults = _defaults(cls)
     written = tuple(
-        (name, _unless(defaults[name], _writer(field)) if name in defaults else _writer(field))
+        (name, _unless(defaults[name], write) if name in defaults and is_text else write)
         for name, field, _ in fields
         if name not in copied and name not in decimals
+        # A number left out reads as zero, which names no member of an enum.
+        for write, is_text in [(_writer(field), field.type == FieldDescriptor.TYPE_STRING)]
     )
     return _Plan(copied, decimals, written)
 

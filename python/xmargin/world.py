@@ -26,14 +26,18 @@ from xmargin.model import (
     ClockTick,
     FactorReturns,
     FactorReturnsError,
+    FeedId,
     FeedRound,
+    FeedSpec,
     LiquidationTerms,
     LiquidationTermsError,
     Observation,
+    PriceSpec,
     Registry,
     RiskParameters,
     TokenBalance,
     TokenState,
+    TokenSupply,
     VenueRecord,
     chain_of,
     check_factor_returns,
@@ -41,17 +45,21 @@ from xmargin.model import (
     is_wallet,
     venue_of,
 )
+from xmargin.oracles.history import FeedHistory, is_answer, stepped
 from xmargin.wire import canonical_json
 
 _JOURNAL_BLOCKS_MAX = REORG_DEPTH_MAX + 1  # the ancestor itself has to be there still
 
 _PIN = "feed-pin"
+_HISTORY = "feed-history"
 
 Key = tuple[str, ...]
 ChainFact = (
     FeedRound
+    | FeedHistory
     | TokenState
     | TokenBalance
+    | TokenSupply
     | AaveV3Reserve
     | AaveV3EMode
     | AaveV3Account
@@ -64,10 +72,14 @@ def key_of(fact: ChainFact) -> Key:  # noqa: PLR0911 - one kind a line
     match fact:
         case FeedRound():
             return ("feed", fact.feed)
+        case FeedHistory():
+            return (_HISTORY, fact.feed)
         case TokenState():
             return ("token", fact.token)
         case TokenBalance():
             return ("balance", fact.account, fact.token)
+        case TokenSupply():
+            return ("supply", fact.token)
         case AaveV3Reserve():
             return ("aave-v3-reserve", fact.venue, f"{fact.reserve_id:05d}")
         case AaveV3EMode():
@@ -166,6 +178,9 @@ class World:
         self.chains: dict[ChainId, ChainState] = {}
         self._shelves: dict[str, _Shelf] = {}
         self._chain_keys: dict[ChainId, set[Key]] = {}
+        self._feeds: dict[FeedId, FeedSpec] = {}
+        self._feeds_of: dict[ChainId, list[FeedId]] = {}
+        self._windows_s: dict[str, int] = {}
 
     # --- Reading ------------------------------------------------------------------------------
 
@@ -183,10 +198,27 @@ class World:
     def _fact(self, key: Key) -> ChainFact | None:
         return self._shelf(key[0]).get(key)
 
-    def pin(self, feed: str) -> FeedRound | None:
-        """The first faultless round ever committed of a feed: what it must go on saying."""
-        fact = self._fact((_PIN, feed))
+    def pin(self, feed: FeedId) -> FeedRound | None:
+        """The first faultless round since the feed was approved: what it must go on saying.
+
+        It is approved by its row in the registry, and anew when its ``approval`` is raised.
+        """
+        fact = self._fact(self._pin_key(feed))
         return fact if isinstance(fact, FeedRound) else None
+
+    def _pin_key(self, feed: FeedId) -> Key:
+        spec = self._feeds.get(feed)
+        return (_PIN, feed, str(0 if spec is None else spec.approval))
+
+    def feed_round(self, feed: FeedId) -> FeedRound | None:
+        """The newest committed round of a feed."""
+        fact = self._fact(("feed", feed))
+        return fact if isinstance(fact, FeedRound) else None
+
+    def feed_history(self, feed: FeedId) -> FeedHistory | None:
+        """Where the feed stood within its window; it rolls back with its chain."""
+        fact = self._fact((_HISTORY, feed))
+        return fact if isinstance(fact, FeedHistory) else None
 
     def facts_digest(self) -> bytes:
         """SHA-256 over all committed facts, kind by kind in order of the kinds' names."""
@@ -265,6 +297,7 @@ class World:
                         state.read_as_watched = False
                 self.registry = fact
                 self.registry_sha256 = hashlib.sha256(canonical_json(fact)).hexdigest()
+                self._index_feeds(fact)
             case RiskParameters():
                 self.parameters = fact
             case FactorReturns():
@@ -286,6 +319,13 @@ class World:
                 return False
         return True
 
+    def _index_feeds(self, registry: Registry) -> None:
+        self._feeds = {spec.id: spec for spec in registry.feeds}
+        self._feeds_of = {}
+        for feed in self._feeds:
+            self._feeds_of.setdefault(chain_of(feed), []).append(feed)
+        self._windows_s = {spec.base: spec.jump_window_s for spec in registry.prices}
+
     def _state(self, chain: ChainId) -> ChainState:
         return self.chains.setdefault(chain, ChainState())
 
@@ -305,13 +345,36 @@ class World:
             self._undo_above(chain, block.height - 1)
             state = self._state(chain)
         changed = {key: fact for key, fact in staged.items() if self._fact(key) != fact}
-        for key, fact in staged.items():
-            pin = (_PIN, *key[1:])
-            if isinstance(fact, FeedRound) and not fact.fault and self._fact(pin) is None:
-                changed[pin] = fact
+        changed.update(self._histories(changed, block))
+        changed.update(self._new_pins(chain, staged))
         before = tuple((key, self._put(chain, key, fact)) for key, fact in changed.items())
         state.journal.append(_Undo(block, head, before))
         state.block, state.head, state.read_as_watched = block, head, True
+
+    def _histories(self, changed: Mapping[Key, ChainFact], block: BlockRef) -> dict[Key, ChainFact]:
+        """The histories that move on, as these rounds replace the committed ones at ``block``."""
+        moved: dict[Key, ChainFact] = {}
+        for fact in changed.values():
+            spec = self._feeds.get(fact.feed) if isinstance(fact, FeedRound) else None
+            if spec is None or not isinstance(fact, FeedRound) or not is_answer(fact):
+                continue
+            window_s = self._windows_s.get(spec.base, PriceSpec(spec.base).jump_window_s)
+            known = self.feed_history(fact.feed)
+            history = stepped(known, self.feed_round(fact.feed), fact, block.time_s, window_s)
+            if history is not known:
+                moved[key_of(history)] = history
+        return moved
+
+    def _new_pins(self, chain: ChainId, staged: Mapping[Key, ChainFact]) -> dict[Key, ChainFact]:
+        """The rounds that feeds without a pin are approved by: known ones too, told or not."""
+        pins: dict[Key, ChainFact] = {}
+        for feed in self._feeds_of.get(chain, ()):
+            pin = self._pin_key(feed)
+            if self._fact(pin) is None:
+                fact = staged.get(("feed", feed), self._fact(("feed", feed)))
+                if isinstance(fact, FeedRound) and not fact.fault:
+                    pins[pin] = fact
+        return pins
 
     def _take_staged(self, chain: ChainId, block: BlockRef) -> dict[Key, ChainFact]:
         """The facts staged for ``block``; those of a block whose head never came are dropped."""
@@ -372,6 +435,7 @@ def _check_registry(registry: Registry) -> None:
     listed = (registry.chains, registry.tokens, registry.feeds, registry.venues)
     ids = [spec.id for specs in listed for spec in specs] + accounts
     ids_and_portfolios = ids + [f"portfolio {portfolio.id}" for portfolio in registry.portfolios]
+    ids_and_portfolios += [f"price {spec.base}" for spec in registry.prices]
     twice = [one for one, count in Counter(ids_and_portfolios).items() if count > 1]
     if twice:
         raise ObservationError(f"Registry: {min(twice)} stands there twice; keep one")
@@ -382,6 +446,13 @@ def _check_registry(registry: Registry) -> None:
             raise ObservationError(f"Registry: {error.message}") from None
         if not known:
             raise ObservationError(f"Registry: the chain of {one} is not among its chains")
+    tokens = {token.id for token in registry.tokens}
+    for spec in registry.supplies:
+        for token in (spec.token, spec.locked):
+            if token and token not in tokens:
+                raise ObservationError(f"Registry: {token} of a supply is not among its tokens")
+        if bool(spec.escrow) is not bool(spec.locked):
+            raise ObservationError(f"Registry: {spec.token}: give escrow and locked, or neither")
     for account in accounts:
         if not is_wallet(account) and venue_of(account) not in venues:
             raise ObservationError(f"Registry: the venue of {account} is not among its venues")

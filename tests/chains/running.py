@@ -50,6 +50,16 @@ class Running:
                     return view
                 sequence = view.metadata.tape_sequence
 
+    async def at_block(self, chain: str, height: int) -> View:
+        """A view as of a block of a chain, or a later one."""
+
+        def there(view: View) -> bool:
+            blocks = {c.chain: c.block for c in view.metadata.as_of}
+            block = blocks[chain]
+            return block is not None and block.height >= height
+
+        return await self.until(there)
+
     async def caught_up(self, bed: Testbed) -> View:
         """A view as of the newest blocks of both EVM chains, with Solana read."""
         heights = {chain.id: await chain.node.block_number() for chain in bed.evm.values()}

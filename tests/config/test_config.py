@@ -6,7 +6,7 @@ import pytest
 
 from xmargin.config import Config, load_config, parse_config, redact
 from xmargin.errors import ConfigError
-from xmargin.model import REORG_DEPTH_MAX, Claim, VenueSpec
+from xmargin.model import REORG_DEPTH_MAX, Claim, PriceSpec, VenueSpec
 
 OWNER = "0x" + "aa" * 20
 TOKEN = "0x" + "0B" * 20
@@ -126,6 +126,40 @@ def test_a_good_configuration_becomes_a_registry_of_canonical_ids() -> None:
         ),
         (changed('["aave-v3@', '["compound@'), "", "compound@eip155:1 is not in [[venues]]"),
         (GOOD + GOOD[GOOD.index("[[feeds]]") : GOOD.index("[[venues]]")], "", "stands there twice"),
+        (changed("heartbeat_s = 3600", 'heartbeat_s = 3600\nquote = "EUR"'), "", "EUR is not in"),
+        (
+            changed("heartbeat_s = 3600", 'heartbeat_s = 3600\nquote = "ETH"'),
+            "",
+            "ETH is quoted in ETH, which is itself priced through ETH; quote one of them in USD",
+        ),
+        (
+            changed("heartbeat_s = 3600", 'heartbeat_s = 3600\nrole = "rate"'),
+            "feeds.0",
+            "a rate needs a cap",
+        ),
+        (
+            changed("heartbeat_s = 3600", "heartbeat_s = 3600\nrate_snapshot = 1.1"),
+            "feeds.0",
+            "add rate_snapshot_at_s",
+        ),
+        (
+            changed("heartbeat_s = 3600", "heartbeat_s = 3600\nprice_min = 2\nprice_max = 1"),
+            "feeds.0",
+            "price_min 2 is above price_max 1",
+        ),
+        (
+            changed("heartbeat_s = 3600", "heartbeat_s = 3600\nprice_min = 0"),
+            "feeds.0.price_min",
+            "greater than 0",
+        ),
+        (
+            changed("heartbeat_s = 3600", 'heartbeat_s = 3600\nsource = "0x12"'),
+            "feeds.0.source",
+            "no EVM address",
+        ),
+        (GOOD + '[[prices]]\nbase = "BTC"', "", "prices.BTC: BTC is not in a base of [[feeds]]"),
+        (GOOD + 2 * '[[prices]]\nbase = "ETH"\n', "", "prices: ETH stands there twice"),
+        (GOOD + '[[prices]]\nbase = "ETH"\npeg = "BTC"', "", "prices.ETH.peg: BTC is not in"),
         (
             changed("0a" * 20, "0a" * 19),
             "venues.0.addresses_provider",
@@ -306,6 +340,15 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, content: bytes | Non
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"x\.toml"):
         load_config(path)
+
+
+def test_bounds_become_those_of_the_registry_to_the_digit() -> None:
+    text = changed("heartbeat_s = 3600", 'heartbeat_s = 3600\nprice_min = "0.10"')
+    prices = '[[prices]]\nbase = "ETH"\nsources_min = 2\njump_bps_max = 2000\npeg = "USD"\n'
+    registry = parse_config(text + prices).registry()
+    assert str(registry.feeds[0].price_min) == "0.10"
+    assert registry.prices == (PriceSpec("ETH", sources_min=2, jump_bps_max=2000, peg="USD"),)
+    assert registry.price_spec("BTC") == PriceSpec("BTC")
 
 
 def test_the_registry_does_not_depend_on_the_order_in_the_file() -> None:

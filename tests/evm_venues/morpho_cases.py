@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.evm_venues.serving import config_of
+from xmargin.config import Config
+from xmargin.model import VenueSpec
 from xmargin.testbed.anvil import Anvil
 from xmargin.testbed.errors import TransactionError
 from xmargin.testbed.morpho import (
@@ -39,6 +43,10 @@ class Deployed:
     @property
     def venue(self) -> str:
         return f"morpho-blue@{self.morpho.node.chain}"
+
+    @property
+    def spec(self) -> VenueSpec:
+        return VenueSpec(self.venue, "morpho-blue", self.morpho.morpho.address.lower())
 
     def account(self, owner: str, market: int) -> str:
         """The id of an owner's position in a market."""
@@ -95,3 +103,22 @@ async def deployed(node: Anvil, seed: int) -> Deployed:
                 ]
             )
     return Deployed(morpho)
+
+
+def config(morpho: Deployed, tape: Path) -> Config:
+    """The service's, watching all positions."""
+    bed = morpho.morpho
+    tokens = [
+        {"id": f"{bed.node.chain}/erc20:{contract.address.lower()}", "symbol": symbol,
+         "asset": "ETH" if symbol == "wstETH" else symbol.removeprefix("W"), "price": symbol}
+        for symbol, contract in bed.tokens.items()
+    ]  # fmt: skip
+    return config_of(
+        bed.node,
+        tape,
+        venue={"id": morpho.venue, "kind": "morpho-blue",
+               "addresses_provider": bed.morpho.address.lower()},
+        tokens=tokens,
+        feeds=bed.feeds.values(),
+        accounts=morpho.accounts,
+    )  # fmt: skip

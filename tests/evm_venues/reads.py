@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from web3.types import RPCEndpoint
+
 from xmargin.model import ChainKind, ChainSpec, PortfolioSpec, Registry, VenueSpec
 from xmargin.reads import EvmCall, EvmRead
 from xmargin.testbed.anvil import MULTICALL3, Anvil
-from xmargin.testbed.errors import TransactionError
 from xmargin.venues.base import EvmAccess, Reread
+
+_ETH_CALL = RPCEndpoint("eth_call")
+_BATCH = 100
 
 
 def registry_of(node: Anvil, spec: VenueSpec, accounts: Sequence[str]) -> Registry:
@@ -18,20 +22,30 @@ def registry_of(node: Anvil, spec: VenueSpec, accounts: Sequence[str]) -> Regist
 
 
 def access_at(node: Anvil, block: int) -> EvmAccess:
-    """Calls at a block, one by one."""
+    """Calls at a block; one that fails is ``None``."""
 
     async def call(calls: Sequence[EvmCall]) -> list[bytes | None]:
-        return [await _called(node, one, block) for one in calls]
+        found: list[bytes | None] = []
+        for batch in _batches(calls):
+            requests = [(_ETH_CALL, [_request(one), hex(block)]) for one in batch]
+            answers = await node.w3.provider.make_batch_request(requests)
+            assert isinstance(answers, list)
+            found += [_result(answer) for answer in answers]
+        return found
 
     return EvmAccess(call, MULTICALL3)
 
 
-async def _called(node: Anvil, call: EvmCall, block: int) -> bytes | None:
-    request = {"to": call.target, "data": "0x" + call.data.hex()}
-    try:
-        return bytes.fromhex((await node.rpc("eth_call", request, hex(block)))[2:])
-    except TransactionError:
-        return None
+def _batches(calls: Sequence[EvmCall]) -> list[Sequence[EvmCall]]:
+    return [calls[at : at + _BATCH] for at in range(0, len(calls), _BATCH)]
+
+
+def _request(call: EvmCall) -> dict[str, str]:
+    return {"to": call.target, "data": "0x" + call.data.hex()}
+
+
+def _result(answer: Any) -> bytes | None:
+    return None if "error" in answer else bytes.fromhex(answer["result"][2:])
 
 
 async def told(access: EvmAccess, reads: Sequence[EvmRead]) -> list[Any]:

@@ -1,6 +1,7 @@
 """Morpho Blue: interest and health equal the contract's and the reference's, to the last unit."""
 
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -8,18 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.evm_venues.morpho_cases import MARKETS, OWNERS, Deployed, deployed
-from tests.evm_venues.reads import access_at, all_facts, registry_of, told
+from tests.chains.running import running_on
+from tests.evm_venues.morpho_cases import MARKETS, OWNERS, Deployed, config, deployed
+from tests.evm_venues.reads import access_at, all_facts, registry_of
+from xmargin import records
+from xmargin.engine.venue_rules import VENUE_RULES
 from xmargin.engine.venue_rules.morpho_blue import MorphoBlueStanding, morpho_blue_standing
-from xmargin.errors import EngineError
-from xmargin.model import VenueSpec
-from xmargin.model.morpho_blue import MorphoBlueMarket, MorphoBluePosition
+from xmargin.model import ACCOUNT_RECORD, BlockRef, HealthStatus, TokenSpec
+from xmargin.model.morpho_blue import (
+    MARKET_RECORD,
+    MorphoBlueMarket,
+    MorphoBluePosition,
+    market_of,
+)
+from xmargin.model.standings import VenueCase
 from xmargin.reads import EvmLog
 from xmargin.reference.morpho_blue import Loan
 from xmargin.testbed import chainlink
 from xmargin.testbed.anvil import Anvil
 from xmargin.venues import morpho_blue
-from xmargin.venues.morpho_blue import market_of
+from xmargin.view import View
 
 
 @pytest.fixture
@@ -32,17 +41,16 @@ async def standings(
 ) -> dict[str, tuple[MorphoBluePosition, MorphoBlueMarket, MorphoBlueStanding]]:
     """All watched positions at a block, by account."""
     node = morpho.morpho.node
-    spec = VenueSpec(morpho.venue, "morpho-blue", morpho.morpho.morpho.address)
-    registry = registry_of(node, spec, morpho.accounts)
-    facts = await all_facts(morpho_blue, spec, registry, access_at(node, block))
-    markets = {one.market_id: one for one in facts if isinstance(one, MorphoBlueMarket)}
-    time_s = int((await node.rpc("eth_getBlockByNumber", hex(block), False))["timestamp"], 16)
+    registry = registry_of(node, morpho.spec, morpho.accounts)
+    facts = await all_facts(morpho_blue, morpho.spec, registry, access_at(node, block))
+    by_key = {(fact.record, fact.key): fact for fact in facts}
+    time_s = (await node.w3.eth.get_block(block))["timestamp"]
     found = {}
-    for one in facts:
-        if isinstance(one, MorphoBluePosition):
-            market = markets[market_of(one.account)]
-            standing = morpho_blue_standing(market, one, block_time_s=time_s)
-            found[one.account] = one, market, standing
+    for account in morpho.accounts:
+        position = records.read(by_key[ACCOUNT_RECORD, account], MorphoBluePosition)
+        market = records.read(by_key[MARKET_RECORD, market_of(account)], MorphoBlueMarket)
+        standing = morpho_blue_standing(market, position, block_time_s=time_s)
+        found[account] = position, market, standing
     return found
 
 
@@ -90,7 +98,7 @@ async def test_mb2_just_so_much_collateral_can_be_taken_out_as_leaves_the_debt_s
             low, high = 0, position.collateral
             while low < high:  # the least collateral that our rule finds healthy
                 middle = (low + high) // 2
-                less = MorphoBluePosition(position.account, 0, position.borrow_shares, middle, "")
+                less = MorphoBluePosition(0, position.borrow_shares, middle)
                 if morpho_blue_standing(market, less, block_time_s=time_s).is_healthy:
                     high = middle
                 else:
@@ -137,9 +145,9 @@ async def test_mb3_the_price_at_which_it_may_be_liquidated_is_the_contracts_to_t
 
 async def test_mb4_a_log_names_the_positions_that_it_moved_and_no_other(morpho: Deployed) -> None:
     node, bed = morpho.morpho.node, morpho.morpho
-    spec = VenueSpec(morpho.venue, "morpho-blue", bed.morpho.address)
-    registry = registry_of(node, spec, morpho.accounts)
-    venue = await morpho_blue.discover(spec, registry, access_at(node, await node.block_number()))
+    registry = registry_of(node, morpho.spec, morpho.accounts)
+    access = access_at(node, await node.block_number())
+    venue = await morpho_blue.discover(morpho.spec, registry, access)
     owner, params = OWNERS[2], bed.markets[1]
     [receipt] = await node.send([bed.on_morpho(owner, "repay", params, 10, 0, owner, b"")])
     logs = [
@@ -154,18 +162,20 @@ async def test_mb4_a_log_names_the_positions_that_it_moved_and_no_other(morpho: 
 async def test_mb5_an_oracle_that_fails_takes_down_its_own_market_alone(morpho: Deployed) -> None:
     node, bed = morpho.morpho.node, morpho.morpho
     await node.rpc("anvil_setCode", bed.markets[0][2], "0xfe")
-    spec = VenueSpec(morpho.venue, "morpho-blue", bed.morpho.address)
-    registry = registry_of(node, spec, morpho.accounts)
+    registry = registry_of(node, morpho.spec, morpho.accounts)
     access = access_at(node, await node.block_number())
-    venue = await morpho_blue.discover(spec, registry, access)
-    facts = await told(access, venue.block_reads())
-    faults = {one.market_id: one.fault for one in facts}
+    facts = await all_facts(morpho_blue, morpho.spec, registry, access)
     broken = market_of(morpho.account(OWNERS[0], 0))
-    assert {market for market, fault in faults.items() if fault} == {broken}
-    [market] = [one for one in facts if one.fault]
-    position = MorphoBluePosition(morpho.account(OWNERS[0], 0), 0, 1, 1, "")
-    with pytest.raises(EngineError, match="could not be read"):
-        morpho_blue_standing(market, position, block_time_s=market.updated_at_s)
+    assert {fact.key for fact in facts if fact.fault} == {broken}
+    by_key = {(fact.record, fact.key): fact for fact in facts}
+    block = BlockRef(1, "", "", 2**33)
+    tokens = {
+        f"{node.chain}/erc20:{contract.address.lower()}": TokenSpec("", symbol, symbol, symbol)
+        for symbol, contract in bed.tokens.items()
+    }
+    case = VenueCase(morpho.spec, tuple(morpho.accounts), by_key, {}, tokens, block)
+    for account, standing in VENUE_RULES["morpho-blue"](case).items():
+        assert bool(standing.fault) is (market_of(account) == broken), standing.fault
 
 
 # --- Against the reference ----------------------------------------------------------------------
@@ -179,16 +189,16 @@ def cases(draw: Any) -> tuple[MorphoBlueMarket, MorphoBluePosition, int]:
     """Markets of any size and age, with one position."""
     supply_shares, borrow_shares = draw(TOTALS), draw(TOTALS)
     market = MorphoBlueMarket(
-        "v", "m", "", "",
+        "loan", 18, "collateral",
         supply_assets=draw(TOTALS), supply_shares=supply_shares,
         borrow_assets=draw(TOTALS), borrow_shares=borrow_shares,
         updated_at_s=1_700_000_000, fee_wad=draw(st.integers(0, 10**18 // 4)),
         borrow_rate_wad=draw(st.integers(0, 10**12)), lltv_wad=draw(WADS),
-        price=draw(st.integers(0, 10**40)), fault="",
+        price=draw(st.integers(0, 10**40)),
     )  # fmt: skip
     position = MorphoBluePosition(
-        "v/o/m", draw(st.integers(0, supply_shares)), draw(st.integers(0, borrow_shares)),
-        draw(st.integers(0, 10**30)), "",
+        draw(st.integers(0, supply_shares)), draw(st.integers(0, borrow_shares)),
+        draw(st.integers(0, 10**30)),
     )  # fmt: skip
     return market, position, 1_700_000_000 + draw(st.integers(0, 10**7))
 
@@ -220,3 +230,49 @@ def test_mb7_a_debt_never_shrinks_and_a_supply_never_falls_by_waiting(
     assert later.margin.requirement >= now.margin.requirement
     assert later.supplied >= now.supplied
     assert later.margin.collateral == now.margin.collateral
+
+
+# --- Served ---------------------------------------------------------------------------------------
+
+
+async def test_mb8_what_is_served_equals_the_contract_at_every_block(
+    morpho: Deployed, tmp_path: Path
+) -> None:
+    node, bed, draw = morpho.morpho.node, morpho.morpho, Random(11)
+    tape = tmp_path / "a.tape"
+    due = 0
+    async with running_on(config(morpho, tape), tape) as xmargin:
+        for turn in range(6):
+            await node.rpc("evm_increaseTime", draw.randrange(1, 10**6))
+            if turn == 3:
+                fall = [(bed.feeds["WETH"], Decimal(500))]
+                await chainlink.submit_rounds(node, node.admin, fall)
+            else:
+                owner, number = draw.choice(OWNERS), draw.randrange(len(MARKETS))
+                act = ("repay", bed.markets[number], 10**4, 0, owner, b"")
+                await node.send([bed.on_morpho(owner, *act)])
+            block = await node.block_number()
+            view = await xmargin.at_block(node.chain, block)
+            due += await assert_served_equals_contract(morpho, view, block)
+    assert due > 0
+
+
+async def assert_served_equals_contract(morpho: Deployed, view: View, block: int) -> int:
+    """Hold all positions of a view to the contract; how many of them can be liquidated."""
+    served = {one.account: one for one in view.health("everyone").accounts}
+    listed = {entry.account for entry in view.liquidations()}
+    due = 0
+    for number, params in enumerate(morpho.morpho.markets):
+        for owner in OWNERS:
+            account = morpho.account(owner, number)
+            ours = served[account]
+            _, (supplied, owed) = await morpho.says(number, owner, block)
+            assert (ours.fault, ours.requirement_base) == ("", owed)
+            legs = {leg.token: leg.amount for leg in view.standings[account].legs}
+            assert legs[f"{morpho.morpho.node.chain}/erc20:{params[0].lower()}"] == supplied - owed
+            call = ("liquidate", params, owner, 0, 1, b"")
+            refusal = await morpho.reverts(block, OWNERS[1], *call)
+            assert (ours.status is HealthStatus.LIQUIDATABLE) is (refusal == "")
+            assert (account in listed) is (refusal == "")
+            due += refusal == ""
+    return due

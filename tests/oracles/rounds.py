@@ -1,5 +1,6 @@
 """A sound feed of each kind, to be spoilt one way at a time."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,10 +12,15 @@ from xmargin.model import (
     FeedRound,
     FeedSpec,
     Finality,
+    JudgedPrice,
     JudgedQuote,
+    PriceSpec,
     Verdict,
 )
-from xmargin.oracles.guards import judge_quote
+from xmargin.oracles.findings import NONE, Guards
+from xmargin.oracles.guards import FeedCase, QuoteTerms, judge_quote
+from xmargin.oracles.history import FeedHistory
+from xmargin.oracles.prices import PriceTerms, judge_price
 
 NOW_MS = 1_800_000_000_000
 PUBLISHED_AT_S = NOW_MS // 1000 - 10
@@ -71,16 +77,43 @@ def chain(condition: Condition = Condition.OK, reason: str = "") -> ChainAsOf:
     return ChainAsOf(EVM, "main", block, Finality.SAFE, 100, 99, condition, reason, 10_000)
 
 
+def judge(  # noqa: PLR0917 - what a case is made of
+    spec: FeedSpec,
+    newest: FeedRound | None,
+    pinned: FeedRound | None,
+    on: ChainAsOf | None = None,
+    now_ms: int = NOW_MS,
+    history: FeedHistory | None = None,
+    without: Guards = NONE,
+) -> JudgedQuote:
+    """One feed's round, judged."""
+    case = FeedCase(spec, newest, pinned, history, on or chain())
+    return judge_quote(case, QuoteTerms(now_ms, FUTURE_S_MAX, without=without))
+
+
+def priced(
+    quotes: Sequence[JudgedQuote],
+    bound_bps: int = 200,
+    units: Mapping[str, JudgedPrice] | None = None,
+    without: Guards = NONE,
+    units_moved_bps: tuple[int | None, ...] = (),
+    **bounds: Any,
+) -> JudgedPrice:
+    """The price of ETH of these quotes, with these bounds of its own."""
+    spec = PriceSpec("ETH", **bounds)
+    return judge_price(quotes, PriceTerms(spec, bound_bps, units or {}, without, units_moved_bps))
+
+
 def judged_chainlink(**changes: Any) -> JudgedQuote:
     """The Chainlink round with changes, judged now against the sound round as its pin."""
     newest = replace(CHAINLINK_ROUND, **changes)
-    return judge_quote(CHAINLINK, newest, CHAINLINK_ROUND, chain(), NOW_MS, FUTURE_S_MAX)
+    return judge(CHAINLINK, newest, CHAINLINK_ROUND)
 
 
 def judged_pyth(**changes: Any) -> JudgedQuote:
     """The Pyth round with changes, judged now against the sound round as its pin."""
     newest = replace(PYTH_ROUND, **changes)
-    return judge_quote(PYTH, newest, PYTH_ROUND, chain(), NOW_MS, FUTURE_S_MAX)
+    return judge(PYTH, newest, PYTH_ROUND)
 
 
 def quote(name: str, price: str, verdict: Verdict = Verdict.OK, **changes: Any) -> JudgedQuote:
@@ -91,6 +124,8 @@ def quote(name: str, price: str, verdict: Verdict = Verdict.OK, **changes: Any) 
         quote="USD",
         verdict=verdict,
         reasons=() if verdict is Verdict.OK else ("it was spoilt by the test",),
+        guards=() if verdict is Verdict.OK else ("fault",),
+        origin=name,
         price=Decimal(price),
         low=Decimal(price),
         high=Decimal(price),

@@ -10,17 +10,16 @@ from tests.oracles.rounds import (
     CHAINLINK,
     CHAINLINK_ROUND,
     FUTURE_S_MAX,
-    NOW_MS,
     PUBLISHED_AT_S,
     PYTH,
     PYTH_FEED_ID,
     PYTH_ROUND,
     chain,
+    judge,
     judged_chainlink,
     judged_pyth,
 )
 from xmargin.model import Condition, JudgedQuote, Verdict
-from xmargin.oracles.guards import judge_quote
 
 
 def refused_for(judged: JudgedQuote, reason: str) -> bool:
@@ -48,7 +47,7 @@ def test_a_price_has_one_written_form(answer: int, price: str) -> None:
 
 
 def test_a_quote_never_read_is_refused() -> None:
-    judged = judge_quote(CHAINLINK, None, None, chain(), NOW_MS, FUTURE_S_MAX)
+    judged = judge(CHAINLINK, None, None)
     assert refused_for(judged, "it has not been read yet")
     assert (judged.published_at_s, judged.round_id, judged.price_age_ms) == (0, 0, 0)
 
@@ -83,7 +82,7 @@ def test_a_price_of_one_billion_billion_is_the_last_believed() -> None:
 def test_exponents_from_minus_36_to_0_are_believed(exponent: int, accepted: bool) -> None:
     spec = replace(CHAINLINK, decimals=None)
     newest = replace(CHAINLINK_ROUND, exponent=exponent)
-    judged = judge_quote(spec, newest, newest, chain(), NOW_MS, FUTURE_S_MAX)
+    judged = judge(spec, newest, newest)
     assert judged.verdict is (Verdict.OK if accepted else Verdict.REFUSE)
 
 
@@ -99,7 +98,7 @@ def test_a_quote_without_a_date_is_refused(published_at_s: int) -> None:
 
 def at(now_ms: int, **changes: Any) -> JudgedQuote:
     newest = replace(CHAINLINK_ROUND, **changes)
-    return judge_quote(CHAINLINK, newest, CHAINLINK_ROUND, chain(), now_ms, FUTURE_S_MAX)
+    return judge(CHAINLINK, newest, CHAINLINK_ROUND, chain(), now_ms)
 
 
 def test_an_age_of_heartbeat_plus_tolerance_passes_and_one_millisecond_more_does_not() -> None:
@@ -113,7 +112,7 @@ def test_an_age_of_heartbeat_plus_tolerance_passes_and_one_millisecond_more_does
 
 def test_each_feed_has_its_own_heartbeat() -> None:
     edge_ms = (PUBLISHED_AT_S + PYTH.heartbeat_s + PYTH.tolerance_s) * 1000
-    late = judge_quote(PYTH, PYTH_ROUND, PYTH_ROUND, chain(), edge_ms + 1000, FUTURE_S_MAX)
+    late = judge(PYTH, PYTH_ROUND, PYTH_ROUND, chain(), edge_ms + 1000)
     assert refused_for(late, "price is 66 s old; the feed's heartbeat is 60 s + 5 s")
 
 
@@ -137,19 +136,19 @@ def test_decimals_other_than_the_spec_pins_are_refused(exponent: int) -> None:
 def test_without_a_pin_in_the_spec_the_first_round_is_the_pin() -> None:
     spec = replace(CHAINLINK, decimals=None, description="")
     changed = replace(CHAINLINK_ROUND, exponent=-18, description="ETH / EUR")
-    judged = judge_quote(spec, changed, CHAINLINK_ROUND, chain(), NOW_MS, FUTURE_S_MAX)
+    judged = judge(spec, changed, CHAINLINK_ROUND)
     assert judged.verdict is Verdict.REFUSE
     assert judged.reasons == (
         "its exponent is -18; it was -8 when the feed was approved",
         "its description is 'ETH / EUR'; it was 'ETH / USD' when the feed was approved",
     )
-    first = judge_quote(spec, changed, None, chain(), NOW_MS, FUTURE_S_MAX)
+    first = judge(spec, changed, None)
     assert first.verdict is Verdict.OK
 
 
 def test_the_spec_pins_even_the_first_round() -> None:
     changed = replace(CHAINLINK_ROUND, exponent=-18)
-    judged = judge_quote(CHAINLINK, changed, changed, chain(), NOW_MS, FUTURE_S_MAX)
+    judged = judge(CHAINLINK, changed, changed)
     assert refused_for(judged, "its exponent is -18; it was -8 when the feed was approved")
 
 
@@ -168,13 +167,20 @@ def test_another_pyth_feed_in_the_account_is_refused() -> None:
     )
 
 
-def test_a_new_aggregator_is_flagged_and_its_price_used() -> None:
-    judged = judged_chainlink(source="0x" + "c3" * 20)
-    assert judged.verdict is Verdict.FLAG
-    assert judged.price == Decimal("2500.12345678")
-    assert judged.reasons == (
-        f"its answers come from 0x{'c3' * 20}; they came from 0x{'b2' * 20} when it was first read",
+def test_a_new_aggregator_is_quarantined_until_it_is_approved() -> None:
+    other = f"0x{'c3' * 20}"
+    changed = replace(CHAINLINK_ROUND, source=other)
+    assert refused_for(
+        judge(CHAINLINK, changed, CHAINLINK_ROUND),
+        f"its answers come from {other}; they came from 0x{'b2' * 20} when the feed was approved",
     )
+    approved = replace(CHAINLINK, source=other)
+    assert judge(approved, changed, CHAINLINK_ROUND).verdict is Verdict.OK
+    assert refused_for(
+        judge(approved, CHAINLINK_ROUND, CHAINLINK_ROUND),
+        f"its answers come from 0x{'b2' * 20}; they came from {other} when the feed was approved",
+    )
+    assert judge(CHAINLINK, changed, changed).verdict is Verdict.OK
 
 
 # --- Pyth ---------------------------------------------------------------------------------------
@@ -223,7 +229,7 @@ def test_a_chainlink_round_needs_no_verification_level() -> None:
 )
 def test_what_cannot_be_read_again_is_not_believed(condition: Condition, said: str) -> None:
     cut_off = chain(condition, "main (http://127.0.0.1): HTTP 500")
-    judged = judge_quote(CHAINLINK, CHAINLINK_ROUND, CHAINLINK_ROUND, cut_off, NOW_MS, FUTURE_S_MAX)
+    judged = judge(CHAINLINK, CHAINLINK_ROUND, CHAINLINK_ROUND, cut_off)
     assert refused_for(
         judged,
         f"it cannot be read again, as its chain {said}: main (http://127.0.0.1): HTTP 500",

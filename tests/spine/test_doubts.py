@@ -30,6 +30,7 @@ from xmargin.model import (
     Condition,
     Counting,
     Fact,
+    FeedRound,
     HealthStatus,
     LiquidationKind,
     Observation,
@@ -221,3 +222,24 @@ async def test_a_tape_from_the_future_is_refused_with_the_way_out(tmp_path: Path
             pass
     async with opened(tape, now_s=START_S + 30 * 86_400):
         pass
+
+
+async def test_an_alarm_of_a_price_is_a_flag_of_the_view(tmp_path: Path) -> None:
+    """The aggregator changes and nothing else: no market did that."""
+    facts = block_facts(6)
+    changed = [
+        replace(fact, source="0xother") if isinstance(fact, FeedRound) else fact for fact in facts
+    ]
+    async with opened(tmp_path / "tape") as spine:
+        await spine.ingest(committed(block_facts(5), block(5)))
+        before = spine.view
+        await spine.ingest(committed(changed, block(6)))
+        after = spine.view
+    assert before is not None
+    assert not any(flag.startswith("alarm") for flag in before.metadata.flags)
+    assert after is not None
+    assert any(
+        flag == "alarm: price of ETH: identity binds though no answer moved by more than 50 bps "
+        "within 900 s"
+        for flag in after.metadata.flags
+    )

@@ -30,6 +30,7 @@ from xmargin.model import (
     FeedRound,
     FeedSpec,
     Observation,
+    PriceSpec,
     TokenBalance,
     TokenState,
 )
@@ -141,6 +142,77 @@ def test_the_first_faultless_round_of_a_feed_is_its_pin() -> None:
     assert pin.description == "ETH / USD"
 
 
+def approved(approval: int) -> Observation:
+    feeds = tuple(replace(feed, approval=approval) for feed in REGISTRY.feeds)
+    return Observation(replace(REGISTRY, feeds=feeds), 0)
+
+
+def priced(answer: int, height: int, description: str = "ETH / USD") -> list[Observation]:
+    return committed([feed_round(ETH_FEED, answer, block(height), description)], block(height))
+
+
+def test_an_approval_makes_the_round_that_stands_then_the_pin() -> None:
+    world = world_after(priced(2_000, 5), priced(2_000, 6, "ETH / USD v2"))
+    pin = world.pin(ETH_FEED)
+    assert pin is not None
+    assert pin.description == "ETH / USD"
+    world.apply(approved(1))
+    assert world.pin(ETH_FEED) is None
+    for observation in world.news(committed([], block(7))):
+        world.apply(observation)
+    pin = world.pin(ETH_FEED)
+    assert pin is not None
+    assert pin.description == "ETH / USD v2"
+    world.apply(approved(0))
+    pin = world.pin(ETH_FEED)
+    assert pin is not None
+    assert pin.description == "ETH / USD"
+
+
+def test_a_history_of_answers_rolls_back_with_its_chain() -> None:
+    world = world_after(priced(2_000, 100), priced(3_000, 200))
+    before = world.feed_history(ETH_FEED)
+    for observation in priced(9_000, 300):
+        world.apply(observation)
+    assert before is not None
+    assert [step.answer for step in before.steps] == [2_000, 3_000]
+    after = world.feed_history(ETH_FEED)
+    assert after is not None
+    assert [step.answer for step in after.steps] == [2_000, 3_000, 9_000]
+    world.apply(reorg(block(200), block(300)))
+    assert world.feed_history(ETH_FEED) == before
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(1, 9), st.integers(1, 60)),
+        min_size=1,
+        max_size=15,
+    )
+)
+def test_w2_after_any_forks_pins_and_histories_are_those_of_the_canonical_chain(
+    steps: list[tuple[int, int, int]],
+) -> None:
+    """W2: each step abandons ``back`` blocks and reads an answer ``gap`` seconds later."""
+    canonical = [priced(5, 1)]
+    world = world_after(*canonical)
+    for number, (back, answer, gap) in enumerate(steps):
+        keep = max(1, len(canonical) - back)
+        abandoned, ancestor = canonical[-1][-1].block, canonical[keep - 1][-1].block
+        assert abandoned is not None
+        assert ancestor is not None
+        where = replace(block(ancestor.height + gap, f"f{number}-"), parent_hash=ancestor.hash)
+        batch = committed([feed_round(ETH_FEED, answer, where, "ETH / USD")], where)
+        undo = [reorg(ancestor, abandoned)] if keep < len(canonical) else []
+        for observation in world.news([*undo, *batch]):
+            world.apply(observation)
+        canonical = [*canonical[:keep], batch]
+    straight = world_after(*canonical)
+    assert world.feed_history(ETH_FEED) == straight.feed_history(ETH_FEED)
+    assert world.facts_digest() == straight.facts_digest()
+
+
 @pytest.mark.parametrize(
     ("observation", "says"),
     [
@@ -167,6 +239,7 @@ def test_an_observation_that_cannot_be_applied_is_refused(
         ({"venues": ()}, "the venue of .*aave-v3.* is not among its venues"),
         ({"tokens": (*REGISTRY.tokens, REGISTRY.tokens[0])}, ".* stands there twice"),
         ({"portfolios": REGISTRY.portfolios * 2}, ".* stands there twice"),
+        ({"prices": (PriceSpec("ETH"), PriceSpec("ETH"))}, "price ETH stands there twice"),
         ({"feeds": (FeedSpec("chainlink", "ETH", "USD", 1, 1),)}, ".* names no chain"),
     ],
 )

@@ -14,11 +14,16 @@ from xmargin.config.sections import (
     FeedConfig,
     LiquidationConfig,
     PortfolioConfig,
+    PriceConfig,
     RiskConfig,
     ServiceConfig,
+    SupplyConfig,
     TokenConfig,
     VenueConfig,
 )
+from xmargin.model.units import UNIT, units_of
+
+_A_UNIT = "a base of [[feeds]], nor USD"
 
 
 class Config(BaseSettings):
@@ -34,7 +39,9 @@ class Config(BaseSettings):
     chains: tuple[ChainConfig, ...] = Field(min_length=1)
     tokens: tuple[TokenConfig, ...] = ()
     feeds: tuple[FeedConfig, ...] = ()
+    prices: tuple[PriceConfig, ...] = ()
     venues: tuple[VenueConfig, ...] = ()
+    supplies: tuple[SupplyConfig, ...] = ()
     portfolios: tuple[PortfolioConfig, ...] = Field(min_length=1)
 
     @classmethod
@@ -53,7 +60,9 @@ class Config(BaseSettings):
     def _references_resolve(self) -> Self:
         self._ids_are_distinct_and_on_chains()
         self._tokens_resolve()
+        self._prices_resolve()
         self._one_asset_a_price()
+        self._supplies_resolve()
         self._accounts_resolve()
         return self
 
@@ -87,6 +96,37 @@ class Config(BaseSettings):
             coin = coin_of.setdefault(model.chain_of(token.id), token.id)
             if coin != token.id:
                 raise ValueError(f"tokens: {coin} and {token.id} are one native coin; keep one")
+
+    def _prices_resolve(self) -> None:
+        """Every bound is of a base that feeds quote, every unit a base that is not priced by it."""
+        bases = {feed.base for feed in self.feeds}
+        _refuse_duplicates("prices", [price.base for price in self.prices])
+        for price in self.prices:
+            _require(f"prices.{price.base}", price.base, bases, "a base of [[feeds]]")
+            if price.peg:
+                _require(f"prices.{price.base}.peg", price.peg, {*bases, UNIT}, _A_UNIT)
+        for feed in self.feeds:
+            _require(f"feeds.{feed.id}.quote", feed.quote, {*bases, UNIT}, _A_UNIT)
+        registry = self.registry()
+        for base, units in sorted(units_of(registry.feeds, registry.prices).items()):
+            if units.circular:
+                raise ValueError(
+                    f"feeds: {base} is quoted in {min(units.circular)}, which is itself priced "
+                    f"through {base}; quote one of them in {UNIT}"
+                )
+
+    def _supplies_resolve(self) -> None:
+        chains = {chain.id for chain in self.chains}
+        tokens = {token.id for token in self.tokens}
+        _refuse_duplicates("supplies", [supply.token for supply in self.supplies])
+        for supply in self.supplies:
+            where = f"supplies.{supply.token}"
+            _require(where, supply.token, tokens, "[[tokens]]")
+            if supply.escrow is not None and supply.locked is not None:
+                _require(f"{where}.locked", supply.locked, tokens, "[[tokens]]")
+                _require(f"{where}.escrow", model.chain_of(supply.escrow), chains, "[[chains]]")
+                if model.chain_of(supply.escrow) != model.chain_of(supply.locked):
+                    raise ValueError(f"{where}: escrow and locked must be on one chain")
 
     def _accounts_resolve(self) -> None:
         """Every account is on a known chain, at a known venue, and in one portfolio."""
@@ -143,6 +183,16 @@ class Config(BaseSettings):
             ),
             disagreement_bps_max=self.risk.disagreement_bps_max,
             future_s_max=self.risk.future_s_max,
+            prices=tuple(
+                model.PriceSpec(**p.model_dump()) for p in sorted(self.prices, key=lambda p: p.base)
+            ),
+            supplies=tuple(
+                model.SupplySpec(
+                    **{**s.model_dump(), "escrow": s.escrow or "", "locked": s.locked or ""}
+                )
+                for s in sorted(self.supplies, key=lambda s: s.token)
+            ),
+            venue_price_bps_max=self.risk.venue_price_bps_max,
         )
 
 

@@ -24,6 +24,12 @@ from xmargin.errors import InvalidArgumentError
 MULTICALL3 = "0xca11bde05977b3631167028862be2a173976ca11"
 
 WALLET = "wallet"
+_NAMESPACES = {
+    model.ChainKind.EVM: "eip155:",
+    model.ChainKind.SOLANA: "solana:",
+    model.ChainKind.HYPERLIQUID: "hyper:",
+}
+_EVM = "eip155:"
 _KINDS_BEHIND_A_PROVIDER = frozenset({"aave-v3"})
 
 
@@ -60,6 +66,10 @@ PortfolioId = Annotated[str, _checked(model.parse_portfolio_id)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
 # TOML floats would already have lost the written digits.
 ExactDecimal = Annotated[Decimal, BeforeValidator(str)]
+Price = Annotated[ExactDecimal, Field(gt=0, le=10**18, decimal_places=36)]
+
+_UINT32_MAX = 2**32 - 1
+_DAY_S = 86_400
 
 
 class _Section(BaseModel):
@@ -96,30 +106,35 @@ class EndpointConfig(_Section):
 
 
 class ChainConfig(_Section):
-    """A chain and how to read it."""
+    """A chain and how to read it; ``reader`` names that of a chain of kind ``external``."""
 
     id: ChainId
     name: Name
     kind: model.ChainKind
+    reader: Name | None = None
     endpoints: tuple[EndpointConfig, ...] = Field(min_length=1)
     quorum: int = Field(default=1, ge=1, le=100)
     head_age_ms_max: int = Field(default=60_000, ge=1_000)
     request_timeout_ms: int = Field(default=5_000, ge=50)
     poll_ms: int = Field(default=1_000, ge=50)
-    calls_per_batch_max: int = Field(default=1_000, ge=1, le=10_000)
+    calls_per_batch_max: int = Field(default=1_250, ge=1, le=10_000)
     reorg_depth_max: int = Field(default=128, ge=1, le=model.REORG_DEPTH_MAX)
     subscriptions_max: int = Field(default=400, ge=0, le=100_000)
     multicall3: EvmAddress = MULTICALL3
+    proofs: bool = False
+    balance_slots: dict[EvmAddress, Annotated[int, Field(ge=0, lt=1 << 256)]] = {}
     sequencer_feed: EvmAddress | None = None
     sequencer_grace_s: int = Field(default=3_600, ge=0)
 
     @model_validator(mode="after")
     def _kind_fits_id(self) -> Self:
-        expected = "eip155:" if self.kind is model.ChainKind.EVM else "solana:"
+        expected = _NAMESPACES.get(self.kind, "")
         if not self.id.startswith(expected):
             raise ValueError(f"kind {self.kind} wants an id beginning with {expected}")
         if self.sequencer_feed is not None and self.kind is not model.ChainKind.EVM:
             raise ValueError("only an EVM chain has a sequencer_feed; remove it")
+        if (self.proofs or self.balance_slots) and self.kind is not model.ChainKind.EVM:
+            raise ValueError("only an EVM chain has proofs and balance_slots; remove them")
         return self
 
     def spec(self) -> model.ChainSpec:
@@ -133,6 +148,15 @@ class ChainConfig(_Section):
             "" if feed is None else f"sequencer@{self.id}/{feed}",
             0 if feed is None else self.sequencer_grace_s,
         )
+
+    @model_validator(mode="after")
+    def _reader_is_of_others(self) -> Self:
+        is_external = self.kind is model.ChainKind.EXTERNAL
+        if is_external and self.reader is None:
+            raise ValueError("kind external wants a reader; name one of an installed package")
+        if self.reader is not None and not is_external:
+            raise ValueError(f"kind {self.kind} has a reader of its own; remove reader")
+        return self
 
     @model_validator(mode="after")
     def _operators_suffice(self) -> Self:
@@ -167,7 +191,7 @@ class TokenConfig(_Section):
     @field_validator("program")
     @classmethod
     def _is_of_the_chain(cls, program: str, info: ValidationInfo) -> str:
-        if program and info.data.get("id", "").startswith("eip155:"):
+        if program and not info.data.get("id", "solana:").startswith("solana:"):
             raise ValueError("only tokens on Solana belong to a program; remove it")
         return _address_beside_id(program, info)
 
@@ -184,6 +208,96 @@ class FeedConfig(_Section):
     description: str = ""
     confidence_bps_max: int = Field(default=200, ge=0, le=10_000)
     pyth_feed_id: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    origin: str = Field(default="", max_length=100)
+    role: model.FeedRole | None = None
+    source: str = ""
+    approval: int = Field(default=0, ge=0, le=_UINT32_MAX)
+    price_min: Price | None = None
+    price_max: Price | None = None
+    liquidity_min: int | None = Field(default=None, ge=0)
+    liquidity_ample: int | None = Field(default=None, ge=0)
+    haircut_bps: int = Field(default=0, ge=0, le=10_000)
+    rate_snapshot: Price | None = None
+    rate_snapshot_at_s: int = Field(default=0, ge=0, le=_UINT32_MAX)
+    rate_growth_bps_max: int | None = Field(default=None, ge=0, le=100_000)
+    base_token: str = ""
+    quote_token: str = ""
+    twap_s: int = Field(default=0, ge=0, le=_DAY_S)
+    twap_age_s_min: int = Field(default=0, ge=0, le=_DAY_S)
+
+    @field_validator("base_token", "quote_token", "source")
+    @classmethod
+    def _is_of_the_chain(cls, address: str, info: ValidationInfo) -> str:
+        return _address_beside_id(address, info)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        _require_ordered(self.price_min, self.price_max)
+        snapshot = (self.rate_snapshot, self.rate_growth_bps_max, self.rate_snapshot_at_s)
+        if self.role is model.FeedRole.RATE and not all(one is not None for one in snapshot[:2]):
+            raise ValueError(
+                "a rate needs a cap; add rate_snapshot, rate_snapshot_at_s and rate_growth_bps_max"
+            )
+        if self.rate_snapshot is not None and not self.rate_snapshot_at_s:
+            raise ValueError("add rate_snapshot_at_s, when rate_snapshot was taken")
+        return self
+
+
+class PriceConfig(_Section):
+    """The bounds of one base's price; see :class:`xmargin.model.PriceSpec`."""
+
+    base: Name
+    sources_min: int = Field(default=1, ge=0, le=100)
+    price_min: Price | None = None
+    price_max: Price | None = None
+    jump_bps_max: int | None = Field(default=None, ge=0, le=1_000_000)
+    jump_window_s: int = Field(default=900, ge=1, le=_DAY_S)
+    jump_sources_min: int = Field(default=2, ge=2, le=100)
+    basis_bps_max: int | None = Field(default=None, ge=0, le=10_000)
+    peg: str = Field(default="", max_length=100)
+    peg_bps_max: int = Field(default=100, ge=0, le=10_000)
+    haircut_bps: int = Field(default=0, ge=0, le=10_000)
+    quiet_bps_max: int = Field(default=50, ge=0, le=10_000)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        _require_ordered(self.price_min, self.price_max)
+        return self
+
+
+def _require_ordered(lowest: Decimal | None, highest: Decimal | None) -> None:
+    if lowest is not None and highest is not None and lowest > highest:
+        raise ValueError(f"price_min {lowest} is above price_max {highest}; exchange them")
+
+
+class SupplyConfig(_Section):
+    """How much of a token there may be; see :class:`xmargin.model.SupplySpec`."""
+
+    token: TokenId
+    approved: int | None = Field(default=None, ge=1)
+    approved_at_s: int = Field(default=0, ge=0)
+    growth_bps_max: int = Field(default=0, ge=0, le=1_000_000)
+    escrow: AccountId | None = None
+    locked: TokenId | None = None
+
+    @field_validator("token", "escrow", "locked")
+    @classmethod
+    def _is_on_an_evm_chain(cls, identifier: str | None) -> str | None:
+        if identifier and (not identifier.startswith(_EVM) and f"@{_EVM}" not in identifier):
+            raise ValueError("supplies are read on EVM chains only; remove it")
+        if identifier and model.is_native(identifier):
+            raise ValueError("a native coin does not say how much of it there is; remove it")
+        return identifier
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if (self.escrow is None) is not (self.locked is None):
+            raise ValueError("give escrow and locked, or neither")
+        if self.approved is None and self.escrow is None:
+            raise ValueError("give approved, or escrow and locked; else nothing is bounded")
+        if self.approved is not None and not self.approved_at_s:
+            raise ValueError("give approved_at_s, when the supply was approved")
+        return self
 
 
 class VenueConfig(_Section):
@@ -245,6 +359,7 @@ class RiskConfig(_Section):
     parameters: str = "unified-v1"
     returns: Path | None = None
     disagreement_bps_max: int = Field(default=200, ge=0, le=10_000)
+    venue_price_bps_max: int = Field(default=200, ge=0, le=1_000_000)
     future_s_max: int = Field(default=15, ge=0)
 
 

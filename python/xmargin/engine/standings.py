@@ -1,15 +1,15 @@
 """Where accounts stand at venues with a rule of their own, kept while nothing it rests on moves."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from xmargin import records
 from xmargin.engine.faults import NOT_READ
 from xmargin.engine.venue_rules import rule_of
-from xmargin.errors import XmarginError
+from xmargin.errors import InvalidArgumentError, XmarginError
 from xmargin.model import (
     AccountId,
     BlockRef,
@@ -21,9 +21,10 @@ from xmargin.model import (
     VenueRecord,
     VenueSpec,
     chain_of,
+    parse_token_id,
     venue_of,
 )
-from xmargin.model.standings import HELD_RECORD, HeldLegs, VenueCase, VenueStanding
+from xmargin.model.standings import HELD_RECORD, HeldLegs, VenueCase, VenueLeg, VenueStanding
 from xmargin.snapshot import Snapshot
 from xmargin.world import ChainFact, Key
 
@@ -32,7 +33,11 @@ log = logging.getLogger(__name__)
 INDEXED_KINDS: Final = frozenset({"aave-v3"})
 """Venue kinds whose accounts the core takes as tables."""
 
+DECIMALS_MAX: Final = 36
+"""More decimals than this no venue's unit has."""
+
 _AMOUNT_BITS_MAX: Final = 256
+_AMOUNTS: Final = ("collateral", "debt", "counted", "requirement", "available")
 
 Standings = Mapping[AccountId, VenueStanding]
 
@@ -149,21 +154,54 @@ def _standings(case: VenueCase) -> Standings:
 def _by_rule(case: VenueCase) -> Standings:
     try:
         rule = rule_of(case.venue.kind)
-        found = {} if rule is None else rule(case)
-        unruled = "" if rule is not None else f"no rule for venues of kind {case.venue.kind!r}"
+        found = {} if rule is None else dict(rule(case))
+        absent = NOT_READ if rule is not None else f"no rule for venues of kind {case.venue.kind!r}"
+        return {account: _checked(found.get(account), absent) for account in case.accounts}
     except XmarginError as error:
-        found, unruled = {}, error.message
+        fault = error.message
     except Exception as error:  # the rule may be another's: it must not end the service
         log.exception("the rule of %s failed", case.venue.id)
-        found, unruled = {}, f"its rule failed: {type(error).__name__}: {error}"
-    absent = unruled or NOT_READ
-    return {account: _checked(found.get(account), absent) for account in case.accounts}
+        fault = f"its rule failed: {type(error).__name__}: {error}"
+    return dict.fromkeys(case.accounts, VenueStanding.at_fault(fault))
 
 
-def _checked(standing: VenueStanding | None, absent: str) -> VenueStanding:
-    """A standing whose amounts the core can hold."""
+def _checked(standing: object, absent: str) -> VenueStanding:
+    """A standing that says what its type says, in amounts that the core can hold."""
     if standing is None:
         return VenueStanding.at_fault(absent)
-    if any(abs(leg.amount).bit_length() > _AMOUNT_BITS_MAX for leg in standing.legs):
-        return VenueStanding.at_fault("an amount of it has more than 256 bits")
-    return standing
+    if not isinstance(standing, VenueStanding):
+        return VenueStanding.at_fault(f"its rule gave a {type(standing).__name__} for a standing")
+    if standing.fault:
+        return VenueStanding.at_fault(str(standing.fault))
+    wrong = tuple(_wrong(standing))
+    return VenueStanding.at_fault(f"its rule gave {'; '.join(wrong)}") if wrong else standing
+
+
+def _wrong(standing: VenueStanding) -> Iterator[str]:
+    """What of a standing cannot be: the rule may be another's, whose types are only promised."""
+    given: dict[str, Any] = {f.name: getattr(standing, f.name) for f in fields(standing)}
+    wad, legs = given["health_factor_wad"], given["legs"]
+    for name in _AMOUNTS:
+        if not _is_amount(given[name]):
+            yield f"no {name}"
+    if not (type(given["decimals"]) is int and 0 <= given["decimals"] <= DECIMALS_MAX):
+        yield "no decimals"
+    if not (wad is None or (_is_amount(wad) and wad >= 0)):
+        yield "no health factor"
+    if type(given["is_liquidatable"]) is not bool or type(given["unit"]) is not str:
+        yield "no status or unit"
+    if type(legs) is not tuple or not all(map(_is_leg, legs)):
+        yield "legs that are none"
+
+
+def _is_amount(value: object) -> bool:
+    return type(value) is int and abs(value).bit_length() <= _AMOUNT_BITS_MAX
+
+
+def _is_leg(leg: Any) -> bool:
+    if type(leg) is not VenueLeg or not _is_amount(leg.amount):
+        return False
+    try:
+        return parse_token_id(str(leg.token)) == leg.token
+    except InvalidArgumentError:
+        return False

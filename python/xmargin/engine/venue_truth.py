@@ -21,7 +21,7 @@ from xmargin.model import (
     is_wallet,
 )
 from xmargin.model.standings import VenueStanding
-from xmargin.oracles.guards import UNIT
+from xmargin.model.units import UNIT
 from xmargin.snapshot import Snapshot
 
 _OVERFLOWS = "the venue's own arithmetic overflows for this account"

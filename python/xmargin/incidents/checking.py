@@ -96,6 +96,14 @@ def _against_file(view: View, expected: Expected, crossed: Sequence[Crossing]) -
     if order != expected.order:
         said = f"{list(order)}; expected {list(expected.order)}"
         yield Unsafe(Wrong.UNEXPECTED, "the liquidation order", said)
+    planned = tuple(
+        entry.account or entry.portfolio
+        for entry in view.liquidations()
+        if entry.rank_reason is not None and entry.rank_reason.batch is not None
+    )
+    if expected.planned is not None and planned != expected.planned:
+        said = f"{list(planned)}; expected {list(expected.planned)}"
+        yield Unsafe(Wrong.UNEXPECTED, "what is planned to be liquidated", said)
     conditions = {chain.chain: chain.condition for chain in view.metadata.as_of}
     for chain, allowed in expected.chains.items():
         if conditions.get(chain) not in allowed:

@@ -48,14 +48,16 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is allowed after a step. ``order`` is exact; of the rest, only what is named.
+    """What is allowed after a step.
 
-    ``order`` and ``statuses`` name a portfolio by its id and a venue account by its own; ``ranges``
-    lie within what is served, ``excess_max`` bounds initial excess (USD), ``crossings`` are
-    ``<who> <status>``, ``flags`` parts of what the view flags.
+    ``order``, and ``planned`` (those of it that have a batch), are exact; of the rest only what is
+    named is checked. ``order`` and ``statuses`` name a portfolio by its id and a venue account by
+    its own; ``ranges`` lie within what is served, ``excess_max`` bounds initial excess (USD),
+    ``crossings`` are ``<who> <status>``, ``flags`` parts of what the view flags.
     """
 
     order: tuple[str, ...]
+    planned: tuple[str, ...] | None
     prices: Mapping[str, tuple[Verdict, ...]]
     ranges: Mapping[str, tuple[Decimal, Decimal]]
     statuses: Mapping[str, tuple[HealthStatus, ...]]
@@ -137,9 +139,14 @@ def _incident(path: Path, tree: _Tree) -> Incident:
         safe_outcome=_text(header, "safe_outcome"),
         modelled=_text(header, "modelled"),
         sources=tuple(Source(_text(s, "url"), _text(s, "says")) for s in header["sources"]),
-        parameters=load_parameters(header["parameters"]),
+        parameters=_parameters(path, _text(header, "parameters")),
         steps=steps,
     )
+
+
+def _parameters(path: Path, name: str) -> RiskParameters:
+    """Parameters of the package by their name, or of a file beside the incident's."""
+    return load_parameters(str(path.parent / name) if name.endswith(".json") else name)
 
 
 def _steps(trees: list[_Tree]) -> Iterator[Step]:
@@ -170,6 +177,7 @@ def _step(tree: _Tree, truth: Truth) -> Step:
         truth=truth,
         expected=Expected(
             order=tuple(expected["order"]),
+            planned=tuple(expected["planned"]) if "planned" in expected else None,
             prices=_members(expected.get("prices", {}), Verdict),
             ranges={base: _range(base, ends) for base, ends in expected.get("ranges", {}).items()},
             statuses=_members(expected.get("statuses", {}), HealthStatus),

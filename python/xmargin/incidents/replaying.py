@@ -11,7 +11,9 @@ from xmargin.incidents.checking import Unsafe, unsafe_in
 from xmargin.incidents.document import Incident, Step
 from xmargin.incidents.truth import true_book
 from xmargin.model import Crossing, Observation
-from xmargin.spine import snapshot_of, view_of
+from xmargin.oracles.findings import NONE, Guards
+from xmargin.snapshot import cut
+from xmargin.spine import view_of
 from xmargin.tape import codec
 from xmargin.tape.position import START, TapePosition
 from xmargin.view import View
@@ -30,9 +32,14 @@ class StepOutcome:
 
 
 def replay_incident(
-    incident: Incident, changed: Callable[[Observation], Observation] = lambda one: one
+    incident: Incident,
+    changed: Callable[[Observation], Observation | None] = lambda one: one,
+    without: Guards = NONE,
 ) -> Iterator[StepOutcome]:
-    """Each step as one batch of a reader; ``changed`` is put between file and World.
+    """Each step as one batch of a reader.
+
+    ``changed`` is put between file and World (``None``: not told), and ``without`` switches guards
+    of prices off: to show what would happen then.
 
     Raises:
         TapeError: a step's observations cannot be applied, or it has no view.
@@ -41,19 +48,18 @@ def replay_incident(
     position, crossings, watch = START, CrossingLog(), VenueWatch()
     for number, (step, batch) in enumerate(_batches(incident), start=1):
         try:
-            position = _take(world, [changed(one) for one in batch], position)
-            snapshot = snapshot_of(world)
-            if snapshot is None:
-                raise TapeError("no chain has been read yet; there is no view to check")
+            told = [one for one in map(changed, batch) if one is not None]
+            position = _take(world, told, position)
+            snapshot = cut(world, without)
             view = view_of(snapshot, engine, position)
             book = true_book(snapshot, step.truth, truth_engine)
         except XmarginError as error:
             raise TapeError(
                 f"{incident.path}: step {number}, {step.name}: {error.message}"
             ) from error
-        told = crossings.newest
+        before = crossings.newest
         crossings.follow(view, watch.advance(snapshot))
-        crossed = crossings.after(told) or ()
+        crossed = crossings.after(before) or ()
         unsafe = unsafe_in(view, step.expected, book, crossed)
         yield StepOutcome(number, step, view, crossed, unsafe)
 

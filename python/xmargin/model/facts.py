@@ -60,7 +60,9 @@ class FeedRound:
     """One oracle answer as read: price = answer × 10^exponent, ± confidence × 10^exponent.
 
     ``source`` is the aggregator behind a proxy or the owner program; ``fault`` is why the read
-    failed (then the numbers are zero), else empty.
+    failed (then the numbers are zero), else empty. ``published_at_s`` is zero for what is computed
+    from the chain's state: that is as old as the chain's head. ``liquidity`` is what stands behind
+    the answer, in the feed's own unit (``None``: it does not say).
     """
 
     feed: FeedId
@@ -73,6 +75,7 @@ class FeedRound:
     verification: str
     source: str
     fault: str
+    liquidity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,15 @@ class TokenBalance:
     """A wallet's balance in the token's smallest unit; ``fault`` is why it could not be read."""
 
     account: AccountId
+    token: TokenId
+    amount: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSupply:
+    """How much of a token there is, in its smallest unit; ``fault`` is why it was not read."""
+
     token: TokenId
     amount: int
     fault: str
@@ -207,6 +219,7 @@ Fact: TypeAlias = (
     | FeedRound
     | TokenState
     | TokenBalance
+    | TokenSupply
     | AaveV3Reserve
     | AaveV3EMode
     | AaveV3Account

@@ -5,8 +5,15 @@ isolated from each other, so that each has a health of its own.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
-from xmargin.model.identifiers import AccountId, TokenId, VenueId
+from xmargin.errors import DecodeError
+from xmargin.model.identifiers import AccountId, TokenId
+
+MARKET_RECORD: Final = "market"
+"""The record of a :class:`MorphoBlueMarket`; its key is the market's id without 0x."""
+
+_MARKET_ID_DIGITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +24,8 @@ class MorphoBlueMarket:
     ``price`` in loan token units of one collateral unit, times 10^36.
     """
 
-    venue: VenueId
-    market_id: str
     loan_token: TokenId
+    loan_decimals: int
     collateral_token: TokenId
     supply_assets: int
     supply_shares: int
@@ -30,15 +36,24 @@ class MorphoBlueMarket:
     borrow_rate_wad: int
     lltv_wad: int
     price: int
-    fault: str
 
 
 @dataclass(frozen=True, slots=True)
 class MorphoBluePosition:
     """An owner's shares in a market and collateral in it, in collateral token units."""
 
-    account: AccountId
     supply_shares: int
     borrow_shares: int
     collateral: int
-    fault: str
+
+
+def market_of(account: AccountId) -> str:
+    """The market id that an account's sub-account names, as 64 hex digits.
+
+    Raises:
+        DecodeError: it names none.
+    """
+    market = account.split("/", 2)[2] if account.count("/") == 2 else ""
+    if len(market) != _MARKET_ID_DIGITS or not set(market) <= set("0123456789abcdef"):
+        raise DecodeError(f"{account} names no market; write <venue>/<owner>/<64 hex digits>")
+    return market

@@ -8,10 +8,15 @@ from xmargin.model.identifiers import AccountId, ChainId, FeedId, PortfolioId, T
 
 
 class ChainKind(StrEnum):
-    """The family of a chain, which decides how it is read."""
+    """The family of a chain, which decides how it is read.
+
+    EXTERNAL is one that a package of others reads; the configuration names its reader.
+    """
 
     EVM = "evm"
     SOLANA = "solana"
+    HYPERLIQUID = "hyperliquid"
+    EXTERNAL = "external"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +61,36 @@ class TokenSpec:
     program: str = ""
 
 
+class FeedRole(StrEnum):
+    """What a feed's answer is to the price of its base."""
+
+    MARKET = "market"  # what the market pays: a source
+    RATE = "rate"  # what the base's own contract redeems it for, in the quote unit: a ceiling
+    SPOT = "spot"  # what one pool pays at this instant: told, never a source
+
+
 @dataclass(frozen=True, slots=True)
 class FeedSpec:
     """A price feed and the bounds its quotes must keep.
 
-    ``decimals`` and ``description`` pin what the feed must go on saying; when ``None`` / empty
-    the first round read is the pin. ``confidence_bps_max`` bounds confidence ÷ price (Pyth).
+    ``decimals``, ``description`` and ``source`` (the aggregator, or the owner program) pin what
+    the feed must go on saying; when ``None`` / empty the first round read since ``approval`` was
+    last raised is the pin. ``confidence_bps_max`` bounds confidence ÷ price (Pyth).
     ``pyth_feed_id`` is the hex feed id a Pyth account must carry.
+
+    ``origin`` names whose prices these are: feeds of one origin are one source; empty means the
+    feed's kind. ``role`` ``None`` is what its kind implies. ``price_min`` and ``price_max``
+    (in quote units per base unit) are what is believed at all.
+
+    ``liquidity_min`` and ``liquidity_ample`` bound what stands behind an answer, in the feed's own
+    unit of liquidity: below the first it is refused, below the second its range is widened by
+    ``haircut_bps``.
+
+    A RATE grows from ``rate_snapshot`` (quote units per base unit, at ``rate_snapshot_at_s``) by at
+    most ``rate_growth_bps_max`` of the snapshot a year of 365 days.
+
+    A TWAP is of ``base_token`` in ``quote_token`` (addresses) over ``twap_s``; the pool must
+    remember ``twap_age_s_min``.
     """
 
     id: FeedId
@@ -74,6 +102,49 @@ class FeedSpec:
     description: str = ""
     confidence_bps_max: int = 200
     pyth_feed_id: str = ""
+    origin: str = ""
+    role: FeedRole | None = None
+    source: str = ""
+    approval: int = 0
+    price_min: Decimal | None = None
+    price_max: Decimal | None = None
+    liquidity_min: int | None = None
+    liquidity_ample: int | None = None
+    haircut_bps: int = 0
+    rate_snapshot: Decimal | None = None
+    rate_snapshot_at_s: int = 0
+    rate_growth_bps_max: int | None = None
+    base_token: str = ""
+    quote_token: str = ""
+    twap_s: int = 0
+    twap_age_s_min: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSpec:
+    """The bounds of the price of one base, over all its feeds.
+
+    With fewer than ``sources_min`` independent origins it is held. ``price_min`` and ``price_max``
+    are in USD. Held is a price that moved more than ``jump_bps_max`` (``None``: any) from where it
+    stood within ``jump_window_s``, unless ``jump_sources_min`` origins say so. A market further
+    than ``basis_bps_max`` (``None``: the bound between sources) from the rate is doubted. ``peg``
+    names the unit (USD or a base) the price is meant to be one of: further from it than
+    ``peg_bps_max``, and under its rate, the range is widened by ``haircut_bps``. A guard that binds
+    while no answer moved more than ``quiet_bps_max`` within the window is an alarm.
+    """
+
+    base: str
+    sources_min: int = 1
+    price_min: Decimal | None = None
+    price_max: Decimal | None = None
+    jump_bps_max: int | None = None
+    jump_window_s: int = 900
+    jump_sources_min: int = 2
+    basis_bps_max: int | None = None
+    peg: str = ""
+    peg_bps_max: int = 100
+    haircut_bps: int = 0
+    quiet_bps_max: int = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +179,29 @@ class PortfolioSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SupplySpec:
+    """How much of a token there may be; more than that was made out of nothing.
+
+    No more than ``approved`` (smallest units, ``None``: any) grown since ``approved_at_s`` by at
+    most ``growth_bps_max`` of it a year of 365 days; nor more than ``escrow``, an account, holds
+    of ``locked``, the token that this one stands for (empty: nothing is locked for it).
+    """
+
+    token: TokenId
+    approved: int | None = None
+    approved_at_s: int = 0
+    growth_bps_max: int = 0
+    escrow: AccountId = ""
+    locked: TokenId = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
-    """Everything watched; sorted by id, so that its order is nobody's accident."""
+    """Everything watched; sorted by id, so that its order is nobody's accident.
+
+    ``venue_price_bps_max`` bounds how far a venue's own price may be from the judged range before
+    its accounts are no longer proposed for liquidation; zero: the two are not compared.
+    """
 
     chains: tuple[ChainSpec, ...]
     tokens: tuple[TokenSpec, ...]
@@ -118,6 +210,13 @@ class Registry:
     portfolios: tuple[PortfolioSpec, ...]
     disagreement_bps_max: int = 200
     future_s_max: int = 15
+    prices: tuple[PriceSpec, ...] = ()
+    supplies: tuple[SupplySpec, ...] = ()
+    venue_price_bps_max: int = 0
+
+    def price_spec(self, base: str) -> PriceSpec:
+        """The bounds of ``base``; the usual ones where none are given."""
+        return next((spec for spec in self.prices if spec.base == base), PriceSpec(base))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,103 +1,156 @@
-"""The guards: every quote judged once, every price made of what was accepted.
+"""The guards of one quote: every round judged once, before any price is made of it.
 
-Pure functions of their arguments. All arithmetic is exact: decimals under a context that traps
-any rounding, bounds compared as integers or fractions. ``docs/oracles.md`` lists each guard with
-its bound, verdict and reason.
+Pure functions of their arguments, in exact arithmetic: bounds are compared as integers or exact
+decimals. ``docs/oracles.md`` lists each guard with its bound, verdict and reason; what a price is
+made of stands in ``prices``.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from decimal import (
-    Context,
-    Decimal,
-    DivisionByZero,
-    Inexact,
-    InvalidOperation,
-    Overflow,
-    localcontext,
-)
-from fractions import Fraction
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+from typing import Final
 
-from xmargin.errors import InvalidArgumentError
 from xmargin.model import (
     ChainAsOf,
     Condition,
+    FeedRole,
     FeedRound,
     FeedSpec,
-    JudgedPrice,
     JudgedQuote,
     Verdict,
     kind_of,
-    worst,
 )
+from xmargin.oracles.findings import NONE, Finding, Guard, Guards, verdict_of
+from xmargin.oracles.history import EXPONENT_MIN, FeedHistory, is_answer, standing
+from xmargin.oracles.kinds import STATE_KINDS, VERIFIED_KINDS, origin_of, role_of
+from xmargin.oracles.numbers import BPS, PRICE_MAX, ZERO, Span, ratio_bps, rounded, scaled
 
-UNIT: Final = "USD"
-"""The one unit prices are served in; a quote in another unit cannot enter a price."""
-
-EXPONENT_MIN: Final = -36
-PRICE_MAX: Final = 10**18
-"""With at most 36 decimals a price below this has 55 digits: its sums stay exact in 60."""
-
-EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
-
-_BPS: Final = 10_000
-_ZERO: Final = Decimal(0)
-_VERIFIED_KINDS: Final = frozenset({"pyth"})
 _FULL: Final = "full"
+_MOVED_BPS_MAX: Final = 10**12
+_YEAR_S: Final = 365 * 86_400
 
-Finding: TypeAlias = tuple[Verdict, str]
+
+@dataclass(frozen=True, slots=True)
+class FeedCase:
+    """What is known of one feed: its newest round, the round it was approved by, where it stood."""
+
+    spec: FeedSpec
+    newest: FeedRound | None
+    pinned: FeedRound | None
+    history: FeedHistory | None
+    chain: ChainAsOf
 
 
-def judge_quote(  # noqa: PLR0917 - the terms of one judgement
-    spec: FeedSpec,
-    newest: FeedRound | None,
-    pinned: FeedRound | None,
-    chain: ChainAsOf,
-    now_ms: int,
-    future_s_max: int,
-) -> JudgedQuote:
-    """One feed's newest round against its spec and the first round ever read of it.
+@dataclass(frozen=True, slots=True)
+class QuoteTerms:
+    """By what a quote is judged. ``without`` switches guards off, to show what each is for."""
+
+    now_ms: int
+    future_s_max: int
+    jump_window_s: int = 900
+    without: Guards = NONE
+
+
+def judge_quote(case: FeedCase, terms: QuoteTerms) -> JudgedQuote:
+    """One feed's newest round against its spec and what it was approved by.
 
     A refused quote has price, low and high of zero: no number of it can be used by mistake.
     ``low`` and ``high`` are price minus and plus the confidence, in quote units per base unit.
     """
-    if newest is None:
-        return _quote(spec, None, ((Verdict.REFUSE, "it has not been read yet"),), 0)
-    age_ms = now_ms - newest.published_at_s * 1000
-    findings = (
-        *_chain_findings(chain),
-        *_round_findings(spec, newest, pinned, age_ms, future_s_max),
-    )
-    return _quote(spec, newest, findings, age_ms)
-
-
-def _quote(
-    spec: FeedSpec, newest: FeedRound | None, findings: Sequence[Finding], age_ms: int
-) -> JudgedQuote:
-    verdict = worst(*(finding for finding, _ in findings))
-    price, low, high = _ZERO, _ZERO, _ZERO
-    if newest is not None and verdict is not Verdict.REFUSE:
-        price = _scaled(newest.answer, newest.exponent)
-        low = _scaled(newest.answer - newest.confidence, newest.exponent)
-        high = _scaled(newest.answer + newest.confidence, newest.exponent)
-    dated = newest is not None and newest.published_at_s > 0
+    spec, newest = case.spec, case.newest
+    dated_s = _dated_s(case)
+    age_ms = terms.now_ms - dated_s * 1000
+    findings = [one for one in _findings(case, terms, age_ms) if one.guard not in terms.without]
+    verdict = verdict_of(findings)
+    span = Span(ZERO, ZERO, ZERO)
+    if newest is not None and verdict is not Verdict.REFUSE and is_answer(newest):
+        span = _span(spec, newest, findings, dated_s)
+    stood, moved_bps = _movement(case, terms.jump_window_s)
     return JudgedQuote(
         feed=spec.id,
         base=spec.base,
         quote=spec.quote,
         verdict=verdict,
-        reasons=tuple(reason for _, reason in findings),
-        price=price,
-        low=low,
-        high=high,
-        published_at_s=0 if newest is None else newest.published_at_s,
-        price_age_ms=max(0, age_ms) if dated else 0,
+        reasons=tuple(finding.reason for finding in findings),
+        price=span.mark,
+        low=span.low,
+        high=span.high,
+        published_at_s=max(0, dated_s),
+        price_age_ms=max(0, age_ms) if dated_s > 0 else 0,
         round_id=0 if newest is None else newest.round_id,
+        guards=tuple(finding.guard.value for finding in findings),
+        origin=spec.id if Guard.ORIGIN in terms.without else origin_of(spec),
+        role=_role(spec, terms.without),
+        standing=stood,
+        moved_bps=moved_bps,
     )
 
 
+def _role(spec: FeedSpec, without: Guards) -> FeedRole:
+    role = role_of(spec)
+    return FeedRole.MARKET if role is FeedRole.SPOT and Guard.SPOT in without else role
+
+
+def _dated_s(case: FeedCase) -> int:
+    """When a quote was true, Unix seconds: what is computed from state, at the chain's head."""
+    if case.newest is None:
+        return 0
+    if kind_of(case.spec.id) in STATE_KINDS and case.chain.block is not None:
+        return case.chain.block.time_s
+    return case.newest.published_at_s
+
+
+def _span(spec: FeedSpec, newest: FeedRound, findings: Sequence[Finding], dated_s: int) -> Span:
+    span = Span(
+        scaled(newest.answer - newest.confidence, newest.exponent),
+        scaled(newest.answer, newest.exponent),
+        scaled(newest.answer + newest.confidence, newest.exponent),
+    )
+    spoke = {finding.guard for finding in findings}
+    if Guard.LIQUIDITY in spoke:
+        span = span.widened(spec.haircut_bps)
+    if Guard.RATE_CAP in spoke:
+        cap = rate_cap(spec, dated_s)
+        span = Span(min(span.low, cap), cap, cap)
+    return span
+
+
+def _movement(case: FeedCase, window_s: int) -> tuple[Decimal, int | None]:
+    """Where the feed stood, and how far its raw answer is from there, if that can be seen."""
+    if case.history is None or case.chain.block is None:
+        return ZERO, None
+    newest, now_s = case.newest, case.chain.block.time_s
+    answer, exponent = standing(case.history, newest, now_s, window_s)
+    price = scaled(answer, exponent) if answer <= PRICE_MAX * 10**-exponent else ZERO
+    if newest is None or not is_answer(newest) or case.chain.cut_off:
+        return price, None
+    moved_bps = ratio_bps(newest.answer * 10**-exponent, answer * 10**-newest.exponent)
+    return price, min(moved_bps, _MOVED_BPS_MAX)
+
+
+def _findings(case: FeedCase, terms: QuoteTerms, age_ms: int) -> Iterator[Finding]:
+    if case.newest is None:
+        yield Finding(Guard.READ, Verdict.REFUSE, "it has not been read yet")
+        return
+    yield from _chain_findings(case.chain)
+    if case.newest.fault:
+        reason = f"it could not be read: {case.newest.fault}"
+        yield Finding(Guard.FAULT, Verdict.REFUSE, reason)
+        return
+    yield from _number_findings(case.spec, case.newest)
+    yield from _time_findings(case.spec, _dated_s(case), age_ms, terms.future_s_max)
+    yield from _identity_findings(case.spec, case.newest, case.pinned)
+    yield from _bound_findings(case.spec, case.newest)
+    yield from _liquidity_findings(case.spec, case.newest)
+    if role_of(case.spec) is FeedRole.RATE:
+        yield from _rate_findings(case.spec, case.newest, _dated_s(case))
+
+
 # --- One quote's guards ---------------------------------------------------------------------------
+
+
+def _refusal(guard: Guard, reason: str) -> Finding:
+    return Finding(guard, Verdict.REFUSE, reason)
 
 
 def _chain_findings(chain: ChainAsOf) -> Iterator[Finding]:
@@ -110,58 +163,43 @@ def _chain_findings(chain: ChainAsOf) -> Iterator[Finding]:
             Condition.INVALID: "answers wrongly",
             Condition.SUSPENDED: "is suspended",
         }.get(chain.condition, chain.condition)
-        yield Verdict.REFUSE, f"it cannot be read again, as its chain {state}{reason}"
-
-
-def _round_findings(
-    spec: FeedSpec,
-    newest: FeedRound,
-    pinned: FeedRound | None,
-    age_ms: int,
-    future_s_max: int,
-) -> Iterator[Finding]:
-    if newest.fault:
-        yield Verdict.REFUSE, f"it could not be read: {newest.fault}"
-        return
-    yield from _number_findings(spec, newest)
-    yield from _time_findings(spec, newest, age_ms, future_s_max)
-    yield from _identity_findings(spec, newest, pinned)
+        yield _refusal(Guard.CHAIN, f"it cannot be read again, as its chain {state}{reason}")
 
 
 def _number_findings(spec: FeedSpec, newest: FeedRound) -> Iterator[Finding]:
+    reason = ""
     if newest.answer <= 0:
-        yield Verdict.REFUSE, f"its answer is {newest.answer}; a price is above zero"
+        reason = f"its answer is {newest.answer}; a price is above zero"
     elif not EXPONENT_MIN <= newest.exponent <= 0:
-        yield (
-            Verdict.REFUSE,
-            f"its exponent is {newest.exponent}; {EXPONENT_MIN} to 0 are believed",
-        )
+        reason = f"its exponent is {newest.exponent}; {EXPONENT_MIN} to 0 are believed"
     elif newest.answer > PRICE_MAX * 10**-newest.exponent:
-        yield Verdict.REFUSE, f"its price is above {PRICE_MAX:,}; nothing is worth so much"
+        reason = f"its price is above {PRICE_MAX:,}; nothing is worth so much"
     elif newest.confidence < 0:
-        yield Verdict.REFUSE, f"its confidence is {newest.confidence}; it is never below zero"
-    elif newest.confidence * _BPS > spec.confidence_bps_max * newest.answer:
-        share_bps = -(-newest.confidence * _BPS // newest.answer)
-        yield (
-            Verdict.REFUSE,
+        reason = f"its confidence is {newest.confidence}; it is never below zero"
+    if reason:
+        yield _refusal(Guard.NUMBER, reason)
+    elif newest.confidence * BPS > spec.confidence_bps_max * newest.answer:
+        share_bps = -(-newest.confidence * BPS // newest.answer)
+        yield _refusal(
+            Guard.CONFIDENCE,
             f"its confidence is {share_bps:,} bps of its price; "
             f"the bound is {spec.confidence_bps_max:,} bps",
         )
 
 
 def _time_findings(
-    spec: FeedSpec, newest: FeedRound, age_ms: int, future_s_max: int
+    spec: FeedSpec, dated_s: int, age_ms: int, future_s_max: int
 ) -> Iterator[Finding]:
-    if newest.published_at_s <= 0:
-        yield Verdict.REFUSE, "it has no date"
+    if dated_s <= 0:
+        yield _refusal(Guard.DATE, "it has no date")
     elif -age_ms > future_s_max * 1000:
-        yield (
-            Verdict.REFUSE,
+        yield _refusal(
+            Guard.DATE,
             f"it is dated {_seconds(-age_ms)} s in the future; the bound is {future_s_max:,} s",
         )
     elif age_ms > (spec.heartbeat_s + spec.tolerance_s) * 1000:
-        yield (
-            Verdict.REFUSE,
+        yield _refusal(
+            Guard.FRESHNESS,
             f"price is {_seconds(age_ms)} s old; "
             f"the feed's heartbeat is {spec.heartbeat_s:,} s + {spec.tolerance_s:,} s",
         )
@@ -170,136 +208,104 @@ def _time_findings(
 def _identity_findings(
     spec: FeedSpec, newest: FeedRound, pinned: FeedRound | None
 ) -> Iterator[Finding]:
+    """Whatever a feed was approved by it must go on saying: any change is quarantined."""
     expected = -spec.decimals if spec.decimals is not None else None
     if expected is None and pinned is not None:
         expected = pinned.exponent
     if expected is not None and newest.exponent != expected:
-        yield (
-            Verdict.REFUSE,
+        yield _refusal(
+            Guard.IDENTITY,
             f"its exponent is {newest.exponent}; it was {expected} when the feed was approved",
         )
     description = spec.description or ("" if pinned is None else pinned.description)
     if description and newest.description != description:
-        yield (
-            Verdict.REFUSE,
+        yield _refusal(
+            Guard.IDENTITY,
             f"its description is {newest.description!r}; "
             f"it was {description!r} when the feed was approved",
         )
-    if kind_of(spec.id) in _VERIFIED_KINDS and newest.verification != _FULL:
-        level = newest.verification or "absent"
-        yield Verdict.REFUSE, f"its verification is {level}; full is needed"
-    if pinned is not None and pinned.source != newest.source:
-        yield (
-            Verdict.FLAG,
+    source = spec.source or (newest.source if pinned is None else pinned.source)
+    if newest.source != source:
+        yield _refusal(
+            Guard.IDENTITY,
             f"its answers come from {newest.source or 'nowhere named'}; "
-            f"they came from {pinned.source or 'nowhere named'} when it was first read",
+            f"they came from {source or 'nowhere named'} when the feed was approved",
         )
+    if kind_of(spec.id) in VERIFIED_KINDS and newest.verification != _FULL:
+        level = newest.verification or "absent"
+        yield _refusal(Guard.VERIFICATION, f"its verification is {level}; full is needed")
 
 
-# --- One price ------------------------------------------------------------------------------------
-
-
-def judge_price(base: str, quotes: Sequence[JudgedQuote], disagreement_bps_max: int) -> JudgedPrice:
-    """The price of ``base`` in USD from all quotes of it, whatever their order.
-
-    ``mark`` is the median of the accepted prices (the mean of the middle two), ``low`` and
-    ``high`` the widest range any accepted quote gives. The verdict is the worst of what stands
-    behind the price; HOLD when accepted prices are further apart than ``disagreement_bps_max``.
-
-    Raises:
-        InvalidArgumentError: a quote is of another base.
-    """
-    judged = tuple(_in_unit(quote) for quote in sorted(quotes, key=lambda quote: quote.feed))
-    for quote in judged:
-        if quote.base != base:
-            raise InvalidArgumentError(
-                f"{quote.feed} quotes {quote.base}, not {base}; judge each base by its own quotes"
-            )
-    accepted = [quote for quote in judged if quote.verdict is not Verdict.REFUSE]
-    findings = [*_quote_findings(base, judged), *_spread_findings(accepted, disagreement_bps_max)]
-    verdict = worst(*(finding for finding, _ in findings))
-    mark, low, high = _ZERO, _ZERO, _ZERO
-    if accepted:
-        mark = _median([quote.price for quote in accepted])
-        low = min(quote.low for quote in accepted)
-        high = max(quote.high for quote in accepted)
-    return JudgedPrice(
-        base=base,
-        verdict=verdict,
-        reasons=tuple(reason for _, reason in findings),
-        mark=mark,
-        low=low,
-        high=high,
-        price_age_ms=max((quote.price_age_ms for quote in accepted or judged), default=0),
-        quotes=judged,
-    )
-
-
-def _in_unit(quote: JudgedQuote) -> JudgedQuote:
-    """A quote in another unit is no USD price, whatever its number."""
-    if quote.quote == UNIT:
-        return quote
-    reason = f"it is quoted in {quote.quote or 'nothing named'}; only {UNIT} makes a {UNIT} price"
-    return replace(
-        quote,
-        verdict=Verdict.REFUSE,
-        reasons=(*quote.reasons, reason),
-        price=_ZERO,
-        low=_ZERO,
-        high=_ZERO,
-    )
-
-
-def _quote_findings(base: str, quotes: Sequence[JudgedQuote]) -> Iterator[Finding]:
-    """A refused quote beside accepted ones is worth a FLAG; with none accepted, REFUSE."""
-    refused = [quote for quote in quotes if quote.verdict is Verdict.REFUSE]
-    if len(refused) == len(quotes):
-        yield (
-            Verdict.REFUSE,
-            f"no quote of {base} is accepted" if quotes else f"no feed quotes {base}",
-        )
-    for quote in quotes:
-        flagged = Verdict.FLAG if quote.verdict is Verdict.REFUSE else quote.verdict
-        for reason in quote.reasons:
-            yield flagged, f"{quote.feed}: {reason}"
-
-
-def _spread_findings(
-    accepted: Sequence[JudgedQuote], disagreement_bps_max: int
-) -> Iterator[Finding]:
-    if len(accepted) < 2:
+def _bound_findings(spec: FeedSpec, newest: FeedRound) -> Iterator[Finding]:
+    if not is_answer(newest) or newest.answer > PRICE_MAX * 10**-newest.exponent:
         return
-    lowest = min(accepted, key=lambda quote: (quote.price, quote.feed))
-    highest = max(accepted, key=lambda quote: (quote.price, quote.feed))
-    spread_bps = (Fraction(highest.price) / Fraction(lowest.price) - 1) * _BPS
-    if spread_bps > disagreement_bps_max:
-        yield (
-            Verdict.HOLD,
-            f"{highest.feed} says {highest.price:f} and {lowest.feed} says {lowest.price:f}, "
-            f"{-(-spread_bps // 1):,} bps apart; the bound is {disagreement_bps_max:,} bps",
+    price = scaled(newest.answer, newest.exponent)
+    yield from bound_findings(
+        Guard.FEED_BOUNDS, price, spec.quote, (spec.price_min, spec.price_max)
+    )
+
+
+def bound_findings(
+    guard: Guard, price: Decimal, unit: str, bounds: tuple[Decimal | None, Decimal | None]
+) -> Iterator[Finding]:
+    """Refuse a price outside of ``bounds``, which themselves are believed."""
+    lowest, highest = bounds
+    if lowest is not None and price < lowest:
+        yield _refusal(guard, f"its price is {price:f} {unit}; {lowest:f} is the least believed")
+    if highest is not None and price > highest:
+        yield _refusal(guard, f"its price is {price:f} {unit}; {highest:f} is the most believed")
+
+
+def _liquidity_findings(spec: FeedSpec, newest: FeedRound) -> Iterator[Finding]:
+    if spec.liquidity_min is None and spec.liquidity_ample is None:
+        return
+    if newest.liquidity is None:
+        yield _refusal(Guard.LIQUIDITY, "it does not say what liquidity is behind it")
+    elif newest.liquidity < (spec.liquidity_min or 0):
+        yield _refusal(
+            Guard.LIQUIDITY,
+            f"the liquidity behind it is {newest.liquidity:,}; the floor is "
+            f"{spec.liquidity_min or 0:,}",
+        )
+    elif newest.liquidity < (spec.liquidity_ample or 0):
+        yield Finding(
+            Guard.LIQUIDITY,
+            Verdict.HAIRCUT,
+            f"the liquidity behind it is {newest.liquidity:,}, ample is "
+            f"{spec.liquidity_ample or 0:,}; its range is widened by {spec.haircut_bps:,} bps",
         )
 
 
-# --- Numbers --------------------------------------------------------------------------------------
+# --- Exchange rates -------------------------------------------------------------------------------
 
 
-def _median(prices: Sequence[Decimal]) -> Decimal:
-    ordered = sorted(prices)
-    middle, odd = divmod(len(ordered), 2)
-    if odd:
-        return ordered[middle]
-    with localcontext(EXACT):
-        return _canonical((ordered[middle - 1] + ordered[middle]) / 2)
+def rate_cap(spec: FeedSpec, at_s: int) -> Decimal:
+    """The most a rate may be at a time: the snapshot, grown linearly, rounded down.
+
+    snapshot × (1 + growth ÷ 10,000 × (time − snapshot's time) ÷ 365 days), as Aave's CAPO.
+    """
+    snapshot = spec.rate_snapshot or ZERO
+    elapsed_s = max(0, at_s - spec.rate_snapshot_at_s)
+    numerator, denominator = snapshot.as_integer_ratio()
+    year = BPS * _YEAR_S
+    grown = numerator * (year + (spec.rate_growth_bps_max or 0) * elapsed_s)
+    return rounded(scaled(grown * 10**36 // (denominator * year), -36), ROUND_FLOOR)
 
 
-def _scaled(amount: int, exponent: int) -> Decimal:
-    with localcontext(EXACT):
-        return _canonical(Decimal(amount).scaleb(exponent))
-
-
-def _canonical(value: Decimal) -> Decimal:
-    """The one form of a number, so that equal numbers are written alike: no trailing zeros."""
-    return Decimal(f"{value.normalize(EXACT):f}")
+def _rate_findings(spec: FeedSpec, newest: FeedRound, dated_s: int) -> Iterator[Finding]:
+    if spec.rate_snapshot is None or spec.rate_growth_bps_max is None:
+        yield _refusal(Guard.RATE_CAP, "it is a rate, and nothing caps its growth")
+        return
+    if not is_answer(newest) or newest.answer > PRICE_MAX * 10**-newest.exponent:
+        return
+    rate, cap = scaled(newest.answer, newest.exponent), rate_cap(spec, dated_s)
+    if rate > cap:
+        yield Finding(
+            Guard.RATE_CAP,
+            Verdict.FLAG,
+            f"its rate is {rate:f}; it is capped at {cap:f}, which is {spec.rate_snapshot:f} "
+            f"grown by {spec.rate_growth_bps_max:,} bps a year",
+        )
 
 
 def _seconds(span_ms: int) -> str:

@@ -8,11 +8,11 @@ leaves the last byte unused.
 """
 
 import struct
-from collections.abc import Sequence
 from typing import Final
 
 from xmargin.errors import DecodeError
-from xmargin.model import Fact, FeedRound, FeedSpec, address_of
+from xmargin.model import FeedRound, FeedSpec
+from xmargin.oracles.solana_account import account_read, checked_account
 from xmargin.reads import SolanaAccount, SolanaRead
 
 KIND: Final = "pyth"
@@ -32,18 +32,13 @@ def feed_read(feed: FeedSpec) -> SolanaRead:
     ``description`` is the feed id in hex, ``round_id`` the slot the update was posted in,
     ``verification`` is ``full`` or ``partial(<signatures>)``, ``source`` the owning program.
     """
-
-    def decode(accounts: Sequence[SolanaAccount | None]) -> list[Fact]:
-        try:
-            return [_round(feed, accounts[0])]
-        except DecodeError as error:
-            return [FeedRound(feed.id, 0, 0, 0, 0, 0, "", "", "", fault=error.message)]
-
-    return SolanaRead((address_of(feed.id),), decode)
+    return account_read(feed, _round)
 
 
 def _round(feed: FeedSpec, account: SolanaAccount | None) -> FeedRound:
-    data = _checked(account)
+    data = checked_account(account, (RECEIVER_PROGRAM,), "Pyth's receiver", ACCOUNT_BYTES).data
+    if data[: len(DISCRIMINATOR)] != DISCRIMINATOR:
+        raise DecodeError("the account is no PriceUpdateV2")
     verification, message_at = _verification(data)
     feed_id, price, confidence, exponent, published_at_s, _, _, _, posted_slot = (
         _MESSAGE.unpack_from(data, message_at)
@@ -55,25 +50,13 @@ def _round(feed: FeedSpec, account: SolanaAccount | None) -> FeedRound:
         answer=price,
         confidence=confidence,
         exponent=exponent,
-        published_at_s=published_at_s,
+        published_at_s=max(0, published_at_s),
         round_id=posted_slot,
         description=feed_id.hex(),
         verification=verification,
         source=RECEIVER_PROGRAM,
         fault="",
     )
-
-
-def _checked(account: SolanaAccount | None) -> bytes:
-    if account is None:
-        raise DecodeError("there is no account at the feed's address")
-    if account.owner != RECEIVER_PROGRAM:
-        raise DecodeError(f"the account is owned by {account.owner}, not by Pyth's receiver")
-    if len(account.data) != ACCOUNT_BYTES:
-        raise DecodeError(f"the account has {len(account.data)} bytes, not {ACCOUNT_BYTES}")
-    if account.data[: len(DISCRIMINATOR)] != DISCRIMINATOR:
-        raise DecodeError("the account is no PriceUpdateV2")
-    return account.data
 
 
 def _verification(data: bytes) -> tuple[str, int]:

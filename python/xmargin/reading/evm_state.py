@@ -12,14 +12,13 @@ from xmargin.errors import ConfigError, DecodeError
 from xmargin.model import (
     ChainId,
     Fact,
-    FeedSpec,
     Registry,
     VenueId,
     VenueSpec,
     chain_of,
-    kind_of,
 )
-from xmargin.oracles import chainlink, sequencer
+from xmargin.oracles import sequencer
+from xmargin.reading.feeds import evm_feed_read
 from xmargin.reads import EvmLog, EvmRead, Rediscover
 from xmargin.venues.base import EvmAccess, EvmVenue, EvmVenueKind, Reread, Unit
 from xmargin.venues.evm import venue_kind, venue_kinds
@@ -91,7 +90,7 @@ class EvmState:
     def __init__(self, chain: ChainId, registry: Registry) -> None:
         self.chain = chain
         self._registry = registry
-        self._feeds = [_feed_read(feed) for feed in registry.feeds if chain_of(feed.id) == chain]
+        self._feeds = [evm_feed_read(feed) for feed in registry.feeds if chain_of(feed.id) == chain]
         self._feeds += [
             sequencer.feed_read(spec.sequencer_feed)
             for spec in registry.chains
@@ -260,16 +259,6 @@ def _decode(ask: _Ask, results: Sequence[bytes | None], feed_facts: list[Fact]) 
         return None
     (feed_facts if slot is None else slot.facts).extend(facts)
     return None
-
-
-def _feed_read(feed: FeedSpec) -> EvmRead:
-    if kind_of(feed.id) != chainlink.KIND:
-        raise ConfigError(
-            f"feeds.{feed.id}: no feed kind {kind_of(feed.id)!r} on an EVM chain; "
-            f"use {chainlink.KIND}",
-            field="feeds",
-        )
-    return chainlink.feed_read(feed)
 
 
 def _venue_specs(chain: ChainId, registry: Registry) -> list[VenueSpec]:

@@ -5,8 +5,8 @@ from typing import Final
 
 from xmargin.chains.solana.accounts import ADDRESSES_PER_CALL_MAX, Accounts
 from xmargin.errors import ConfigError
-from xmargin.model import ChainId, Fact, FeedSpec, Registry, chain_of, kind_of
-from xmargin.oracles import pyth
+from xmargin.model import ChainId, Fact, Registry, chain_of
+from xmargin.reading.feeds import solana_feed_read
 from xmargin.reads import SolanaRead
 from xmargin.venues import solana_wallet
 
@@ -36,7 +36,7 @@ class SolanaPlan:
             ConfigError: a feed or venue is of a kind that there is not on Solana.
         """
         _require_known_venues(chain, registry)
-        feeds = [_feed_read(feed) for feed in registry.feeds if chain_of(feed.id) == chain]
+        feeds = [solana_feed_read(feed) for feed in registry.feeds if chain_of(feed.id) == chain]
         mints = solana_wallet.token_reads(registry, chain)
         balances = solana_wallet.balance_reads(registry, chain)
         self._reads = [*(_askable(read) for read in (*feeds, *mints)), *balances]
@@ -151,16 +151,6 @@ class SolanaPlan:
         fresh = {unit for batch in told for unit in batch}
         times_s = (time_s for unit, time_s in self._told_at_s.items() if unit not in fresh)
         return now_s - next(times_s, now_s)
-
-
-def _feed_read(feed: FeedSpec) -> SolanaRead:
-    if kind_of(feed.id) != pyth.KIND:
-        raise ConfigError(
-            f"feeds.{feed.id}: no feed kind {kind_of(feed.id)!r} on a Solana chain; "
-            f"use {pyth.KIND}",
-            field="feeds",
-        )
-    return pyth.feed_read(feed)
 
 
 def _require_known_venues(chain: ChainId, registry: Registry) -> None:

@@ -20,6 +20,7 @@ _FACT_FIELDS: dict[type, str] = {
     model.FeedRound: "feed_round",
     model.TokenState: "token_state",
     model.TokenBalance: "token_balance",
+    model.TokenSupply: "token_supply",
     model.AaveV3Reserve: "aave_v3_reserve",
     model.AaveV3EMode: "aave_v3_e_mode",
     model.AaveV3Account: "aave_v3_account",

@@ -16,6 +16,9 @@ from xmargin.testbed.venue_packages import UNISWAP_CORE, UNISWAP_PERIPHERY
 _ROOT: Final = "artifacts/contracts"
 _FOREVER: Final = 2**40
 _UNLIMITED: Final = 2**255
+_GAS_MAX: Final = (
+    15_000_000  # the factory creates a pool in one transaction; swaps cross many ticks
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Pool:
 
 
 def _sent(sender: str, to: AsyncContract, function: str, *args: object) -> Transaction:
-    return Transaction(sender, to.address, call_data(to, function, args), function)
+    return Transaction(sender, to.address, call_data(to, function, args), function, _GAS_MAX)
 
 
 def pool_artifact() -> Artifact:

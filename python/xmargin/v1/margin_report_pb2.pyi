@@ -302,6 +302,11 @@ class JudgedQuote(_message.Message):
     PUBLISHED_AT_S_FIELD_NUMBER: _builtins.int
     PRICE_AGE_MS_FIELD_NUMBER: _builtins.int
     ROUND_ID_FIELD_NUMBER: _builtins.int
+    GUARDS_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    MOVED_BPS_FIELD_NUMBER: _builtins.int
     feed: _builtins.str
     """Feed id."""
     base: _builtins.str
@@ -316,6 +321,12 @@ class JudgedQuote(_message.Message):
     """Our clock less published_at_s."""
     round_id: _builtins.str
     """The feed's round or posted slot."""
+    origin: _builtins.str
+    """Whose price it is: quotes of one origin are one source."""
+    role: _observation_pb2.FeedRole.ValueType
+    """What it is to the price."""
+    moved_bps: _builtins.int
+    """How far its raw answer is from there, rounded up; absent: it cannot be seen."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why, when it is not OK."""
@@ -332,6 +343,14 @@ class JudgedQuote(_message.Message):
     def high(self) -> _decimal_pb2.Decimal:
         """Price plus confidence."""
 
+    @_builtins.property
+    def guards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The guard behind each reason."""
+
+    @_builtins.property
+    def standing(self) -> _decimal_pb2.Decimal:
+        """The price it stood at for the better half of the jump window; zero: unknown."""
+
     def __init__(
         self,
         *,
@@ -346,12 +365,19 @@ class JudgedQuote(_message.Message):
         published_at_s: _builtins.int = ...,
         price_age_ms: _builtins.int = ...,
         round_id: _builtins.str = ...,
+        guards: _abc.Iterable[_builtins.str] | None = ...,
+        origin: _builtins.str = ...,
+        role: _observation_pb2.FeedRole.ValueType = ...,
+        standing: _decimal_pb2.Decimal | None = ...,
+        moved_bps: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low", "price", b"price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_moved_bps", b"_moved_bps", "high", b"high", "low", b"low", "moved_bps", b"moved_bps", "price", b"price", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "feed", b"feed", "high", b"high", "low", b"low", "price", b"price", "price_age_ms", b"price_age_ms", "published_at_s", b"published_at_s", "quote", b"quote", "reasons", b"reasons", "round_id", b"round_id", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_moved_bps", b"_moved_bps", "base", b"base", "feed", b"feed", "guards", b"guards", "high", b"high", "low", b"low", "moved_bps", b"moved_bps", "origin", b"origin", "price", b"price", "price_age_ms", b"price_age_ms", "published_at_s", b"published_at_s", "quote", b"quote", "reasons", b"reasons", "role", b"role", "round_id", b"round_id", "standing", b"standing", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__moved_bps: _TypeAlias = _typing.Literal["moved_bps"]  # noqa: Y015
+    _WhichOneofArgType__moved_bps: _TypeAlias = _typing.Literal["_moved_bps", b"_moved_bps"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__moved_bps) -> _WhichOneofReturnType__moved_bps | None: ...
 
 Global___JudgedQuote: _TypeAlias = JudgedQuote  # noqa: Y015
 
@@ -369,12 +395,17 @@ class JudgedPrice(_message.Message):
     HIGH_FIELD_NUMBER: _builtins.int
     PRICE_AGE_MS_FIELD_NUMBER: _builtins.int
     QUOTES_FIELD_NUMBER: _builtins.int
+    GUARDS_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    ALARMS_FIELD_NUMBER: _builtins.int
     base: _builtins.str
     """What is priced."""
     verdict: Global___Verdict.ValueType
     """What the guards say."""
     price_age_ms: _builtins.int
     """Age of the oldest quote behind it."""
+    sources: _builtins.int
+    """Independent origins accepted."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why, when it is not OK."""
@@ -395,6 +426,14 @@ class JudgedPrice(_message.Message):
     def quotes(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgedQuote]:
         """The quotes behind it, by feed id."""
 
+    @_builtins.property
+    def guards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The guard behind each reason."""
+
+    @_builtins.property
+    def alarms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Guards that bind though the market did not move."""
+
     def __init__(
         self,
         *,
@@ -406,10 +445,13 @@ class JudgedPrice(_message.Message):
         high: _decimal_pb2.Decimal | None = ...,
         price_age_ms: _builtins.int = ...,
         quotes: _abc.Iterable[Global___JudgedQuote] | None = ...,
+        guards: _abc.Iterable[_builtins.str] | None = ...,
+        sources: _builtins.int = ...,
+        alarms: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low", "mark", b"mark"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "high", b"high", "low", b"low", "mark", b"mark", "price_age_ms", b"price_age_ms", "quotes", b"quotes", "reasons", b"reasons", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "base", b"base", "guards", b"guards", "high", b"high", "low", b"low", "mark", b"mark", "price_age_ms", b"price_age_ms", "quotes", b"quotes", "reasons", b"reasons", "sources", b"sources", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

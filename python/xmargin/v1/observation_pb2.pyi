@@ -99,6 +99,10 @@ class _ChainKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChainKind.V
     """Ethereum and its like."""
     CHAIN_KIND_SOLANA: _ChainKind.ValueType  # 2
     """Solana and its like."""
+    CHAIN_KIND_HYPERLIQUID: _ChainKind.ValueType  # 3
+    """Hyperliquid's own chain, read over its information API."""
+    CHAIN_KIND_EXTERNAL: _ChainKind.ValueType  # 4
+    """Read by a package that is not ours."""
 
 class ChainKind(_ChainKind, metaclass=_ChainKindEnumTypeWrapper):
     """The family of a chain."""
@@ -109,6 +113,10 @@ CHAIN_KIND_EVM: ChainKind.ValueType  # 1
 """Ethereum and its like."""
 CHAIN_KIND_SOLANA: ChainKind.ValueType  # 2
 """Solana and its like."""
+CHAIN_KIND_HYPERLIQUID: ChainKind.ValueType  # 3
+"""Hyperliquid's own chain, read over its information API."""
+CHAIN_KIND_EXTERNAL: ChainKind.ValueType  # 4
+"""Read by a package that is not ours."""
 Global___ChainKind: _TypeAlias = ChainKind  # noqa: Y015
 
 class _Claim:
@@ -139,6 +147,34 @@ CLAIM_VENUE_SUPPLY: Claim.ValueType  # 3
 """Stands for a venue account's supply, counted there once."""
 Global___Claim: _TypeAlias = Claim  # noqa: Y015
 
+class _FeedRole:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FeedRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeedRole.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FEED_ROLE_UNSPECIFIED: _FeedRole.ValueType  # 0
+    """Not said."""
+    FEED_ROLE_MARKET: _FeedRole.ValueType  # 1
+    """What the market pays: a source."""
+    FEED_ROLE_RATE: _FeedRole.ValueType  # 2
+    """What the base's own contract redeems it for: a ceiling."""
+    FEED_ROLE_SPOT: _FeedRole.ValueType  # 3
+    """What one pool pays at this instant: told, never a source."""
+
+class FeedRole(_FeedRole, metaclass=_FeedRoleEnumTypeWrapper):
+    """What a feed's answer is to the price of its base."""
+
+FEED_ROLE_UNSPECIFIED: FeedRole.ValueType  # 0
+"""Not said."""
+FEED_ROLE_MARKET: FeedRole.ValueType  # 1
+"""What the market pays: a source."""
+FEED_ROLE_RATE: FeedRole.ValueType  # 2
+"""What the base's own contract redeems it for: a ceiling."""
+FEED_ROLE_SPOT: FeedRole.ValueType  # 3
+"""What one pool pays at this instant: told, never a source."""
+Global___FeedRole: _TypeAlias = FeedRole  # noqa: Y015
+
 @_typing.final
 class Observation(_message.Message):
     """One dated fact with its source. A tape is a sequence of these; replaying it gives bit-identical
@@ -162,6 +198,7 @@ class Observation(_message.Message):
     FEED_ROUND_FIELD_NUMBER: _builtins.int
     TOKEN_STATE_FIELD_NUMBER: _builtins.int
     TOKEN_BALANCE_FIELD_NUMBER: _builtins.int
+    TOKEN_SUPPLY_FIELD_NUMBER: _builtins.int
     AAVE_V3_RESERVE_FIELD_NUMBER: _builtins.int
     AAVE_V3_E_MODE_FIELD_NUMBER: _builtins.int
     AAVE_V3_ACCOUNT_FIELD_NUMBER: _builtins.int
@@ -221,6 +258,10 @@ class Observation(_message.Message):
         """A wallet's balance."""
 
     @_builtins.property
+    def token_supply(self) -> Global___TokenSupply:
+        """How much of a token there is."""
+
+    @_builtins.property
     def aave_v3_reserve(self) -> Global___AaveV3Reserve:
         """One reserve of an Aave v3 pool."""
 
@@ -254,16 +295,17 @@ class Observation(_message.Message):
         feed_round: Global___FeedRound | None = ...,
         token_state: Global___TokenState | None = ...,
         token_balance: Global___TokenBalance | None = ...,
+        token_supply: Global___TokenSupply | None = ...,
         aave_v3_reserve: Global___AaveV3Reserve | None = ...,
         aave_v3_e_mode: Global___AaveV3EMode | None = ...,
         aave_v3_account: Global___AaveV3Account | None = ...,
         venue_record: Global___VenueRecord | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "registry", b"registry", "risk_parameters", b"risk_parameters", "token_balance", b"token_balance", "token_state", b"token_state", "venue_record", b"venue_record"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "registry", b"registry", "risk_parameters", b"risk_parameters", "token_balance", b"token_balance", "token_state", b"token_state", "token_supply", b"token_supply", "venue_record", b"venue_record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain", b"chain", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "observed_at_ms", b"observed_at_ms", "registry", b"registry", "risk_parameters", b"risk_parameters", "source", b"source", "token_balance", b"token_balance", "token_state", b"token_state", "venue_record", b"venue_record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aave_v3_account", b"aave_v3_account", "aave_v3_e_mode", b"aave_v3_e_mode", "aave_v3_reserve", b"aave_v3_reserve", "block", b"block", "chain", b"chain", "chain_head", b"chain_head", "chain_reorg", b"chain_reorg", "chain_status", b"chain_status", "clock_tick", b"clock_tick", "fact", b"fact", "factor_returns", b"factor_returns", "feed_round", b"feed_round", "liquidation_terms", b"liquidation_terms", "observed_at_ms", b"observed_at_ms", "registry", b"registry", "risk_parameters", b"risk_parameters", "source", b"source", "token_balance", b"token_balance", "token_state", b"token_state", "token_supply", b"token_supply", "venue_record", b"venue_record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["registry", "risk_parameters", "factor_returns", "liquidation_terms", "clock_tick", "chain_head", "chain_reorg", "chain_status", "feed_round", "token_state", "token_balance", "aave_v3_reserve", "aave_v3_e_mode", "aave_v3_account", "venue_record"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["registry", "risk_parameters", "factor_returns", "liquidation_terms", "clock_tick", "chain_head", "chain_reorg", "chain_status", "feed_round", "token_state", "token_balance", "token_supply", "aave_v3_reserve", "aave_v3_e_mode", "aave_v3_account", "venue_record"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -401,6 +443,7 @@ class FeedRound(_message.Message):
     VERIFICATION_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
+    LIQUIDITY_FIELD_NUMBER: _builtins.int
     feed: _builtins.str
     """Feed id, <kind>@<chain>/<address>."""
     answer: _builtins.str
@@ -421,6 +464,8 @@ class FeedRound(_message.Message):
     """The aggregator behind a proxy, or the owner program."""
     fault: _builtins.str
     """Why the read failed; then the numbers are zero."""
+    liquidity: _builtins.str
+    """What stands behind the answer, in the feed's own unit of liquidity; absent: it does not say."""
     def __init__(
         self,
         *,
@@ -434,12 +479,15 @@ class FeedRound(_message.Message):
         verification: _builtins.str = ...,
         source: _builtins.str = ...,
         fault: _builtins.str = ...,
+        liquidity: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_liquidity", b"_liquidity", "liquidity", b"liquidity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "confidence", b"confidence", "description", b"description", "exponent", b"exponent", "fault", b"fault", "feed", b"feed", "published_at_s", b"published_at_s", "round_id", b"round_id", "source", b"source", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_liquidity", b"_liquidity", "answer", b"answer", "confidence", b"confidence", "description", b"description", "exponent", b"exponent", "fault", b"fault", "feed", b"feed", "liquidity", b"liquidity", "published_at_s", b"published_at_s", "round_id", b"round_id", "source", b"source", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__liquidity: _TypeAlias = _typing.Literal["liquidity"]  # noqa: Y015
+    _WhichOneofArgType__liquidity: _TypeAlias = _typing.Literal["_liquidity", b"_liquidity"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidity) -> _WhichOneofReturnType__liquidity | None: ...
 
 Global___FeedRound: _TypeAlias = FeedRound  # noqa: Y015
 
@@ -510,6 +558,36 @@ class TokenBalance(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TokenBalance: _TypeAlias = TokenBalance  # noqa: Y015
+
+@_typing.final
+class TokenSupply(_message.Message):
+    """How much of a token there is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """CAIP-19 token id."""
+    amount: _builtins.str
+    """Smallest units."""
+    fault: _builtins.str
+    """Why it could not be read; then the amount is zero."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        fault: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "fault", b"fault", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenSupply: _TypeAlias = TokenSupply  # noqa: Y015
 
 @_typing.final
 class AaveV3Reserve(_message.Message):
@@ -1009,10 +1087,15 @@ class Registry(_message.Message):
     PORTFOLIOS_FIELD_NUMBER: _builtins.int
     DISAGREEMENT_BPS_MAX_FIELD_NUMBER: _builtins.int
     FUTURE_S_MAX_FIELD_NUMBER: _builtins.int
+    PRICES_FIELD_NUMBER: _builtins.int
+    SUPPLIES_FIELD_NUMBER: _builtins.int
+    VENUE_PRICE_BPS_MAX_FIELD_NUMBER: _builtins.int
     disagreement_bps_max: _builtins.int
     """Two sources of one base may differ by this much."""
     future_s_max: _builtins.int
     """A quote may be dated this far ahead of our clock."""
+    venue_price_bps_max: _builtins.int
+    """A venue's own price may differ from the judged range by this much; zero: not compared."""
     @_builtins.property
     def chains(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainSpec]:
         """Chains by id."""
@@ -1033,6 +1116,14 @@ class Registry(_message.Message):
     def portfolios(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortfolioSpec]:
         """Portfolios by id."""
 
+    @_builtins.property
+    def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceSpec]:
+        """Bounds of prices by base."""
+
+    @_builtins.property
+    def supplies(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupplySpec]:
+        """What there may be of tokens, by token id."""
+
     def __init__(
         self,
         *,
@@ -1043,10 +1134,13 @@ class Registry(_message.Message):
         portfolios: _abc.Iterable[Global___PortfolioSpec] | None = ...,
         disagreement_bps_max: _builtins.int = ...,
         future_s_max: _builtins.int = ...,
+        prices: _abc.Iterable[Global___PriceSpec] | None = ...,
+        supplies: _abc.Iterable[Global___SupplySpec] | None = ...,
+        venue_price_bps_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains", "disagreement_bps_max", b"disagreement_bps_max", "feeds", b"feeds", "future_s_max", b"future_s_max", "portfolios", b"portfolios", "tokens", b"tokens", "venues", b"venues"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains", "disagreement_bps_max", b"disagreement_bps_max", "feeds", b"feeds", "future_s_max", b"future_s_max", "portfolios", b"portfolios", "prices", b"prices", "supplies", b"supplies", "tokens", b"tokens", "venue_price_bps_max", b"venue_price_bps_max", "venues", b"venues"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1159,6 +1253,22 @@ class FeedSpec(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     CONFIDENCE_BPS_MAX_FIELD_NUMBER: _builtins.int
     PYTH_FEED_ID_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    PRICE_MIN_FIELD_NUMBER: _builtins.int
+    PRICE_MAX_FIELD_NUMBER: _builtins.int
+    LIQUIDITY_MIN_FIELD_NUMBER: _builtins.int
+    LIQUIDITY_AMPLE_FIELD_NUMBER: _builtins.int
+    HAIRCUT_BPS_FIELD_NUMBER: _builtins.int
+    RATE_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    RATE_SNAPSHOT_AT_S_FIELD_NUMBER: _builtins.int
+    RATE_GROWTH_BPS_MAX_FIELD_NUMBER: _builtins.int
+    BASE_TOKEN_FIELD_NUMBER: _builtins.int
+    QUOTE_TOKEN_FIELD_NUMBER: _builtins.int
+    TWAP_S_FIELD_NUMBER: _builtins.int
+    TWAP_AGE_S_MIN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Feed id."""
     base: _builtins.str
@@ -1177,6 +1287,38 @@ class FeedSpec(_message.Message):
     """Bound of confidence ÷ price."""
     pyth_feed_id: _builtins.str
     """The hex feed id a Pyth account must carry."""
+    origin: _builtins.str
+    """Whose prices these are: feeds of one origin are one source; empty: the feed's kind."""
+    role: Global___FeedRole.ValueType
+    """What its answer is to the price; absent: as its kind implies."""
+    source: _builtins.str
+    """What its answers must go on coming from; empty: as first read."""
+    approval: _builtins.int
+    """Raised to approve anew what the feed says: the next round is the pin."""
+    price_min: _builtins.str
+    """Quotes below are refused, a decimal in quote units."""
+    price_max: _builtins.str
+    """Quotes above are refused, a decimal in quote units."""
+    liquidity_min: _builtins.str
+    """Refused with less behind it."""
+    liquidity_ample: _builtins.str
+    """Widened with less behind it."""
+    haircut_bps: _builtins.int
+    """By how much of itself a range is widened."""
+    rate_snapshot: _builtins.str
+    """What a rate grows from, a decimal."""
+    rate_snapshot_at_s: _builtins.int
+    """When the snapshot was taken, Unix seconds."""
+    rate_growth_bps_max: _builtins.int
+    """How much of the snapshot a rate may grow by in a year."""
+    base_token: _builtins.str
+    """The address of the token a TWAP prices."""
+    quote_token: _builtins.str
+    """The address of the token a TWAP is in."""
+    twap_s: _builtins.int
+    """The span of a TWAP."""
+    twap_age_s_min: _builtins.int
+    """How far back the pool must remember."""
     def __init__(
         self,
         *,
@@ -1189,16 +1331,186 @@ class FeedSpec(_message.Message):
         description: _builtins.str = ...,
         confidence_bps_max: _builtins.int = ...,
         pyth_feed_id: _builtins.str = ...,
+        origin: _builtins.str = ...,
+        role: Global___FeedRole.ValueType | None = ...,
+        source: _builtins.str = ...,
+        approval: _builtins.int = ...,
+        price_min: _builtins.str | None = ...,
+        price_max: _builtins.str | None = ...,
+        liquidity_min: _builtins.str | None = ...,
+        liquidity_ample: _builtins.str | None = ...,
+        haircut_bps: _builtins.int = ...,
+        rate_snapshot: _builtins.str | None = ...,
+        rate_snapshot_at_s: _builtins.int = ...,
+        rate_growth_bps_max: _builtins.int | None = ...,
+        base_token: _builtins.str = ...,
+        quote_token: _builtins.str = ...,
+        twap_s: _builtins.int = ...,
+        twap_age_s_min: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "decimals", b"decimals"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "_liquidity_ample", b"_liquidity_ample", "_liquidity_min", b"_liquidity_min", "_price_max", b"_price_max", "_price_min", b"_price_min", "_rate_growth_bps_max", b"_rate_growth_bps_max", "_rate_snapshot", b"_rate_snapshot", "_role", b"_role", "decimals", b"decimals", "liquidity_ample", b"liquidity_ample", "liquidity_min", b"liquidity_min", "price_max", b"price_max", "price_min", b"price_min", "rate_growth_bps_max", b"rate_growth_bps_max", "rate_snapshot", b"rate_snapshot", "role", b"role"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "base", b"base", "confidence_bps_max", b"confidence_bps_max", "decimals", b"decimals", "description", b"description", "heartbeat_s", b"heartbeat_s", "id", b"id", "pyth_feed_id", b"pyth_feed_id", "quote", b"quote", "tolerance_s", b"tolerance_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "_liquidity_ample", b"_liquidity_ample", "_liquidity_min", b"_liquidity_min", "_price_max", b"_price_max", "_price_min", b"_price_min", "_rate_growth_bps_max", b"_rate_growth_bps_max", "_rate_snapshot", b"_rate_snapshot", "_role", b"_role", "approval", b"approval", "base", b"base", "base_token", b"base_token", "confidence_bps_max", b"confidence_bps_max", "decimals", b"decimals", "description", b"description", "haircut_bps", b"haircut_bps", "heartbeat_s", b"heartbeat_s", "id", b"id", "liquidity_ample", b"liquidity_ample", "liquidity_min", b"liquidity_min", "origin", b"origin", "price_max", b"price_max", "price_min", b"price_min", "pyth_feed_id", b"pyth_feed_id", "quote", b"quote", "quote_token", b"quote_token", "rate_growth_bps_max", b"rate_growth_bps_max", "rate_snapshot", b"rate_snapshot", "rate_snapshot_at_s", b"rate_snapshot_at_s", "role", b"role", "source", b"source", "tolerance_s", b"tolerance_s", "twap_age_s_min", b"twap_age_s_min", "twap_s", b"twap_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__decimals: _TypeAlias = _typing.Literal["decimals"]  # noqa: Y015
     _WhichOneofArgType__decimals: _TypeAlias = _typing.Literal["_decimals", b"_decimals"]  # noqa: Y015
+    _WhichOneofReturnType__liquidity_ample: _TypeAlias = _typing.Literal["liquidity_ample"]  # noqa: Y015
+    _WhichOneofArgType__liquidity_ample: _TypeAlias = _typing.Literal["_liquidity_ample", b"_liquidity_ample"]  # noqa: Y015
+    _WhichOneofReturnType__liquidity_min: _TypeAlias = _typing.Literal["liquidity_min"]  # noqa: Y015
+    _WhichOneofArgType__liquidity_min: _TypeAlias = _typing.Literal["_liquidity_min", b"_liquidity_min"]  # noqa: Y015
+    _WhichOneofReturnType__price_max: _TypeAlias = _typing.Literal["price_max"]  # noqa: Y015
+    _WhichOneofArgType__price_max: _TypeAlias = _typing.Literal["_price_max", b"_price_max"]  # noqa: Y015
+    _WhichOneofReturnType__price_min: _TypeAlias = _typing.Literal["price_min"]  # noqa: Y015
+    _WhichOneofArgType__price_min: _TypeAlias = _typing.Literal["_price_min", b"_price_min"]  # noqa: Y015
+    _WhichOneofReturnType__rate_growth_bps_max: _TypeAlias = _typing.Literal["rate_growth_bps_max"]  # noqa: Y015
+    _WhichOneofArgType__rate_growth_bps_max: _TypeAlias = _typing.Literal["_rate_growth_bps_max", b"_rate_growth_bps_max"]  # noqa: Y015
+    _WhichOneofReturnType__rate_snapshot: _TypeAlias = _typing.Literal["rate_snapshot"]  # noqa: Y015
+    _WhichOneofArgType__rate_snapshot: _TypeAlias = _typing.Literal["_rate_snapshot", b"_rate_snapshot"]  # noqa: Y015
+    _WhichOneofReturnType__role: _TypeAlias = _typing.Literal["role"]  # noqa: Y015
+    _WhichOneofArgType__role: _TypeAlias = _typing.Literal["_role", b"_role"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__decimals) -> _WhichOneofReturnType__decimals | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidity_ample) -> _WhichOneofReturnType__liquidity_ample | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidity_min) -> _WhichOneofReturnType__liquidity_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_max) -> _WhichOneofReturnType__price_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_min) -> _WhichOneofReturnType__price_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_growth_bps_max) -> _WhichOneofReturnType__rate_growth_bps_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_snapshot) -> _WhichOneofReturnType__rate_snapshot | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__role) -> _WhichOneofReturnType__role | None: ...
 
 Global___FeedSpec: _TypeAlias = FeedSpec  # noqa: Y015
+
+@_typing.final
+class PriceSpec(_message.Message):
+    """The bounds of the price of one base, over all its feeds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    SOURCES_MIN_FIELD_NUMBER: _builtins.int
+    PRICE_MIN_FIELD_NUMBER: _builtins.int
+    PRICE_MAX_FIELD_NUMBER: _builtins.int
+    JUMP_BPS_MAX_FIELD_NUMBER: _builtins.int
+    JUMP_WINDOW_S_FIELD_NUMBER: _builtins.int
+    BASIS_BPS_MAX_FIELD_NUMBER: _builtins.int
+    PEG_FIELD_NUMBER: _builtins.int
+    PEG_BPS_MAX_FIELD_NUMBER: _builtins.int
+    HAIRCUT_BPS_FIELD_NUMBER: _builtins.int
+    QUIET_BPS_MAX_FIELD_NUMBER: _builtins.int
+    JUMP_SOURCES_MIN_FIELD_NUMBER: _builtins.int
+    base: _builtins.str
+    """What is priced."""
+    sources_min: _builtins.int
+    """With fewer independent origins it is held."""
+    price_min: _builtins.str
+    """Quotes below are refused, a decimal in USD."""
+    price_max: _builtins.str
+    """Quotes above are refused, a decimal in USD."""
+    jump_bps_max: _builtins.int
+    """How far it may move within the window; absent: any."""
+    jump_window_s: _builtins.int
+    """The window."""
+    basis_bps_max: _builtins.int
+    """How far the market may be from the rate; absent: as far as sources from each other."""
+    peg: _builtins.str
+    """The unit it is meant to be one of."""
+    peg_bps_max: _builtins.int
+    """How far from its peg it is no longer taken at its range."""
+    haircut_bps: _builtins.int
+    """By how much of itself a range is widened."""
+    quiet_bps_max: _builtins.int
+    """A guard that binds while no answer moved more is an alarm."""
+    jump_sources_min: _builtins.int
+    """How many origins a larger move is believed of."""
+    def __init__(
+        self,
+        *,
+        base: _builtins.str = ...,
+        sources_min: _builtins.int = ...,
+        price_min: _builtins.str | None = ...,
+        price_max: _builtins.str | None = ...,
+        jump_bps_max: _builtins.int | None = ...,
+        jump_window_s: _builtins.int = ...,
+        basis_bps_max: _builtins.int | None = ...,
+        peg: _builtins.str = ...,
+        peg_bps_max: _builtins.int = ...,
+        haircut_bps: _builtins.int = ...,
+        quiet_bps_max: _builtins.int = ...,
+        jump_sources_min: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "basis_bps_max", b"basis_bps_max", "jump_bps_max", b"jump_bps_max", "price_max", b"price_max", "price_min", b"price_min"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "base", b"base", "basis_bps_max", b"basis_bps_max", "haircut_bps", b"haircut_bps", "jump_bps_max", b"jump_bps_max", "jump_sources_min", b"jump_sources_min", "jump_window_s", b"jump_window_s", "peg", b"peg", "peg_bps_max", b"peg_bps_max", "price_max", b"price_max", "price_min", b"price_min", "quiet_bps_max", b"quiet_bps_max", "sources_min", b"sources_min"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__basis_bps_max: _TypeAlias = _typing.Literal["basis_bps_max"]  # noqa: Y015
+    _WhichOneofArgType__basis_bps_max: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max"]  # noqa: Y015
+    _WhichOneofReturnType__jump_bps_max: _TypeAlias = _typing.Literal["jump_bps_max"]  # noqa: Y015
+    _WhichOneofArgType__jump_bps_max: _TypeAlias = _typing.Literal["_jump_bps_max", b"_jump_bps_max"]  # noqa: Y015
+    _WhichOneofReturnType__price_max: _TypeAlias = _typing.Literal["price_max"]  # noqa: Y015
+    _WhichOneofArgType__price_max: _TypeAlias = _typing.Literal["_price_max", b"_price_max"]  # noqa: Y015
+    _WhichOneofReturnType__price_min: _TypeAlias = _typing.Literal["price_min"]  # noqa: Y015
+    _WhichOneofArgType__price_min: _TypeAlias = _typing.Literal["_price_min", b"_price_min"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__basis_bps_max) -> _WhichOneofReturnType__basis_bps_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__jump_bps_max) -> _WhichOneofReturnType__jump_bps_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_max) -> _WhichOneofReturnType__price_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_min) -> _WhichOneofReturnType__price_min | None: ...
+
+Global___PriceSpec: _TypeAlias = PriceSpec  # noqa: Y015
+
+@_typing.final
+class SupplySpec(_message.Message):
+    """How much of a token there may be: no more than was approved, nor than what stands behind it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
+    APPROVED_AT_S_FIELD_NUMBER: _builtins.int
+    GROWTH_BPS_MAX_FIELD_NUMBER: _builtins.int
+    ESCROW_FIELD_NUMBER: _builtins.int
+    LOCKED_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """CAIP-19 token id."""
+    approved: _builtins.str
+    """What was approved, in smallest units; absent: any."""
+    approved_at_s: _builtins.int
+    """When it was approved, Unix seconds."""
+    growth_bps_max: _builtins.int
+    """By how much of it the supply may grow in a year of 365 days."""
+    escrow: _builtins.str
+    """The account that holds what the token stands for; empty: none."""
+    locked: _builtins.str
+    """The token that is held there."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        approved: _builtins.str | None = ...,
+        approved_at_s: _builtins.int = ...,
+        growth_bps_max: _builtins.int = ...,
+        escrow: _builtins.str = ...,
+        locked: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approved", b"_approved", "approved", b"approved"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approved", b"_approved", "approved", b"approved", "approved_at_s", b"approved_at_s", "escrow", b"escrow", "growth_bps_max", b"growth_bps_max", "locked", b"locked", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approved: _TypeAlias = _typing.Literal["approved"]  # noqa: Y015
+    _WhichOneofArgType__approved: _TypeAlias = _typing.Literal["_approved", b"_approved"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approved) -> _WhichOneofReturnType__approved | None: ...
+
+Global___SupplySpec: _TypeAlias = SupplySpec  # noqa: Y015
 
 @_typing.final
 class VenueSpec(_message.Message):

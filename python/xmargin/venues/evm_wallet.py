@@ -5,7 +5,7 @@ and is not asked for balances. A balance of rebasing tokens moves without a log;
 rolling re-reads find it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,12 +13,14 @@ from xmargin.errors import DecodeError
 from xmargin.evm_abi import WORD_BYTES, Function, address_in
 from xmargin.model import (
     AccountId,
+    ChainId,
     Fact,
     Registry,
     TokenBalance,
     TokenId,
     TokenSpec,
     TokenState,
+    TokenSupply,
     VenueSpec,
     address_of,
     chain_of,
@@ -34,6 +36,7 @@ NATIVE_DECIMALS: Final = 18
 
 BALANCE_OF = Function("balanceOf(address)", "uint256")
 DECIMALS = Function("decimals()", "uint256")
+TOTAL_SUPPLY = Function("totalSupply()", "uint256")
 SYMBOL = Function("symbol()", "string")
 SYMBOL_BYTES32 = Function("symbol()", "bytes32")
 ETH_BALANCE = Function("getEthBalance(address)", "uint256")
@@ -43,11 +46,15 @@ _SYMBOL_CHARACTERS_MAX = 32
 
 @dataclass(frozen=True, slots=True)
 class EvmWallets:
-    """All watched wallets of a chain. A unit is ``(account, token)``."""
+    """All watched wallets of a chain. A unit is ``(account, token)``.
+
+    ``moving_reads`` are native balances, which have no logs, and how much there is of tokens with
+    a bound, with what escrows lock for them.
+    """
 
     accounts_by_address: Mapping[str, AccountId]
     tokens_by_address: Mapping[str, TokenId]
-    native_reads: tuple[EvmRead, ...]
+    moving_reads: tuple[EvmRead, ...]
     units: tuple[Unit, ...]
     static_facts: tuple[Fact, ...]
 
@@ -57,8 +64,8 @@ class EvmWallets:
         return tuple(self.tokens_by_address)
 
     def block_reads(self) -> Sequence[EvmRead]:
-        """Native balances, which have no logs."""
-        return self.native_reads
+        """What may move without a log, or must be as of every block."""
+        return self.moving_reads
 
     def unit_read(self, unit: Unit) -> EvmRead:
         """One ``balanceOf``."""
@@ -86,6 +93,29 @@ def _balance_read(account: AccountId, token: TokenId, call: EvmCall) -> EvmRead:
     return EvmRead((call,), decode)
 
 
+def _supply_read(token: TokenId) -> EvmRead:
+    def decode(results: Sequence[bytes | None]) -> list[Fact]:
+        try:
+            (amount,) = TOTAL_SUPPLY.decode(results[0])
+        except DecodeError as error:
+            return [TokenSupply(token, 0, fault=error.message)]
+        return [TokenSupply(token, amount, fault="")]
+
+    return EvmRead((TOTAL_SUPPLY(token_address(token)),), decode)
+
+
+def _supply_reads(registry: Registry, chain: ChainId) -> Iterator[EvmRead]:
+    """The supplies to be read on a chain, and what is locked there for tokens of any chain."""
+    for supply in registry.supplies:
+        if chain_of(supply.token) == chain:
+            yield _supply_read(supply.token)
+    escrows = sorted({(one.escrow, one.locked) for one in registry.supplies if one.escrow})
+    for escrow, locked in escrows:
+        if chain_of(escrow) == chain:
+            call = BALANCE_OF(token_address(locked), address_of(escrow))
+            yield _balance_read(escrow, locked, call)
+
+
 async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> EvmVenue:
     """Ask every ERC-20 of the chain what it is."""
     tokens = _tokens(spec, registry)
@@ -103,10 +133,15 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Ev
     return EvmWallets(
         accounts_by_address={address_of(account): account for account in accounts},
         tokens_by_address={token_address(token): token for token in trusted},
-        native_reads=tuple(
-            _balance_read(account, token.id, ETH_BALANCE(access.multicall3, address_of(account)))
-            for account in accounts
-            for token in natives
+        moving_reads=(
+            *(
+                _balance_read(
+                    account, token.id, ETH_BALANCE(access.multicall3, address_of(account))
+                )
+                for account in accounts
+                for token in natives
+            ),
+            *_supply_reads(registry, chain_of(spec.id)),
         ),
         units=tuple((account, token) for account in accounts for token in trusted),
         static_facts=(

@@ -10,18 +10,31 @@ when it is first seen and when a log of Morpho names market and owner.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from xmargin.errors import DecodeError
 from xmargin.evm_abi import Function, address_in
-from xmargin.model import AccountId, Registry, VenueId, VenueSpec, address_of
-from xmargin.model.morpho_blue import MorphoBlueMarket, MorphoBluePosition
+from xmargin.model import (
+    AccountId,
+    Fact,
+    Registry,
+    VenueId,
+    VenueRecord,
+    VenueSpec,
+    address_of,
+)
+from xmargin.model.morpho_blue import (
+    MARKET_RECORD,
+    MorphoBlueMarket,
+    MorphoBluePosition,
+    market_of,
+)
 from xmargin.reads import EvmCall, EvmLog, EvmRead
+from xmargin.records import account_fault, account_record, market_fault, market_record
 from xmargin.venues.base import EvmAccess, Reread, Unit, accounts_at, erc20_id
 
 _NO_ADDRESS: Final = "0x" + "00" * 20
-_MARKET_ID_DIGITS: Final = 64
 
 PARAMETERS = Function(
     "idToMarketParams(bytes32)", "address", "address", "address", "address", "uint256"
@@ -31,6 +44,7 @@ MARKET = Function(
 )
 POSITION = Function("position(bytes32,address)", "uint256", "uint128", "uint128")
 PRICE = Function("price()", "uint256")
+DECIMALS = Function("decimals()", "uint8")
 BORROW_RATE_VIEW = Function(
     "borrowRateView((address,address,address,address,uint256),"
     "(uint128,uint128,uint128,uint128,uint128,uint128))",
@@ -51,23 +65,12 @@ class Parameters:
     oracle: str
     irm: str
     lltv_wad: int
+    loan_decimals: int
 
     @property
     def as_argument(self) -> tuple[str, str, str, str, int]:
         """``MarketParams`` in its order."""
         return (self.loan_token, self.collateral_token, self.oracle, self.irm, self.lltv_wad)
-
-
-def market_of(account: AccountId) -> str:
-    """The market id that an account's sub-account names, as 64 hex digits.
-
-    Raises:
-        DecodeError: it names none.
-    """
-    market = account.split("/", 2)[2] if account.count("/") == 2 else ""
-    if len(market) != _MARKET_ID_DIGITS or not set(market) <= set("0123456789abcdef"):
-        raise DecodeError(f"{account} names no market; write <venue>/<owner>/<64 hex digits>")
-    return market
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,8 @@ class MorphoBlue:
         return (self.morpho,)
 
     @property
-    def static_facts(self) -> Sequence[Any]:
-        """None: a market's parameters are in its fact."""
+    def static_facts(self) -> Sequence[Fact]:
+        """None: a market's parameters are in its record."""
         return ()
 
     def touched(self, log: EvmLog) -> Iterable[Unit]:
@@ -116,35 +119,33 @@ class MorphoBlue:
         if asks_rate:
             calls.append(BORROW_RATE_VIEW(market.irm, market.as_argument, state))
 
-        def decode(results: Sequence[bytes | None]) -> list[Any]:
+        def decode(results: Sequence[bytes | None]) -> list[Fact]:
             now: MarketState = MARKET.decode(results[0])
             self.states[market.market_id] = now
             if market.irm != _NO_ADDRESS and now != state:
                 raise Reread(self._market_read(market, now))
             rate = results[2] if asks_rate else bytes(32)
-            return [self._market_fact(market, now, results[1], rate)]
+            return [self._market_record(market, now, results[1], rate)]
 
         return EvmRead(tuple(calls), decode)
 
-    def _market_fact(
+    def _market_record(
         self, market: Parameters, state: MarketState, price: bytes | None, rate: bytes | None
-    ) -> MorphoBlueMarket:
-        fact = MorphoBlueMarket(
-            self.id,
-            market.market_id,
-            erc20_id(self.id, market.loan_token),
-            erc20_id(self.id, market.collateral_token),
-            *state,
-            borrow_rate_wad=0,
-            lltv_wad=market.lltv_wad,
-            price=0,
-            fault="",
-        )
+    ) -> VenueRecord:
         try:
             (rate_wad,), (answer,) = BORROW_RATE_VIEW.decode(rate), PRICE.decode(price)
         except DecodeError as error:
-            return replace(fact, fault=error.message)
-        return replace(fact, borrow_rate_wad=rate_wad, price=answer)
+            return market_fault(self.id, MARKET_RECORD, market.market_id, error.message)
+        read = MorphoBlueMarket(
+            erc20_id(self.id, market.loan_token),
+            market.loan_decimals,
+            erc20_id(self.id, market.collateral_token),
+            *state,
+            borrow_rate_wad=rate_wad,
+            lltv_wad=market.lltv_wad,
+            price=answer,
+        )
+        return market_record(self.id, MARKET_RECORD, market.market_id, read)
 
     # --- One account ------------------------------------------------------------------------
 
@@ -154,12 +155,12 @@ class MorphoBlue:
         market = bytes.fromhex(market_of(account))
         call: EvmCall = POSITION(self.morpho, market, address_of(account))
 
-        def decode(results: Sequence[bytes | None]) -> list[Any]:
+        def decode(results: Sequence[bytes | None]) -> list[Fact]:
             try:
                 supply, debt, collateral = POSITION.decode(results[0])
             except DecodeError as error:
-                return [MorphoBluePosition(account, 0, 0, 0, fault=error.message)]
-            return [MorphoBluePosition(account, supply, debt, collateral, fault="")]
+                return [account_fault(account, error.message)]
+            return [account_record(account, MorphoBluePosition(supply, debt, collateral))]
 
         return EvmRead((call,), decode)
 
@@ -178,12 +179,18 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Mo
     by_market = {(market_of(account), address_of(account)): account for account in accounts}
     ids = sorted({market for market, _ in by_market})
     results = await access.call([PARAMETERS(morpho, bytes.fromhex(market)) for market in ids])
-    markets = []
-    for market, result in zip(ids, results, strict=True):
-        parameters = Parameters(market, *PARAMETERS.decode(result))
-        if parameters.lltv_wad == 0 and parameters.loan_token == _NO_ADDRESS:
+    found = [PARAMETERS.decode(result) for result in results]
+    for market, (loan_token, *_) in zip(ids, found, strict=True):
+        if loan_token == _NO_ADDRESS:
             raise DecodeError(f"the Morpho at {morpho} has no market 0x{market}")
-        markets.append(parameters)
+    answers = await access.call([DECIMALS(loan_token) for loan_token, *_ in found])
+    decimals = [DECIMALS.decode(answer)[0] for answer in answers]
+    markets = [
+        Parameters(market, loan, collateral, oracle, irm, lltv_wad, number)
+        for market, (loan, collateral, oracle, irm, lltv_wad), number in zip(
+            ids, found, decimals, strict=True
+        )
+    ]
     return MorphoBlue(
         id=spec.id,
         morpho=morpho,
@@ -193,7 +200,6 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Mo
     )
 
 
-def fault_facts(spec: VenueSpec, registry: Registry, fault: str) -> list[MorphoBluePosition]:
+def fault_facts(spec: VenueSpec, registry: Registry, fault: str) -> list[Fact]:
     """Every watched account at fault: nothing it holds or owes here is known."""
-    accounts = accounts_at(registry, spec.id)
-    return [MorphoBluePosition(account, 0, 0, 0, fault) for account in accounts]
+    return [account_fault(account, fault) for account in accounts_at(registry, spec.id)]

@@ -1,6 +1,9 @@
 """USDC 2023-03-11, LUNA 2022-05-12, Pyth 2021-09-20, Solana 2024-02-06."""
 
+from decimal import Decimal
+
 from tests.incidents.making.tape import (
+    AVALANCHE,
     BSC,
     DAY_S,
     ETHEREUM,
@@ -12,6 +15,7 @@ from tests.incidents.making.tape import (
     feed,
     wallet,
 )
+from xmargin.model import PriceSpec
 
 
 def usdc() -> Tape:
@@ -72,11 +76,12 @@ def usdc() -> Tape:
         [slow, exchange, eth],
         [pool],
         {"saver": [pool.account("saver")], "borrower": [pool.account("borrower")]},
+        [PriceSpec("USDC", peg="USD", peg_bps_max=100, haircut_bps=400)],
     )
     book = [
         dollar.state,
         ether.state,
-        pool.standing("saver", {"USDC": 1_000_000}, {"WETH": 520}),
+        pool.standing("saver", {"USDC": 1_000_000}, {"WETH": 510}),
         pool.standing("borrower", {"WETH": 1_000}, {"USDC": 1_000_000}),
     ]
     sound = {"saver": ["HEALTHY"], "borrower": ["HEALTHY"]}
@@ -130,7 +135,7 @@ def usdc() -> Tape:
         truth={"prices": {"USDC": ["0.87", "0.90"]}},
     )
     tape.step(
-        "venues agree again, at 0.90",
+        "the two agree again, at 0.90; elsewhere it is 0.87",
         "2023-03-11T15:00:00Z",
         {
             ETHEREUM: [
@@ -141,12 +146,13 @@ def usdc() -> Tape:
             ]
         },
         {
-            "prices": {"USDC": ["OK"]},
+            "prices": {"USDC": ["HAIRCUT"]},
+            "ranges": {"USDC": ["0.87", "0.90"]},
             "statuses": {"saver": ["MARGIN_CALL"], "borrower": ["HEALTHY"]},
             "excess_max": {"saver": "0"},
             "order": [],
         },
-        truth={"prices": {"USDC": ["0.895", "0.905"]}},
+        truth={"prices": {"USDC": ["0.865", "0.87"]}},
     )
     tape.step(
         "Monday",
@@ -166,7 +172,7 @@ def usdc() -> Tape:
 
 
 def luna() -> Tape:
-    tape = Tape("venus_luna_2022_05_12", chains=[BSC])
+    tape = Tape("venus_luna_2022_05_12", chains=[BSC, AVALANCHE])
     tape.header = {
         "title": "Venus and Blizz: LUNA's feed frozen at 0.107",
         "date": "2022-05-12",
@@ -183,8 +189,10 @@ def luna() -> Tape:
             "than the market's price allows."
         ),
         "modelled": (
-            "Who supplies what; the heartbeat of 24 h and that the feed's last answer was given at "
-            "10:00; LUNA's hourly path between published figures."
+            "Who supplies what; heartbeats of 24 h on BSC and one on "
+            "Avalanche, and that the feed's last answer was given at "
+            "10:00; LUNA's hourly path between published figures; 0.11 as the least believed, a "
+            "tenth above the least answer that the aggregator can give."
         ),
         "sources": [
             {
@@ -205,15 +213,24 @@ def luna() -> Tape:
         ],
     }
     luna_coin = coin(BSC, "LUNA", decimals=6, ltv_bps=5_500, threshold_bps=6_000)
-    busd = coin(BSC, "BUSD")
+    busd = coin(BSC, "BUSD", asset="USD")
     pool = Lending(BSC, [luna_coin, busd], "venus")
-    chainlink = feed(BSC, "LUNA", "chainlink", heartbeat_s=DAY_S)
+    chainlink = feed(BSC, "LUNA", "chainlink", heartbeat_s=DAY_S, price_min=Decimal("0.11"))
+    # Blizz has no bound; its feed promises an answer an hour.
+    there = coin(AVALANCHE, "LUNA", base="LUNA.e", decimals=6, ltv_bps=5_500, threshold_bps=6_000)
+    usdc_there = coin(AVALANCHE, "USDC.e", base="USDC", decimals=6)
+    blizz = Lending(AVALANCHE, [there, usdc_there], "blizz")
+    hourly = feed(AVALANCHE, "LUNA.e", "chainlink", heartbeat_s=3_600)
+    usdc_feed = feed(AVALANCHE, "USDC", "chainlink", heartbeat_s=DAY_S)
     dollar = feed(BSC, "BUSD", "chainlink", heartbeat_s=DAY_S)
     tape.watch(
-        [luna_coin, busd],
-        [chainlink, dollar],
-        [pool],
-        {"attacker": [pool.account("attacker"), wallet(BSC, "attacker")]},
+        [luna_coin, busd, there, usdc_there],
+        [chainlink, dollar, hourly, usdc_feed],
+        [pool, blizz],
+        {
+            "attacker": [pool.account("attacker"), wallet(BSC, "attacker")],
+            "at-blizz": [blizz.account("attacker")],
+        },
     )
     borrowed = 1_000
     tape.step(
@@ -228,18 +245,50 @@ def luna() -> Tape:
                 *pool.reserves({"LUNA": "0.50", "BUSD": 1}),
                 pool.standing("attacker", {"LUNA": 1_000}, {}),
                 balance(wallet(BSC, "attacker"), busd, 0),
-            ]
+            ],
+            AVALANCHE: [
+                there.state,
+                usdc_there.state,
+                hourly.at("0.50"),
+                usdc_feed.at(1),
+                *blizz.reserves({"LUNA": "0.50", "USDC.e": 1}),
+                blizz.standing("attacker", {"LUNA": 1_000}, {}),
+            ],
         },
         {"order": []},
-        truth={"prices": {"LUNA": ["0.48", "0.52"], "BUSD": ["1", "1"]}},
+        truth={
+            "prices": {
+                "LUNA": ["0.48", "0.52"],
+                "LUNA.e": ["0.48", "0.52"],
+                "USDC": ["1", "1"],
+                "BUSD": ["1", "1"],
+            }
+        },
     )
     frozen = "2022-05-12T10:00:00Z"
     tape.step(
         "the last answer",
         frozen,
-        {BSC: [chainlink.at("0.107"), *pool.reserves({"LUNA": "0.107"})]},
-        {"order": []},
-        truth={"prices": {"LUNA": ["0.1", "0.11"]}},
+        {
+            BSC: [chainlink.at("0.107"), *pool.reserves({"LUNA": "0.107"})],
+            AVALANCHE: [hourly.at("0.107"), *blizz.reserves({"LUNA": "0.107"})],
+        },
+        {"prices": {"LUNA": ["REFUSE"]}, "order": []},
+        truth={"prices": {"LUNA": ["0.1", "0.11"], "LUNA.e": ["0.1", "0.11"]}},
+    )
+    tape.step(
+        "the market at 0.05, the answer still within its heartbeat",
+        "2022-05-12T14:00:00Z",
+        {
+            BSC: [dollar.at(1), pool.standing("attacker", {"LUNA": 1_000_000}, {})],
+            AVALANCHE: [usdc_feed.at(1), blizz.standing("attacker", {"LUNA": 1_000_000}, {})],
+        },
+        {
+            "prices": {"LUNA": ["REFUSE"], "LUNA.e": ["REFUSE"]},
+            "excess_max": {"attacker": "0", "at-blizz": "0"},
+            "order": [],
+        },
+        truth={"prices": {"LUNA": ["0.01", "0.05"], "LUNA.e": ["0.01", "0.05"]}},
     )
     tape.step(
         "the market at 0.01; 100 million LUNA are supplied at 0.107",
@@ -248,15 +297,19 @@ def luna() -> Tape:
             BSC: [
                 dollar.at(1),
                 pool.standing("attacker", {"LUNA": 100_000_000}, {"BUSD": borrowed}),
-            ]
+            ],
+            AVALANCHE: [
+                usdc_feed.at(1),
+                blizz.standing("attacker", {"LUNA": 100_000_000}, {"USDC.e": borrowed}),
+            ],
         },
         {
-            "prices": {"LUNA": ["REFUSE"]},
-            "statuses": {"attacker": ["HELD"]},
-            "excess_max": {"attacker": "0"},
+            "prices": {"LUNA": ["REFUSE"], "LUNA.e": ["REFUSE"]},
+            "statuses": {"attacker": ["HELD"], "at-blizz": ["HELD"]},
+            "excess_max": {"attacker": "0", "at-blizz": "0"},
             "order": [],
         },
-        truth={"prices": {"LUNA": ["0.00001", "0.01"]}},
+        truth={"prices": {"LUNA": ["0.00001", "0.01"], "LUNA.e": ["0.00001", "0.01"]}},
     )
     return tape
 
@@ -281,7 +334,8 @@ def pyth() -> Tape:
         "modelled": (
             "The portfolios; the width of the interval (the report says it became extremely wide, "
             "without a number: half of the price here); the rounds with exponent 0, of which the "
-            "report says only that one publisher read it so."
+            "report says only that one publisher read it so; and the last two wrong rounds, which "
+            "are how the same number could come today."
         ),
         "sources": [
             {
@@ -346,6 +400,23 @@ def pyth() -> Tape:
             "order": [],
         },
     )
+    wrong = {
+        "prices": {"BTC": ["REFUSE"]},
+        "statuses": {"long": ["HELD"], "short": ["REFUSED"]},
+        "order": [],
+    }
+    tape.step(
+        "the same number with a narrow interval, of which few guardians know",
+        "2021-09-20T12:22:30Z",
+        {ETHEREUM: [], SOLANA: [oracle.at(5_402, confidence=3, verification="partial(5)")]},
+        wrong,
+    )
+    tape.step(
+        "the same number, dated ahead so as not to age",
+        "2021-09-20T12:23:00Z",
+        {ETHEREUM: [], SOLANA: [oracle.at(5_402, "2021-09-20T12:33:00Z", confidence=3)]},
+        wrong,
+    )
     tape.step(
         "after",
         "2021-09-20T12:24:00Z",
@@ -366,7 +437,7 @@ def solana() -> Tape:
         ),
         "safe_outcome": (
             "While the chain stands still its collateral backs no loan elsewhere, and prices that "
-            "can only be read there are not believed. An owner whose collateral on other chains "
+            "are read there are not believed. An owner whose collateral on other chains "
             "suffices is not liquidated. After the restart all is as before."
         ),
         "modelled": (
@@ -394,12 +465,13 @@ def solana() -> Tape:
     usdc_coin = coin(ETHEREUM, "USDC", decimals=6)
     pool = Lending(ETHEREUM, [ether, usdc_coin])
     on_solana = feed(SOLANA, "SOL", "pyth", kind="pyth", heartbeat_s=60, decimals=8)
+    sol_feed = feed(ETHEREUM, "SOL", "chainlink", heartbeat_s=DAY_S)
     eth = feed(ETHEREUM, "ETH", "chainlink")
     dollar = feed(ETHEREUM, "USDC", "chainlink", heartbeat_s=DAY_S)
     across, home = wallet(SOLANA, "across"), wallet(SOLANA, "home")
     tape.watch(
         [sol, ether, usdc_coin],
-        [on_solana, eth, dollar],
+        [on_solana, sol_feed, eth, dollar],
         [pool],
         {
             "across": [across, pool.account("across")],
@@ -420,7 +492,7 @@ def solana() -> Tape:
         "before",
         "2024-02-06T09:50:00Z",
         {
-            ETHEREUM: [*book, eth.at(2_350), dollar.at(1)],
+            ETHEREUM: [*book, eth.at(2_350), dollar.at(1), sol_feed.at(95)],
             SOLANA: [*here, on_solana.at(95, confidence="0.05")],
         },
         {"prices": {"SOL": ["OK"]}, "statuses": sound, "order": []},
@@ -433,11 +505,11 @@ def solana() -> Tape:
         tape.step(
             f"standing still at {hour}:30",
             f"2024-02-06T{hour}:30:00Z",
-            {ETHEREUM: [eth.at(2_350), dollar.at(1)]},
+            {ETHEREUM: [eth.at(2_350), dollar.at(1), sol_feed.at(95)]},
             {
-                "prices": {"SOL": ["REFUSE"], "ETH": ["OK"]},
+                "prices": {"SOL": ["FLAG"], "ETH": ["OK"]},
                 "chains": {SOLANA: ["LAGGING"], ETHEREUM: ["OK"]},
-                "statuses": {"home": ["HEALTHY"], "across": ["HELD"]},
+                "statuses": {"home": ["HEALTHY"], "across": ["MARGIN_CALL"]},
                 "excess_max": {"across": "0"},
                 "order": [],
             },

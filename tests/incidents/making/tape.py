@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from xmargin.model import (
     AaveV3Account,
@@ -18,14 +18,17 @@ from xmargin.model import (
     ChainId,
     ChainKind,
     ChainSpec,
+    ChainStatus,
     Claim,
     ClockTick,
     Fact,
     FeedId,
     FeedRound,
     FeedSpec,
+    LiquidationTerms,
     Observation,
     PortfolioSpec,
+    PriceSpec,
     Registry,
     TokenBalance,
     TokenId,
@@ -40,14 +43,17 @@ ETHEREUM: ChainId = "eip155:1"
 BSC: ChainId = "eip155:56"
 BASE: ChainId = "eip155:8453"
 ARBITRUM: ChainId = "eip155:42161"
+AVALANCHE: ChainId = "eip155:43114"
 SOLANA: ChainId = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"
 RAY = 10**27
+_BONUS_BPS = 10_500
 DAY_S = 86_400
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _CHAINS = {
     ETHEREUM: ChainSpec(ETHEREUM, "ethereum", ChainKind.EVM, 120_000),
     BSC: ChainSpec(BSC, "bsc", ChainKind.EVM, 60_000),
     BASE: ChainSpec(BASE, "base", ChainKind.EVM, 60_000),
+    AVALANCHE: ChainSpec(AVALANCHE, "avalanche", ChainKind.EVM, 60_000),
     ARBITRUM: ChainSpec(ARBITRUM, "arbitrum", ChainKind.EVM, 60_000),
     SOLANA: ChainSpec(SOLANA, "solana", ChainKind.SOLANA, 60_000),
 }
@@ -73,6 +79,9 @@ def wallet(chain: ChainId, owner: str) -> AccountId:
     return f"wallet@{chain}/{address(chain, owner)}"
 
 
+Price: TypeAlias = float | str
+
+
 @dataclass(frozen=True)
 class Coin:
     """A token with what a reader says of it, and its terms as collateral at a lending venue."""
@@ -86,7 +95,7 @@ class Coin:
     def id(self) -> TokenId:
         return self.spec.id
 
-    def units(self, amount: float | str) -> int:
+    def units(self, amount: Price) -> int:
         return int(Decimal(str(amount)) * 10**self.decimals)
 
     @property
@@ -124,13 +133,14 @@ class Feed:
 
     def at(
         self,
-        price: float | str,
+        price: Price,
         published_at: str = "",
         *,
-        confidence: float | str = 0,
+        confidence: Price = 0,
         exponent: int | None = None,
         answer: int | None = None,
-        round_id: int = 1,
+        verification: str = "full",
+        liquidity: int | None = None,
     ) -> FeedRound:
         """A round of it; dated as its step where no date is given."""
         scale = Decimal(10) ** -self.exponent
@@ -140,11 +150,12 @@ class Feed:
             int(Decimal(str(confidence)) * scale),
             self.exponent if exponent is None else exponent,
             seconds(published_at) if published_at else 0,
-            round_id,
+            1,
             self.description or f"{self.spec.base} / {self.spec.quote}",
-            "full" if self.spec.id.startswith("pyth@") else "",
+            verification if self.spec.id.startswith("pyth@") else "",
             "",
             "",
+            liquidity,
         )
 
 
@@ -159,6 +170,7 @@ def feed(
     **bounds: Any,
 ) -> Feed:
     """A feed of ``base`` whose publisher is called ``name``."""
+    bounds.setdefault("origin", name)
     feed_id: FeedId = f"{kind}@{chain}/{address(chain, f'{name} {base}')}"
     return Feed(FeedSpec(feed_id, base, quote, heartbeat_s, 60, **bounds))
 
@@ -174,7 +186,7 @@ class Lending:
     def account(self, owner: str) -> AccountId:
         return f"{self.venue}/{address(self.venue.split('@')[1], owner)}"
 
-    def reserves(self, prices: Mapping[str, float | str]) -> list[Fact]:
+    def reserves(self, prices: Mapping[str, Price]) -> list[Fact]:
         """All reserves at the prices that the pool's own oracle says, by symbol."""
         return [
             AaveV3Reserve(
@@ -184,7 +196,7 @@ class Lending:
                 "",
                 "",
                 "",
-                one.ltv_bps | one.threshold_bps << 16 | one.decimals << 48,
+                _word(one),
                 RAY,
                 RAY,
                 0,
@@ -199,8 +211,8 @@ class Lending:
     def standing(
         self,
         owner: str,
-        supplied: Mapping[str, float | str],
-        owed: Mapping[str, float | str],
+        supplied: Mapping[str, Price],
+        owed: Mapping[str, Price],
     ) -> Fact:
         """What an owner has and owes here, in token units by symbol."""
         positions, word = [], 0
@@ -214,7 +226,13 @@ class Lending:
         return AaveV3Account(self.account(owner), 0, word, tuple(positions), "")
 
 
-def balance(account: AccountId, token: Coin, amount: float | str) -> Fact:
+def _word(one: Coin) -> int:
+    """The reserve's configuration (ReserveConfiguration.sol): active, open to borrowers."""
+    ratios = one.ltv_bps | one.threshold_bps << 16 | _BONUS_BPS << 32
+    return ratios | one.decimals << 48 | 1 << 56 | 1 << 58
+
+
+def balance(account: AccountId, token: Coin, amount: Price) -> Fact:
     return TokenBalance(account, token.id, token.units(amount), "")
 
 
@@ -222,12 +240,13 @@ class Tape:
     """The incident file under construction."""
 
     def __init__(
-        self, name: str, *, chains: Iterable[ChainId], bounds: Mapping[str, int] | None = None
+        self, name: str, *, chains: Iterable[ChainId], bounds: Mapping[str, Any] | None = None
     ) -> None:
         self.path = HERE / f"{name}.json"
         chain_specs = tuple(_CHAINS[chain] for chain in sorted(chains))
         self.registry = Registry(chain_specs, (), (), (), (), **(bounds or {}))
         self.header: dict[str, Any] = {}
+        self.parameters = "unified-v1"
         self._steps: list[dict[str, Any]] = []
         self._heights = dict.fromkeys(chains, 0)
 
@@ -237,10 +256,12 @@ class Tape:
         feeds: Iterable[Feed],
         lendings: Iterable[Lending],
         portfolios: Mapping[str, Sequence[AccountId]],
+        prices: Sequence[PriceSpec] = (),
     ) -> None:
         """What the registry of the first step holds."""
         self.registry = replace(
             self.registry,
+            prices=tuple(sorted(prices, key=lambda spec: spec.base)),
             tokens=tuple(sorted((one.spec for one in coins), key=lambda spec: spec.id)),
             feeds=tuple(sorted((one.spec for one in feeds), key=lambda spec: spec.id)),
             venues=tuple(sorted((one.spec for one in lendings), key=lambda spec: spec.id)),
@@ -277,15 +298,19 @@ class Tape:
             step["truth"] = dict(truth)
         self._steps.append({**step, "observations": observations, "expected": dict(expected)})
 
+    def add_status(self, chain: ChainId, status: ChainStatus) -> None:
+        """What our reader says of a chain before the last step's other observations."""
+        self._steps[-1]["observations"].insert(0, {"chain": chain, **_plain(status)})
+
     def text(self) -> str:
         """The file: wide where a person reads, one line a fact where only a program does."""
-        tree = {"incident": {**self.header, "parameters": "unified-v1"}, "steps": self._steps}
+        tree = {"incident": {**self.header, "parameters": self.parameters}, "steps": self._steps}
         return f"{_written(tree, 0)}\n"
 
 
 def _plain(fact: Fact) -> dict[str, Any]:
     """A fact by protobuf's JSON, without what the file fills in."""
-    own = isinstance(fact, Registry | ClockTick)
+    own = isinstance(fact, Registry | ClockTick | ChainStatus | LiquidationTerms)
     where = None if own else BlockRef(1, "", "", 1)
     tree = json.loads(codec.to_json(Observation(fact, 0, "", where)))
     return {key: value for key, value in tree.items() if key not in ("block", "observedAtMs")}

@@ -41,6 +41,7 @@ class _Sightings:
     size: int
     batches: int
     seen: dict[int, list[dict[Accounts, list[_Member]]]] = field(default_factory=dict)
+    behind: set[str] = field(default_factory=set)
     decided: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, member: _Member, index: int, answer: Accounts) -> None:
@@ -80,9 +81,9 @@ class _Sightings:
                         member.blame(f"{name}: contradicts the quorum (accounts)")
 
     def answered(self) -> int:
-        """How many operators answered at all."""
+        """How many operators answered at all, be it that they are behind."""
         everyone = [m for at in self.seen.values() for b in at for ms in b.values() for m in ms]
-        return _operators(everyone)
+        return len(self.behind.union(member.operator for member in everyone))
 
     def differ(self) -> bool:
         """Whether operators enough were at one slot and did not say the same there."""
@@ -115,7 +116,7 @@ async def read_agreed(
             try:
                 await member.read(lambda one: _look(one, member))
             except BehindError:
-                pass
+                sightings.behind.add(member.operator)
             except EndpointError as error:
                 faults[member.endpoint.redacted] = error
                 return

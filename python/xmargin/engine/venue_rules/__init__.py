@@ -8,9 +8,15 @@ from types import MappingProxyType
 from typing import Final
 
 from xmargin import extensions
+from xmargin.engine.venue_rules import hyperliquid, morpho_blue
 from xmargin.model.standings import VenueRule
 
-VENUE_RULES: Final[Mapping[str, VenueRule]] = MappingProxyType({})
+VENUE_RULES: Final[Mapping[str, VenueRule]] = MappingProxyType(
+    {
+        "hyperliquid": hyperliquid.standings,
+        "morpho-blue": morpho_blue.standings,
+    }
+)
 
 
 def rule_of(kind: str) -> VenueRule | None:

@@ -1,11 +1,23 @@
-"""Morpho Blue: what a position is worth in its market, exact."""
+"""Morpho Blue: what a position is worth in its market, exact.
 
+The unit of a standing is the loan token, in its own decimals.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from xmargin import records
 from xmargin.engine.venue_rules.door import MarginSum, margin_sum, venue_answer
-from xmargin.errors import EngineError
-from xmargin.model.morpho_blue import MorphoBlueMarket, MorphoBluePosition
+from xmargin.errors import XmarginError
+from xmargin.model import AccountId
+from xmargin.model.morpho_blue import (
+    MARKET_RECORD,
+    MorphoBlueMarket,
+    MorphoBluePosition,
+    market_of,
+)
+from xmargin.model.standings import VenueCase, VenueLeg, VenueStanding
 
 _MARKET_FIELDS: Final = (
     "supply_assets",
@@ -34,6 +46,7 @@ class MorphoBlueStanding:
     borrow_assets: int
     borrow_shares: int
     supplied: int
+    collateral_value: int
     margin: MarginSum
     is_healthy: bool
 
@@ -44,16 +57,13 @@ def morpho_blue_standing(
     """A position as the contract sees it in a block of this time.
 
     Args:
-        market: the position's, read at the block; without a fault.
-        position: without a fault.
+        market: the position's, read at the block.
+        position: as it was read.
         block_time_s: the block's time.
 
     Raises:
-        EngineError: either is at fault, or the contract would revert.
+        EngineError: the contract would revert.
     """
-    for one in (market, position):
-        if one.fault:
-            raise EngineError(f"the market or the position could not be read: {one.fault}")
     answer = venue_answer(
         {
             "rule": "morpho_blue",
@@ -68,6 +78,50 @@ def morpho_blue_standing(
         borrow_assets=int(answer["borrow_assets"]),
         borrow_shares=int(answer["borrow_shares"]),
         supplied=int(answer["supplied"]),
+        collateral_value=int(answer["collateral_value"]),
         margin=margin_sum(answer["margin"]),
         is_healthy=answer["is_healthy"],
+    )
+
+
+def standings(case: VenueCase) -> Mapping[AccountId, VenueStanding]:
+    """Where the watched positions stand; one that cannot be judged is at fault by itself."""
+    return {account: _judged(case, account) for account in case.accounts}
+
+
+def _judged(case: VenueCase, account: AccountId) -> VenueStanding:
+    try:
+        position = records.read(case.account_record(account), MorphoBluePosition)
+        record = case.records.get((MARKET_RECORD, market_of(account)))
+        market = records.read(record, MorphoBlueMarket)
+        return _standing(case, market, position)
+    except XmarginError as error:
+        return VenueStanding.at_fault(error.message)
+
+
+def _standing(
+    case: VenueCase, market: MorphoBlueMarket, position: MorphoBluePosition
+) -> VenueStanding:
+    loan = case.tokens.get(market.loan_token)
+    if loan is None:
+        return VenueStanding.at_fault(
+            f"the loan token {market.loan_token} is not configured; add it to [[tokens]]"
+        )
+    found = morpho_blue_standing(market, position, block_time_s=case.block.time_s)
+    borrowable, owed = found.margin.collateral, found.margin.requirement
+    legs = (
+        VenueLeg(market.collateral_token, position.collateral),
+        VenueLeg(market.loan_token, found.supplied - owed),
+    )
+    return VenueStanding(
+        collateral=found.collateral_value,
+        debt=owed,
+        counted=borrowable,
+        requirement=owed,
+        available=max(borrowable - owed, 0),
+        decimals=market.loan_decimals,
+        unit=loan.price,
+        health_factor_wad=found.margin.health_wad,
+        is_liquidatable=not found.is_healthy,
+        legs=tuple(leg for leg in legs if leg.amount),
     )

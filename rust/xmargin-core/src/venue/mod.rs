@@ -7,6 +7,7 @@ pub mod kamino;
 pub mod marginfi_v2;
 pub mod morpho_blue;
 mod sum;
+pub mod uniswap_v3;
 
 pub use document::venue_margin;
 pub use sum::Sum;

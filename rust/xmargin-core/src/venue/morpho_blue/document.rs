@@ -19,6 +19,7 @@ pub(in super::super) fn of_document(mut document: Section) -> Result<Value, Erro
         "borrow_assets": market.borrow_assets.to_string(),
         "borrow_shares": market.borrow_shares.to_string(),
         "supplied": standing.supplied.to_string(),
+        "collateral_value": standing.collateral_value.to_string(),
         "margin": written(&standing.margin()?)?,
         "is_healthy": standing.is_healthy(),
     }))

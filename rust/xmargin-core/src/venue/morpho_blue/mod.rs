@@ -71,6 +71,8 @@ pub struct Standing {
     pub supplied: U256,
     /// Loan token units owed.
     pub borrowed: U256,
+    /// Loan token units that the collateral is worth.
+    pub collateral_value: U256,
     /// Loan token units that the collateral can secure.
     pub borrowable: U256,
 }
@@ -146,6 +148,7 @@ impl Market {
                 add(self.borrow_assets, VIRTUAL_ASSETS)?,
                 add(self.borrow_shares, VIRTUAL_SHARES)?,
             )?,
+            collateral_value: quoted,
             borrowable: mul_div_floor(quoted, self.lltv_wad, WAD)?,
         })
     }
