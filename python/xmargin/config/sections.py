@@ -137,18 +137,6 @@ class ChainConfig(_Section):
             raise ValueError("only an EVM chain has proofs and balance_slots; remove them")
         return self
 
-    def spec(self) -> model.ChainSpec:
-        """What is watched of the chain, without how to reach it."""
-        feed = self.sequencer_feed
-        return model.ChainSpec(
-            self.id,
-            self.name,
-            self.kind,
-            self.head_age_ms_max,
-            "" if feed is None else f"sequencer@{self.id}/{feed}",
-            0 if feed is None else self.sequencer_grace_s,
-        )
-
     @model_validator(mode="after")
     def _reader_is_of_others(self) -> Self:
         is_external = self.kind is model.ChainKind.EXTERNAL
@@ -174,6 +162,18 @@ class ChainConfig(_Section):
                 f"{', '.join(operators)}"
             )
         return self
+
+    def spec(self) -> model.ChainSpec:
+        """What is watched of the chain, without how to reach it."""
+        feed = self.sequencer_feed
+        return model.ChainSpec(
+            self.id,
+            self.name,
+            self.kind,
+            self.head_age_ms_max,
+            "" if feed is None else f"sequencer@{self.id}/{feed}",
+            0 if feed is None else self.sequencer_grace_s,
+        )
 
 
 class TokenConfig(_Section):
