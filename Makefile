@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest
 CORE_SOURCES := Cargo.toml Cargo.lock pyproject.toml \
 	$(shell find rust -type d -o -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup demo test test-fast test-long bench fmt protos lock clean
+.PHONY: help setup demo test test-fast test-long reliability bench fmt protos lock clean
 .PHONY: lint lint-quick lint-core rust-test
 
 help: ## List the targets
@@ -66,6 +66,10 @@ test-fast: $(STAMPS)/core ## Python tests that start no chain
 test-long: $(STAMPS)/core ## Tests that take minutes
 	@tools/setup.sh need node
 	@$(PYTEST) -m long $(ARGS)
+
+reliability: $(STAMPS)/core ## 1,000 simulated hours of faulty endpoints, snapshots of 10,000 accounts
+	@tools/setup.sh need node
+	@XMARGIN_RELIABILITY_REPORT=/dev/stderr $(PYTEST) -q -s tests/reliability -m long $(ARGS)
 
 rust-test: $(STAMPS)/packages
 	$(STAGE) "Rust tests" cargo test --locked --quiet --workspace --exclude xmargin-py

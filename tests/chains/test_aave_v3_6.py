@@ -1,10 +1,14 @@
 """Aave 3.6 as it is served equals the real contract, to the last unit, at the same block."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hexbytes import HexBytes
+from web3.exceptions import Web3Exception
 
 from tests.chains.aave_v3_6 import (
     AGE_S,
@@ -12,18 +16,32 @@ from tests.chains.aave_v3_6 import (
     GEMS,
     OWNERS,
     STAKED,
+    SYMBOLS,
     VENUE,
     ZOO,
     Zoo,
     open_zoo,
+    units,
 )
 from tests.chains.running import Running, running_on
 from tests.chains.test_venue_truth import we_say
+from xmargin.engine.aave_v3_limits import room_under_caps
 from xmargin.engine.lending_order import VenueStatus
-from xmargin.model import LiquidationPlan, PlanVerdict
+from xmargin.engine.venue_levels import Venues, reserve_key
+from xmargin.errors import DecodeError
+from xmargin.model import LiquidationPlan, PlanVerdict, VenueSpec
+from xmargin.reads import EvmCall, Rediscover
+from xmargin.snapshot import Snapshot
+from xmargin.spine import snapshot_of
+from xmargin.tape.log import read_tape
 from xmargin.testbed.anvil import Anvil, Transaction
+from xmargin.testbed.errors import TransactionError
 from xmargin.testbed.portfolios import evm_address
+from xmargin.venues import aave_v3
+from xmargin.venues.aave_v3_releases import V3_0, V3_6, recognised
+from xmargin.venues.base import EvmAccess
 from xmargin.view import View
+from xmargin.world import World
 
 pytestmark = pytest.mark.chains
 
@@ -233,3 +251,149 @@ async def test_what_the_pool_does_not_liquidate_no_plan_repays_or_seizes(
     assert plain.verdict is PlanVerdict.REFUSED
     assert "paused" in plain.why
     assert await refuses(zoo, "plain", "WETH", "USDC")
+
+
+# --- What the pool forbids or limits ----------------------------------------------------------
+
+
+def notes_of(view: View, owner: str) -> str:
+    (health,) = view.health(owner.replace(" ", "-")).accounts
+    return "; ".join(health.notes)
+
+
+async def test_what_a_pool_forbids_is_said_of_the_accounts_it_concerns(
+    zoo: Zoo, tmp_path: Path
+) -> None:
+    async with running_on(zoo.config(tmp_path / "a.tape"), tmp_path / "a.tape") as running:
+        view = await view_of(zoo, running)
+        assert notes_of(view, "plain") == ""
+        assert "isolated on ISO: 5000.00 of 6000.00 USD" in notes_of(view, "isolated")
+        # GEM has no loan to value but in its eMode.
+        assert notes_of(view, "gems") == ""
+        await zoo.node.send(
+            [
+                zoo.configure("setReserveFreeze", "WBTC", True),
+                zoo.configure("setReservePause", "wstETH", True),
+                zoo.configure("setReservePause", "WETH", False, 600),
+                zoo.configure("setAssetLtvzeroInEMode", "GEM", GEMS, True),
+                zoo.configure("setAssetBorrowableInEMode", "USDC", STAKED, False),
+                zoo.configure("setDebtCeiling", "ISO", 500_000),
+            ]
+        )
+        view = await view_of(zoo, running)
+    assert "WBTC is frozen" in notes_of(view, "shorts")
+    assert "wstETH is paused" in notes_of(view, "eth")
+    assert "none of WETH is liquidated up to" in notes_of(view, "plain")
+    assert "nothing can be borrowed against GEM" in notes_of(view, "gems")
+    assert "nothing can be borrowed against WBTC" in notes_of(view, "gems and more")
+    assert "no more USDC can be borrowed in eMode 3" in notes_of(view, "staked")
+    assert "debt ceiling is reached" in notes_of(view, "isolated")
+
+
+def newest_snapshot(tape: Path) -> Snapshot:
+    """What a tape comes to."""
+    world = World()
+    for observation, _ in read_tape(tape):
+        world.apply(observation)
+    snapshot = snapshot_of(world)
+    assert snapshot is not None
+    return snapshot
+
+
+async def test_room_under_a_cap_is_what_the_contract_takes_to_the_last_unit(
+    zoo: Zoo, tmp_path: Path
+) -> None:
+    admin, asset = zoo.node.admin, zoo.asset("CAP")
+    before = await zoo.node.snapshot()
+    at_s = (await zoo.node.w3.eth.get_block("latest"))["timestamp"] + 7_777
+    await zoo.node.rpc("evm_setNextBlockTimestamp", at_s)
+    await zoo.node.mine()
+    async with running_on(zoo.config(tmp_path / "a.tape"), tmp_path / "a.tape") as running:
+        await view_of(zoo, running)
+    snapshot = newest_snapshot(tmp_path / "a.tape")
+    number = SYMBOLS.index("CAP")
+    venues = Venues(snapshot)
+    levels = venues.levels(())
+    supply_index, debt_index = (levels[reserve_key(k, VENUE, number)] for k in ("supply", "debt"))
+    assert supply_index
+    assert debt_index
+    room = room_under_caps(venues.reserves[VENUE, number], supply_index, debt_index)
+    assert room.supply
+    assert room.borrow
+    acts: list[tuple[str, int, tuple[Any, ...]]] = [
+        ("supply", room.supply, (admin, 0)),
+        ("borrow", room.borrow, (2, 0, admin)),
+    ]
+    for function, most, rest in acts:
+        for amount, fits in ((most, True), (most + 1, False)):
+            await zoo.node.rpc("evm_revert", before)
+            before = await zoo.node.snapshot()
+            await zoo.node.rpc("evm_setNextBlockTimestamp", at_s)
+            act = zoo.on_pool(admin, function, asset, amount, *rest)
+            if fits:
+                await zoo.node.send([act])
+            else:
+                with pytest.raises(TransactionError):
+                    await zoo.node.send([act])
+
+
+async def test_a_cap_that_is_reached_is_said(zoo: Zoo, tmp_path: Path) -> None:
+    admin = zoo.node.admin
+    supply = zoo.asset("CAP"), units("CAP", 100_000), admin, 0
+    borrow = zoo.asset("CAP"), units("CAP", 50), 2, 0, admin
+    await zoo.node.send(
+        [
+            zoo.configure("setSupplyCap", "CAP", 101_000),
+            zoo.on_pool(admin, "supply", *supply),
+            zoo.on_pool(admin, "borrow", *borrow),
+            zoo.configure("setSupplyCap", "CAP", 100_900),
+            zoo.configure("setBorrowCap", "CAP", 350),
+        ]
+    )
+    async with running_on(zoo.config(tmp_path / "a.tape"), tmp_path / "a.tape") as running:
+        view = await view_of(zoo, running)
+    assert "the supply cap of CAP is reached" in notes_of(view, "two of each")
+    assert "the borrow cap of CAP is reached" in notes_of(view, "two of each")
+
+
+# --- Recognition ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("revision", [4, 5, 6, 7, 8, 9, 11, 145])
+def test_a_pool_of_another_release_is_refused_by_its_number(revision: int) -> None:
+    pool, zero = "0x" + "ab" * 20, bytes(32)
+    with pytest.raises(DecodeError, match=rf"POOL_REVISION {revision};"):
+        recognised(pool, revision.to_bytes(32), iter([zero, zero]))
+
+
+def test_releases_are_recognised_by_what_they_know() -> None:
+    pool, zero = "0x" + "ab" * 20, bytes(32)
+    ten = (10).to_bytes(32)
+    assert recognised(pool, ten, iter([zero, zero])) is V3_6
+    # Forks of 3.0 number as they like.
+    assert recognised(pool, ten, iter([None, None])) is V3_0
+    with pytest.raises(DecodeError):
+        recognised(pool, ten, iter([zero, None]))
+
+
+async def test_a_pool_whose_revision_changes_is_discovered_anew(zoo: Zoo) -> None:
+    async def call(calls: Sequence[EvmCall]) -> Sequence[bytes | None]:
+        return await asyncio.gather(*map(answer, calls))
+
+    async def answer(one: EvmCall) -> bytes | None:
+        to = zoo.node.w3.to_checksum_address(one.target)
+        try:
+            return bytes(await zoo.node.w3.eth.call({"to": to, "data": HexBytes(one.data)}))
+        except Web3Exception:
+            return None
+
+    spec = VenueSpec(VENUE, "aave-v3", zoo.market.provider.address.lower())
+    venue = await aave_v3.discover(
+        spec, zoo.config(Path("none.tape")).registry(), EvmAccess(call, "")
+    )
+    (read,) = venue.block_reads()
+    answers = list(await call(read.calls))
+    assert len(read.decode(answers)) == len(SYMBOLS) + 3
+    answers[3] = (11).to_bytes(32)
+    with pytest.raises(Rediscover):
+        read.decode(answers)

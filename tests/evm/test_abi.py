@@ -64,7 +64,7 @@ def test_what_is_wrong_is_said() -> None:
         aave_v3_abi.GET_POOL.decode(None)
     with pytest.raises(DecodeError, match="returned 33 bytes where 32 belong"):
         aave_v3_abi.GET_POOL.decode(bytes(33))
-    with pytest.raises(DecodeError, match="names no stable debt token"):
+    with pytest.raises(DecodeError, match="names no aToken"):
         aave_v3_abi.decode_reserve_data(bytes(480))
     with pytest.raises(DecodeError, match="returned 448 bytes where 480 belong"):
         aave_v3_abi.decode_reserve_data(bytes(448))

@@ -94,7 +94,7 @@ def test_a_feed_without_liquidity_bounds_needs_to_say_nothing_of_it() -> None:
 
 RATE = replace(
     CHAINLINK,
-    id=CHAINLINK.id.replace("chainlink", "wsteth"),
+    id=CHAINLINK.id.replace("chainlink", "erc4626"),
     base="WSTETH",
     quote="ETH",
     decimals=18,

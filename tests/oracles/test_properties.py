@@ -3,6 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from random import Random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +17,8 @@ from tests.oracles.rounds import (
     priced,
     quote,
 )
-from xmargin.model import JudgedQuote, Verdict, worst
-from xmargin.oracles.numbers import PRICE_MAX
+from xmargin.model import FeedRole, JudgedQuote, Verdict, worst
+from xmargin.oracles.numbers import PRICE_MAX, Span, scaled
 
 NAMES = [f"{number:02x}" for number in range(1, 8)]
 FEW_BPS = st.integers(0, 1000)
@@ -143,3 +145,119 @@ def test_g7_a_quote_is_judged_whatever_it_says_and_a_number_means_acceptance(
     assert Fraction(one.price) == answer * scale
     assert Fraction(one.low) == (answer - confidence) * scale
     assert Fraction(one.high) == (answer + confidence) * scale
+
+
+# --- Sources, rates, jumps ------------------------------------------------------------------------
+
+
+@st.composite
+def sourced_quotes(draw: st.DrawFn) -> list[JudgedQuote]:
+    """Quotes of several origins and roles around one price, some moved, some refused."""
+    quotes = []
+    for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=6, unique=True)):
+        price = draw(st.integers(900, 1_100))
+        spread = draw(st.integers(0, 20))
+        one = quote(
+            name,
+            str(price),
+            draw(st.sampled_from([Verdict.OK, Verdict.FLAG, Verdict.HAIRCUT])),
+            low=Decimal(price - spread),
+            high=Decimal(price + spread),
+            origin=draw(st.sampled_from("abc")),
+            role=draw(st.sampled_from(FeedRole)),
+            standing=Decimal(draw(st.integers(800, 1_200))),
+            moved_bps=draw(st.none() | st.integers(0, 4_000)),
+        )
+        refuse = draw(st.integers(0, 5)) == 0
+        quotes.append(refused(name) if refuse else one)
+    return quotes
+
+
+BOUNDS = st.fixed_dictionaries(
+    {
+        "sources_min": st.integers(0, 3),
+        "jump_bps_max": st.none() | st.integers(0, 4_000),
+        "jump_sources_min": st.integers(2, 4),
+        "basis_bps_max": st.none() | st.integers(0, 2_000),
+        "peg": st.sampled_from(["", "USD", "UNIT"]),
+        "haircut_bps": st.integers(0, 10_000),
+        "price_min": st.none() | st.integers(900, 1_100).map(Decimal),
+        "price_max": st.none() | st.integers(900, 1_100).map(Decimal),
+    }
+)
+
+
+@given(sourced_quotes(), BOUNDS, FEW_BPS, st.randoms(use_true_random=False))
+def test_g12_whatever_stands_behind_a_price_it_lies_in_its_range_and_no_order_matters(
+    quotes: list[JudgedQuote], bounds: dict[str, Any], bps: int, random: Random
+) -> None:
+    """G12: numbers exactly when not refused; low <= mark <= high; every market lies in the range.
+
+    Held for a jump, the range takes in where the price stood; never above the rate is the mark.
+    """
+    price = priced(quotes, bps, **bounds)
+    shuffled = list(quotes)
+    random.shuffle(shuffled)
+    assert priced(shuffled, bps, **bounds) == price
+    assert (price.verdict is Verdict.REFUSE) == (price.mark == 0)
+    assert price.low <= price.mark <= price.high
+    assert len(price.reasons) == len(price.guards)
+    accepted = [one for one in price.quotes if one.verdict is not Verdict.REFUSE]
+    markets = [one for one in accepted if one.role is FeedRole.MARKET]
+    rates = [one for one in accepted if one.role is FeedRole.RATE]
+    assert price.sources == len({one.origin for one in markets})
+    if price.verdict is Verdict.REFUSE:
+        return
+    assert all(price.low <= one.low and one.high <= price.high for one in markets)
+    assert not rates or price.mark <= min(one.price for one in rates)
+    if "jump" in price.guards:
+        jumped = [one for one in markets if (one.moved_bps or 0) > bounds["jump_bps_max"]]
+        assert all(price.low <= one.standing <= price.high for one in jumped)
+    assert price.verdict is Verdict.HOLD or price.sources >= bounds["sources_min"]
+
+
+@given(sourced_quotes(), BOUNDS, FEW_BPS, st.data())
+def test_g13_a_stricter_bound_never_makes_a_verdict_better(
+    quotes: list[JudgedQuote], bounds: dict[str, Any], bps: int, data: st.DataObject
+) -> None:
+    """G13: more sources asked for, or a smaller jump believed, is the same verdict or a worse."""
+    verdict = priced(quotes, bps, **bounds).verdict
+    sources = bounds | {"sources_min": bounds["sources_min"] + 1}
+    assert (
+        worst(verdict, priced(quotes, bps, **sources).verdict)
+        is priced(quotes, bps, **sources).verdict
+    )
+    bound = bounds["jump_bps_max"]
+    jump = data.draw(st.integers(0, 4_000 if bound is None else bound))
+    tighter = priced(quotes, bps, **(bounds | {"jump_bps_max": jump})).verdict
+    assert worst(verdict, tighter) is tighter
+
+
+@given(sourced_quotes(), FEW_BPS)
+def test_g14_one_more_feed_of_an_origin_is_no_more_a_source(
+    quotes: list[JudgedQuote], bps: int
+) -> None:
+    """G14: ten feeds of one venue count as one."""
+    twins = [replace(one, feed=f"{one.feed}twin") for one in quotes]
+    assert priced([*quotes, *twins], bps).sources == priced(quotes, bps).sources
+
+
+@given(
+    st.tuples(*[st.integers(1, 10**55)] * 2),
+    st.tuples(*[st.integers(0, 10**55)] * 4),
+)
+def test_g15_a_product_is_never_narrower_than_the_exact_one(
+    marks: tuple[int, int], spreads: tuple[int, int, int, int]
+) -> None:
+    """G15: low is rounded down and high up, each by less than a unit of the 36th decimal."""
+    spans = []
+    for mark, below, above in zip(marks, spreads[:2], spreads[2:], strict=True):
+        low = max(0, mark - below)
+        spans.append(Span(*(scaled(one, -36) for one in (low, mark, mark + above))))
+    product = spans[0].times(spans[1])
+    exact = [Fraction(a) * Fraction(b) for a, b in zip(*spans, strict=True)]
+    unit = Fraction(1, 10**36)
+    assert 0 <= exact[0] - Fraction(product.low) < unit
+    assert 2 * abs(Fraction(product.mark) - exact[1]) <= unit
+    assert 0 <= Fraction(product.high) - exact[2] < unit
+    assert product.low <= product.mark <= product.high

@@ -215,8 +215,8 @@ def test_a_jump_that_one_origin_says_is_held_with_the_range_of_both() -> None:
     assert (price.verdict, price.guards) == (Verdict.HOLD, ("jump",))
     assert span(price) == ("0.038", "0.91", "0.91")
     assert price.reasons[0].endswith(
-        "says 0.91 and stood at 0.038, 229,474 bps away, within 900 s; alone, "
-        "2,000 bps are believed"
+        "says 0.91 and stood at 0.038, 229,474 bps away, within 900 s; more than "
+        "2,000 bps are believed of 2 sources"
     )
     free = priced([jumped("a", "01", "0.91", 229_474)], **bounds, **without(Guard.JUMP))
     assert (free.verdict, span(free)) == (Verdict.OK, ("0.91", "0.91", "0.91"))
@@ -233,6 +233,14 @@ def test_a_second_origin_confirms_a_move_and_two_feeds_of_one_do_not() -> None:
     assert priced(moves, jump_bps_max=2_000).verdict is Verdict.OK
     same = [replace(one, origin="a") for one in moves]
     assert priced(same, jump_bps_max=2_000).verdict is Verdict.HOLD
+
+
+def test_what_is_thin_may_need_more_origins_to_move() -> None:
+    """Mango, 2022-10-11: three venues were bought up at once, and every origin said so."""
+    pumped = [jumped(origin, origin * 2, "0.91", 229_474) for origin in "abc"]
+    assert priced(pumped, jump_bps_max=2_000, jump_sources_min=3).verdict is Verdict.OK
+    held = priced(pumped, jump_bps_max=2_000, jump_sources_min=4)
+    assert (held.verdict, span(held)) == (Verdict.HOLD, ("0.038", "0.91", "0.91"))
 
 
 def test_without_a_bound_or_a_history_nothing_is_a_jump() -> None:

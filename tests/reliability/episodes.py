@@ -34,11 +34,11 @@ from xmargin.venues.base import EvmAccess
 from xmargin.view import View
 from xmargin.world import Key, World, key_of
 
-HEAD_AGE_MS_MAX = 180_000
+HEAD_AGE_MS_MAX = 360_000
 TICK_S = 60.0
-POLL_MS = 10_000
+POLL_MS = 30_000
 FAULTY_SHARE = 0.2
-PERIOD_S = 90.0
+PERIOD_S = 150.0
 DELAYS_S = (0.0, 0.0, 0.0, 0.5, 3.0, 8.0)
 # So many operators, of which so many must agree and so many lie, all the same.
 Shape = tuple[int, int, int]
@@ -169,6 +169,15 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
     dissenters_named: int = 0
     wrong: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.hours:,.0f} simulated hours: {self.heads:,} heads told; {self.prices:,} "
+            f"unflagged prices and {self.healths:,} unflagged health values compared, "
+            f"{len(self.wrong)} wrong; "
+            f"minutes by condition {dict(self.minutes)}, a liar named in "
+            f"{self.dissenters_named:,} of them; faults in force {dict(self.faults)}"
+        )
 
 
 class Episode:

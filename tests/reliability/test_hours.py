@@ -26,11 +26,11 @@ from xmargin.testbed.world import Testbed
 
 pytestmark = pytest.mark.chains
 
-BLOCK_S = 60
-BLOCKS_A_ROUND = 12
+BLOCK_S = 120
+BLOCKS_A_ROUND = 10
 OWNERS = ("p22-emode-mixed", "p28-no-debt-aave", "p10-venue-liquidatable-rich-solana", "p31-empty")
-SHORT_BLOCKS, SHORT_EPISODES = 90, 4
-LONG_BLOCKS, LONG_HOURS = 480, 1_000
+SHORT_BLOCKS, SHORT_EPISODES = 60, 3
+LONG_BLOCKS, LONG_HOURS = 240, 1_000
 
 
 async def live(core: EvmChain, blocks: int) -> tuple[int, int]:
@@ -91,7 +91,7 @@ def play(testbed: Testbed, chain: RecordedChain, seeds: range, hours: float) -> 
         run(Episode(chain, truth, told_lies, seed).play(tally))
         assert not tally.wrong, tally.wrong[:10]
         if seed % 5 == 0 and hours > 10:
-            print(f"{tally.hours:.0f} h in {time.monotonic() - began_s:.0f} s", file=sys.stderr)
+            print(f"{time.monotonic() - began_s:,.0f} s: {tally}", file=sys.stderr)
         if tally.hours >= hours:
             break
     return tally
@@ -100,9 +100,9 @@ def play(testbed: Testbed, chain: RecordedChain, seeds: range, hours: float) -> 
 @pytest.mark.parametrize("lived", [SHORT_BLOCKS], indirect=True)
 def test_some_hours(testbed: Testbed, lived: RecordedChain) -> None:
     tally = play(testbed, lived, range(SHORT_EPISODES), 1_000)
-    assert tally.heads > 100
-    assert tally.healths > 100
-    assert tally.prices > 100
+    assert tally.heads > 50
+    assert tally.healths > 50
+    assert tally.prices > 50
     # Faults enough to lose quorums, and not so many that nothing is ever served.
     assert tally.minutes["OK"] > 0.2 * tally.minutes.total()
     assert tally.minutes["OK"] < tally.minutes.total()
@@ -125,12 +125,5 @@ def test_a_thousand_hours(testbed: Testbed, lived: RecordedChain) -> None:
     began_s = time.monotonic()
     tally = play(testbed, lived, range(1_000), hours)
     with open(os.environ.get("XMARGIN_RELIABILITY_REPORT", os.devnull), "a") as report:
-        print(
-            f"{tally.hours:,.0f} simulated hours in {time.monotonic() - began_s:,.0f} s; "
-            f"{tally.heads:,} heads told; {tally.prices:,} unflagged prices and {tally.healths:,} "
-            f"unflagged health values compared, {len(tally.wrong)} wrong; minutes by condition "
-            f"{dict(tally.minutes)}; a liar named in {tally.dissenters_named:,} of them; faults "
-            f"in force {dict(tally.faults)}",
-            file=report,
-        )
+        print(f"{time.monotonic() - began_s:,.0f} s: {tally}", file=report)
     assert tally.hours >= hours

@@ -247,6 +247,30 @@ async def test_a_slow_operator_does_not_slow_the_others(
         assert min(waits_s) < 0.4
 
 
+async def test_a_chain_that_halts_is_cut_off_though_its_operators_answer(
+    testbed: Testbed, three: Operators, core: EvmChain
+) -> None:
+    await core.node.catch_up_with_wall_clock()
+    async with three.follow(3, 2, head_age_ms_max=2_500) as followed:
+        await followed.caught_up(testbed)
+        status = await followed.told(Condition.LAGGING)
+        assert "no new block within 2500 ms" in status.reason
+        assert {p.verdict for p in snapshot(followed).prices.values()} == {Verdict.REFUSE}
+
+
+async def test_a_chain_whose_clock_runs_ahead_is_cut_off(
+    testbed: Testbed, three: Operators, core: EvmChain
+) -> None:
+    async with three.follow(3, 2) as followed:
+        await followed.caught_up(testbed)
+        await core.node.rpc("evm_setNextBlockTimestamp", now_ms() // 1000 + 3_600)
+        await core.node.mine()
+        await followed.caught_up(testbed)
+        (chain,) = snapshot(followed).chains
+        assert chain.condition is Condition.INVALID
+        assert "ahead of our clock" in chain.reason
+
+
 async def test_what_is_told_names_the_operators(testbed: Testbed, three: Operators) -> None:
     async with three.follow(3, 2) as followed:
         await followed.caught_up(testbed)

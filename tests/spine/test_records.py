@@ -67,7 +67,7 @@ def read(content: str, cls: type[Any]) -> Any:
 
 @pytest.mark.parametrize("cls", KINDS, ids=lambda cls: cls.__name__)
 def test_a_content_is_read_back_as_it_was(cls: type[Any]) -> None:
-    @settings(max_examples=40)
+    @settings(max_examples=40, deadline=None)
     @given(values_of(cls))
     def is_read_back(value: Any) -> None:
         record = records.account_record(ACCOUNT, value)
@@ -91,7 +91,7 @@ def leaves(tree: Any) -> Iterator[tuple[Any, Any]]:
 def test_a_damaged_content_is_refused_or_is_another_content_and_never_crashes(
     cls: type[Any],
 ) -> None:
-    @settings(max_examples=40)
+    @settings(max_examples=40, deadline=None)
     @given(values_of(cls), st.data())
     def is_refused(value: Any, data: st.DataObject) -> None:
         content = canonical_json(value).decode()
@@ -109,7 +109,7 @@ def test_a_damaged_content_is_refused_or_is_another_content_and_never_crashes(
 
 @pytest.mark.parametrize("cls", KINDS, ids=lambda cls: cls.__name__)
 def test_a_field_that_is_missing_unknown_or_of_another_type_is_refused(cls: type[Any]) -> None:
-    @settings(max_examples=40)
+    @settings(max_examples=40, deadline=None)
     @given(values_of(cls), st.data())
     def is_refused(value: Any, data: st.DataObject) -> None:
         content = canonical_json(value).decode()

@@ -1,4 +1,4 @@
-"""One JSON-RPC endpoint: bounded in time and size, checked for its chain, never trusted."""
+"""One HTTP endpoint: bounded in time and size, checked for its chain, never trusted."""
 
 import re
 from abc import ABC, abstractmethod
@@ -30,7 +30,7 @@ class Refusal:
     message: str
 
 
-class JsonRpcEndpoint(ABC):
+class HttpEndpoint(ABC):
     """A connection to one endpoint of one chain; ``calls`` counts requests by method.
 
     Every fault is an :class:`EndpointError` whose message names the endpoint redacted and whose
@@ -85,24 +85,11 @@ class JsonRpcEndpoint(ABC):
             EndpointError: it fails, or is of another chain.
         """
 
-    @abstractmethod
-    async def _request(self, method: str, params: list[Json]) -> Json:
-        """The whole JSON-RPC answer to one request."""
-
     def take_doubts(self) -> str:
         """Nothing: there is nobody to contradict it."""
         return ""
 
-    # --- Asking -------------------------------------------------------------------------------
-
-    async def ask(self, method: str, *params: Json) -> Json | Refusal:
-        """One request.
-
-        Raises:
-            EndpointError: no answer in time, or not one JSON-RPC would give.
-        """
-        self.calls[method] += 1
-        return self._outcome(await self._request(method, list(params)))
+    # --- Posting ------------------------------------------------------------------------------
 
     async def _post(self, body: bytes) -> Json:
         """The JSON that answers ``body``, within the bounds of time and size."""
@@ -133,6 +120,29 @@ class JsonRpcEndpoint(ABC):
                     )
         return bytes(answer)
 
+    def fault(self, what: str, condition: Condition = Condition.UNREACHABLE) -> EndpointError:
+        """An error about this endpoint."""
+        return EndpointError(
+            f"{self.chain}: {self.redacted}: {what}", condition=condition, endpoint=self.redacted
+        )
+
+
+class JsonRpcEndpoint(HttpEndpoint):
+    """An endpoint that speaks JSON-RPC."""
+
+    @abstractmethod
+    async def _request(self, method: str, params: list[Json]) -> Json:
+        """The whole JSON-RPC answer to one request."""
+
+    async def ask(self, method: str, *params: Json) -> Json | Refusal:
+        """One request.
+
+        Raises:
+            EndpointError: no answer in time, or not one JSON-RPC would give.
+        """
+        self.calls[method] += 1
+        return self._outcome(await self._request(method, list(params)))
+
     def _outcome(self, answer: Json) -> Json | Refusal:
         if isinstance(answer, dict):
             if isinstance(answer.get("error"), dict):
@@ -147,12 +157,6 @@ class JsonRpcEndpoint(ABC):
         for secret in self._secrets:
             message = message.replace(secret, "…")
         return Refusal(code if isinstance(code, int) else 0, printable(message))
-
-    def fault(self, what: str, condition: Condition = Condition.UNREACHABLE) -> EndpointError:
-        """An error about this endpoint."""
-        return EndpointError(
-            f"{self.chain}: {self.redacted}: {what}", condition=condition, endpoint=self.redacted
-        )
 
 
 def _secrets(url: str) -> list[str]:

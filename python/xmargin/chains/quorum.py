@@ -213,6 +213,20 @@ class Quorum(Generic[_E]):
                 for task in pending:
                     task.cancel()
 
+    async def first(self, read: Callable[[_E], Awaitable[_T]]) -> _T:
+        """The first answer to a question whose answers prove themselves.
+
+        Raises:
+            EndpointError: nobody gave one.
+        """
+        faults: list[EndpointError] = []
+        for member in sorted(self.members, key=lambda one: not one.answered_last):
+            try:
+                return await member.read(read)
+            except EndpointError as error:
+                faults.append(error)
+        raise self._lost(0, faults)
+
     def _askable(self) -> Iterator[Member[_E]]:
         return (member for member in self.members if member.unanswered < _UNANSWERED_MAX)
 

@@ -41,6 +41,7 @@ from xmargin.service.opening import checked_parameters, checked_returns
 from xmargin.snapshot import Snapshot, cut
 from xmargin.world import World
 
+_KINDS_WITH_HEADS = frozenset({ChainKind.EVM, ChainKind.SOLANA})
 _READ_MS_SLOW = 3_000
 _READS_PATIENCE = 4
 _PATIENCE_S_MIN = 15.0
@@ -173,6 +174,9 @@ def _endpoint_check(probe: _Probe, now_ms: int) -> Check:
 async def _stream_check(probe: _Probe) -> Check:
     """Whether the endpoint's WebSocket tells of new heads."""
     subject = f"{probe.chain.name} {probe.endpoint.label}"
+    if probe.chain.kind not in _KINDS_WITH_HEADS:
+        own = f"kind {probe.chain.kind} looks by itself, every {probe.chain.poll_ms:,} ms"
+        return Check("heads", subject, Grade.OK, own)
     if probe.endpoint.ws_url is None:
         poll = f"no ws is set: heads are polled every {probe.chain.poll_ms:,} ms"
         return Check("heads", subject, Grade.WARN, poll)

@@ -24,6 +24,11 @@ from xmargin.errors import InvalidArgumentError
 MULTICALL3 = "0xca11bde05977b3631167028862be2a173976ca11"
 
 WALLET = "wallet"
+_NAMESPACES = {
+    model.ChainKind.EVM: "eip155:",
+    model.ChainKind.SOLANA: "solana:",
+    model.ChainKind.HYPERLIQUID: "hyper:",
+}
 _EVM = "eip155:"
 _KINDS_BEHIND_A_PROVIDER = frozenset({"aave-v3"})
 
@@ -101,30 +106,35 @@ class EndpointConfig(_Section):
 
 
 class ChainConfig(_Section):
-    """A chain and how to read it."""
+    """A chain and how to read it; ``reader`` names that of a chain of kind ``external``."""
 
     id: ChainId
     name: Name
     kind: model.ChainKind
+    reader: Name | None = None
     endpoints: tuple[EndpointConfig, ...] = Field(min_length=1)
     quorum: int = Field(default=1, ge=1, le=100)
     head_age_ms_max: int = Field(default=60_000, ge=1_000)
     request_timeout_ms: int = Field(default=5_000, ge=50)
     poll_ms: int = Field(default=1_000, ge=50)
-    calls_per_batch_max: int = Field(default=1_000, ge=1, le=10_000)
+    calls_per_batch_max: int = Field(default=1_250, ge=1, le=10_000)
     reorg_depth_max: int = Field(default=128, ge=1, le=model.REORG_DEPTH_MAX)
     subscriptions_max: int = Field(default=400, ge=0, le=100_000)
     multicall3: EvmAddress = MULTICALL3
+    proofs: bool = False
+    balance_slots: dict[EvmAddress, Annotated[int, Field(ge=0, lt=1 << 256)]] = {}
     sequencer_feed: EvmAddress | None = None
     sequencer_grace_s: int = Field(default=3_600, ge=0)
 
     @model_validator(mode="after")
     def _kind_fits_id(self) -> Self:
-        expected = "eip155:" if self.kind is model.ChainKind.EVM else "solana:"
+        expected = _NAMESPACES.get(self.kind, "")
         if not self.id.startswith(expected):
             raise ValueError(f"kind {self.kind} wants an id beginning with {expected}")
         if self.sequencer_feed is not None and self.kind is not model.ChainKind.EVM:
             raise ValueError("only an EVM chain has a sequencer_feed; remove it")
+        if (self.proofs or self.balance_slots) and self.kind is not model.ChainKind.EVM:
+            raise ValueError("only an EVM chain has proofs and balance_slots; remove them")
         return self
 
     def spec(self) -> model.ChainSpec:
@@ -138,6 +148,15 @@ class ChainConfig(_Section):
             "" if feed is None else f"sequencer@{self.id}/{feed}",
             0 if feed is None else self.sequencer_grace_s,
         )
+
+    @model_validator(mode="after")
+    def _reader_is_of_others(self) -> Self:
+        is_external = self.kind is model.ChainKind.EXTERNAL
+        if is_external and self.reader is None:
+            raise ValueError("kind external wants a reader; name one of an installed package")
+        if self.reader is not None and not is_external:
+            raise ValueError(f"kind {self.kind} has a reader of its own; remove reader")
+        return self
 
     @model_validator(mode="after")
     def _operators_suffice(self) -> Self:
@@ -172,7 +191,7 @@ class TokenConfig(_Section):
     @field_validator("program")
     @classmethod
     def _is_of_the_chain(cls, program: str, info: ValidationInfo) -> str:
-        if program and info.data.get("id", "").startswith("eip155:"):
+        if program and not info.data.get("id", "solana:").startswith("solana:"):
             raise ValueError("only tokens on Solana belong to a program; remove it")
         return _address_beside_id(program, info)
 
@@ -233,6 +252,7 @@ class PriceConfig(_Section):
     price_max: Price | None = None
     jump_bps_max: int | None = Field(default=None, ge=0, le=1_000_000)
     jump_window_s: int = Field(default=900, ge=1, le=_DAY_S)
+    jump_sources_min: int = Field(default=2, ge=2, le=100)
     basis_bps_max: int | None = Field(default=None, ge=0, le=10_000)
     peg: str = Field(default="", max_length=100)
     peg_bps_max: int = Field(default=100, ge=0, le=10_000)

@@ -150,6 +150,11 @@ class Rows:
             for token in of_chain[chain_of(account)]
         )
 
+    def symbol_of(self, token: TokenId) -> str:
+        """The registry's name of a token, else its id."""
+        spec = self.token_specs.get(token)
+        return token if spec is None else spec.symbol
+
     def kind_of(self, account: AccountId) -> str:
         """The kind of an account's venue: of a fork, its protocol's."""
         venue = venue_of(account)

@@ -75,7 +75,7 @@ class AaveV3Account:
 
     rule: ClassVar[str] = "aave_v3"
     release: str
-    """``3.0`` (to 3.2) or ``3.6`` (from 3.5)."""
+    """``3.0`` (to 3.2) or ``3.6``."""
     reserves: tuple[AaveV3Reserve, ...]
     emode: AaveV3EMode | None = None
     call: AaveV3Call | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from xmargin.engine.aave_v3_facts import is_stopped
 from xmargin.engine.columns import Rows
 from xmargin.engine.evaluate import Engine, Evaluation
 from xmargin.engine.portfolio_legs import (
@@ -22,7 +23,15 @@ from xmargin.engine.portfolio_legs import (
 from xmargin.engine.unified_grid import Moves, loss_factor, scenario_moves, without_scenarios
 from xmargin.engine.what_if import Alone, Closing, Moved, Wallet, wallets_for
 from xmargin.errors import EngineError
-from xmargin.model import Counting, TokenId, TokenState, chain_of
+from xmargin.model import (
+    AaveV3Reserve,
+    Counting,
+    TokenId,
+    TokenState,
+    VenueId,
+    chain_of,
+    venue_of,
+)
 from xmargin.snapshot import Snapshot
 
 _COUNTED = list(Counting).index(Counting.COUNTED)
@@ -176,8 +185,9 @@ class Cases:
 
     def _holding(self, rows: Rows, row: Mapping[str, Any]) -> Holding:
         spec = rows.token_specs[rows.token_ids[row["token"]]]
+        account = rows.account_ids[row["account"]]
         return Holding(
-            account=rows.account_ids[row["account"]],
+            account=account,
             token=spec.id,
             base=spec.price,
             asset=spec.asset,
@@ -185,6 +195,17 @@ class Cases:
             amount=int.from_bytes(row["amount"], "big"),
             decimals=self._decimals_of(spec.id),
             collateral=row["collateral_value"],
+            is_stuck=(venue_of(account), spec.id) in self._stopped,
+        )
+
+    @cached_property
+    def _stopped(self) -> frozenset[tuple[VenueId, TokenId]]:
+        """What lending venues have paused or deactivated."""
+        reserves = self._snapshot.facts["aave-v3-reserve"].values()
+        return frozenset(
+            (one.venue, one.token)
+            for one in reserves
+            if isinstance(one, AaveV3Reserve) and is_stopped(one)
         )
 
     def _decimals_of(self, token: TokenId) -> int:

@@ -29,7 +29,8 @@ _ROUNDING = 1e-13
 class Holding:
     """A position that counts on reachable chains.
 
-    ``amount`` is in smallest units, ``collateral`` its part of the collateral value.
+    ``amount`` is in smallest units, ``collateral`` its part of the collateral value. What
+    ``is_stuck`` its venue lets nobody withdraw or repay.
     """
 
     account: AccountId
@@ -40,6 +41,7 @@ class Holding:
     amount: int
     decimals: int
     collateral: float
+    is_stuck: bool = False
 
     @property
     def units(self) -> Fraction:
@@ -177,8 +179,9 @@ def net_units(holdings: Iterable[Holding]) -> dict[TokenId, Fraction]:
 def money_of(holdings: Sequence[Holding], moves: Sequence[Moves], market: Market) -> str | None:
     """The base that everything is sold for, and debts are repaid with.
 
-    Of the bases that the portfolio holds or owes at a believed price: the one whose asset the grid
-    moves least; of equals the one of which most is owed; then the one it has most of; then by name.
+    Of the bases that the portfolio holds or owes at a believed price, nothing of it stuck: the one
+    whose asset the grid moves least; of equals the one of which most is owed; then the one it has
+    most of; then by name.
     """
 
     def key(base: str) -> tuple[float, float, float, str]:
@@ -187,7 +190,8 @@ def money_of(holdings: Sequence[Holding], moves: Sequence[Moves], market: Market
         held = sum(one.collateral for one in own if not one.debt)
         return _deepest_move(own[0].asset, moves), -owed, -held, base
 
-    bases = {one.base for one in holdings if market.is_tradable(one.base)}
+    stuck = {one.base for one in holdings if one.is_stuck}
+    bases = {one.base for one in holdings if market.is_tradable(one.base)} - stuck
     return min(bases, key=key, default=None)
 
 
@@ -196,11 +200,16 @@ def _deepest_move(asset: str, moves: Sequence[Moves]) -> float:
 
 
 def legs_of(holdings: Sequence[Holding], money: str, market: Market) -> tuple[PortfolioLeg, ...]:
-    """The legs in order of asset and side, those that the market takes nothing of too."""
+    """The legs in order of asset and side, those that the market takes nothing of too.
+
+    A token of which anything is stuck is left as it is.
+    """
     net = net_units(holdings)
+    stuck = {one.token for one in holdings if one.is_stuck}
     parts: dict[tuple[str, LegSide], list[Holding]] = {}
     for one in holdings:
-        if one.base != money and net[one.token] and market.is_tradable(one.base):
+        is_closable = one.token not in stuck and market.is_tradable(one.base)
+        if one.base != money and net[one.token] and is_closable:
             side = LegSide.SELL if net[one.token] > 0 else LegSide.BUY
             parts.setdefault((one.asset, side), []).append(one)
     return tuple(_leg(asset, side, own, market) for (asset, side), own in sorted(parts.items()))

@@ -355,6 +355,10 @@ class PortfolioPlans:
                 yield f"price of {base} is {judged.verdict}: nothing of it is closed"
             elif judged.verdict is not Verdict.OK:
                 yield f"price of {base} is {judged.verdict}: {'; '.join(judged.reasons)}"
+        stuck = {(one.account, one.token) for one in case.subject.holdings if one.is_stuck}
+        for account, token in sorted(stuck):
+            symbol = self._evaluation.rows.symbol_of(token)
+            yield f"{account}: {symbol} is paused or not active there: nothing of it is closed"
         for asset in sorted({leg.asset for leg in legs}):
             if note := self._market.note(asset):
                 yield note

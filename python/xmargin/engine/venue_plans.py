@@ -15,6 +15,7 @@ from xmargin.engine.aave_v3_facts import (
     uses,
     venue_releases,
 )
+from xmargin.engine.aave_v3_limits import standstill
 from xmargin.engine.components import factor_of, scaled
 from xmargin.engine.evaluate import Evaluation
 from xmargin.engine.faults import NOT_READ
@@ -113,7 +114,7 @@ class VenuePlans:
             health_before=factor_of(proposal.health_before_wad),
             health_after=factor_of(proposal.health_after_wad),
             legs=None if proposal.legs is None else self._legs(proposal.legs, held),
-            flags=self._last_known(account),
+            flags=(*self._standstills(account, held), *self._last_known(account)),
         )
 
     def _of_standing(self, account: AccountId, standing: VenueStanding) -> LiquidationPlan:
@@ -137,6 +138,12 @@ class VenuePlans:
             legs=None,
             flags=self._last_known(account),
         )
+
+    def _standstills(self, account: AccountId, held: Sequence[_Held]) -> Iterator[str]:
+        """What of an account's reserves the pool lets nobody do."""
+        for one in held:
+            symbol = self._evaluation.rows.symbol_of(one.reserve.token)
+            yield from (f"{account}: {note}" for note in standstill(symbol, one.reserve))
 
     def _unread(self, account: AccountId) -> str:
         """Why the account has no figures; empty when it has."""
@@ -232,8 +239,7 @@ class VenuePlans:
 
     def _amount(self, reserve: AaveV3Reserve, smallest_units: int) -> TokenAmount:
         """By the decimals that the venue itself counts with."""
-        spec = self._evaluation.rows.token_specs.get(reserve.token)
-        symbol = reserve.token if spec is None else spec.symbol
+        symbol = self._evaluation.rows.symbol_of(reserve.token)
         return TokenAmount(reserve.token, symbol, scaled(smallest_units, decimals_of(reserve)))
 
 

@@ -5,11 +5,13 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from xmargin.engine.aave_v3_limits import VenueLimits
 from xmargin.engine.columns import AAVE_BASE_DECIMALS
 from xmargin.engine.components import WAD_DECIMALS, scaled
 from xmargin.engine.evaluate import Evaluation
 from xmargin.engine.faults import NOT_READ
 from xmargin.model import (
+    AaveV3Account,
     AccountHealth,
     AccountId,
     HealthStatus,
@@ -65,7 +67,16 @@ class VenueTruth:
             fault="",
             counted_base=_percent(collateral, row["liquidation_threshold_bps"]),
             requirement_base=debt,
+            notes=self._notes(account),
         )
+
+    def _notes(self, account: AccountId) -> tuple[str, ...]:
+        user = self._snapshot.facts["aave-v3-account"].get(("aave-v3-account", account))
+        return self._limits.notes(user) if isinstance(user, AaveV3Account) else ()
+
+    @cached_property
+    def _limits(self) -> VenueLimits:
+        return VenueLimits(self._snapshot, self._evaluation.rows.symbol_of)
 
     @cached_property
     def _row_of(self) -> dict[AccountId, dict[str, Any]]:

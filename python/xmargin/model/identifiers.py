@@ -13,8 +13,17 @@ AccountId: TypeAlias = str  # ``aave-v3@eip155:1/0xabc…``: venue / address [/ 
 FeedId: TypeAlias = str  # ``chainlink@eip155:1/0xproxy…``: feed kind @ chain / address
 PortfolioId: TypeAlias = str
 
-_CHAIN = re.compile(r"(eip155:[1-9][0-9]{0,31}|solana:[1-9A-HJ-NP-Za-km-z]{32})")
+# Namespaces that we know are held to their own form, all others to that of CAIP-2.
+_CHAIN = re.compile(
+    r"(eip155:[1-9][0-9]{0,31}"
+    r"|solana:[1-9A-HJ-NP-Za-km-z]{32}"
+    r"|(?!(?:eip155|solana):)[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32})"
+)
 _KIND_AT_CHAIN = re.compile(rf"([a-z0-9][a-z0-9.-]*)@{_CHAIN.pattern}")
+_EVM_ADDRESSES = ("eip155:", "hyper:")
+"""Namespaces whose accounts are named by EVM addresses."""
+
+_OTHER_ADDRESS = re.compile(r"[-.%a-zA-Z0-9]{1,128}")  # CAIP-10, and references of CAIP-19
 _EVM_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _SOLANA_ADDRESS = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -29,10 +38,10 @@ _INSTRUMENT = re.compile(r"[a-z0-9][a-z0-9-]*\.[0-9A-Za-z-]{1,64}")
 
 def chain_of(identifier: str) -> ChainId:
     """The CAIP-2 chain inside a token, venue, account or feed id."""
-    match = _CHAIN.search(identifier)
-    if match is None:
-        raise InvalidArgumentError(f"{identifier!r} names no chain; expected CAIP-2 in it")
-    return match.group(0)
+    chain = identifier.split("/", 1)[0].rpartition("@")[2]
+    if _CHAIN.fullmatch(chain) is None:
+        raise InvalidArgumentError(f"{_shown(identifier)} names no chain; expected CAIP-2 in it")
+    return chain
 
 
 def address_of(account_or_feed: str) -> str:
@@ -61,31 +70,43 @@ def _shown(text: str) -> str:
 
 
 def parse_chain_id(text: str, field: str = "chain") -> ChainId:
-    """``text`` if it is a CAIP-2 id we know the form of, else :class:`InvalidArgumentError`."""
+    """``text`` if it is a CAIP-2 id, else :class:`InvalidArgumentError`."""
     if _CHAIN.fullmatch(text) is None:
         raise InvalidArgumentError(
-            f"{field}: {_shown(text)} is no CAIP-2 id; "
-            "write eip155:<number> or solana:<32 characters>",
+            f"{field}: {_shown(text)} is no CAIP-2 id; write eip155:<number>, "
+            "solana:<32 characters> or <namespace of 3 to 8>:<reference>",
             field=field,
         )
     return text
 
 
 def parse_address(chain: ChainId, text: str, field: str = "address") -> str:
-    """The canonical form of an address on ``chain``: lower-case hex, or base58 as it is."""
-    if chain.startswith("eip155:"):
+    """The canonical form of an address on ``chain``: EVM's in lower case, others as they are."""
+    if chain.startswith(_EVM_ADDRESSES):
         lowered = text.lower()
         if _EVM_ADDRESS.fullmatch(lowered):
             return lowered
         raise InvalidArgumentError(
             f"{field}: {_shown(text)} is no EVM address; write 0x and 40 hex digits", field=field
         )
+    if not chain.startswith("solana:"):
+        return _other_address(text, field)
     if _SOLANA_ADDRESS.fullmatch(text) and _base58_bytes(text) == _SOLANA_ADDRESS_BYTES:
         return text
     raise InvalidArgumentError(
         f"{field}: {_shown(text)} is no Solana address; write the base58 form of 32 bytes",
         field=field,
     )
+
+
+def _other_address(text: str, field: str) -> str:
+    """An address of a chain whose own form we do not know."""
+    if _OTHER_ADDRESS.fullmatch(text) is None:
+        raise InvalidArgumentError(
+            f"{field}: {_shown(text)} is no address; use 1 to 128 letters, digits, '-', '.' or '%'",
+            field=field,
+        )
+    return text
 
 
 def _base58_bytes(text: str) -> int:
@@ -132,7 +153,7 @@ def parse_feed_id(text: str, field: str = "feed") -> FeedId:
 
 
 def parse_token_id(text: str, field: str = "token") -> TokenId:
-    """The canonical form of a CAIP-19 token id on a chain we know."""
+    """The canonical form of a CAIP-19 token id."""
     chain, _, asset = text.partition("/")
     parse_chain_id(chain, field)
     match = _TOKEN.fullmatch(asset)
@@ -164,6 +185,8 @@ def parse_token_id(text: str, field: str = "token") -> TokenId:
             f"{'erc20:<address>' if of_evm else 'token:<mint>'}",
             field=field,
         )
+    if not of_evm and not chain.startswith("solana:"):
+        return f"{chain}/{namespace}:{_other_address(reference, field)}"
     return f"{chain}/{namespace}:{parse_address(chain, reference, field)}"
 
 

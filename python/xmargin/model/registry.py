@@ -8,10 +8,15 @@ from xmargin.model.identifiers import AccountId, ChainId, FeedId, PortfolioId, T
 
 
 class ChainKind(StrEnum):
-    """The family of a chain, which decides how it is read."""
+    """The family of a chain, which decides how it is read.
+
+    EXTERNAL is one that a package of others reads; the configuration names its reader.
+    """
 
     EVM = "evm"
     SOLANA = "solana"
+    HYPERLIQUID = "hyperliquid"
+    EXTERNAL = "external"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +125,12 @@ class PriceSpec:
     """The bounds of the price of one base, over all its feeds.
 
     With fewer than ``sources_min`` independent origins it is held. ``price_min`` and ``price_max``
-    are in USD. Held is a price of one origin that moved more than ``jump_bps_max`` (``None``: any)
-    from where it stood within ``jump_window_s``. A market further than ``basis_bps_max`` (``None``:
-    the bound between sources) from the rate is doubted. ``peg`` names the unit (USD or a base)
-    the price is meant to be one of: further from it than ``peg_bps_max``, and under its rate, the
-    range is widened by ``haircut_bps``. A guard that binds while no answer moved more than
-    ``quiet_bps_max`` within the window is an alarm.
+    are in USD. Held is a price that moved more than ``jump_bps_max`` (``None``: any) from where it
+    stood within ``jump_window_s``, unless ``jump_sources_min`` origins say so. A market further
+    than ``basis_bps_max`` (``None``: the bound between sources) from the rate is doubted. ``peg``
+    names the unit (USD or a base) the price is meant to be one of: further from it than
+    ``peg_bps_max``, and under its rate, the range is widened by ``haircut_bps``. A guard that binds
+    while no answer moved more than ``quiet_bps_max`` within the window is an alarm.
     """
 
     base: str
@@ -134,6 +139,7 @@ class PriceSpec:
     price_max: Decimal | None = None
     jump_bps_max: int | None = None
     jump_window_s: int = 900
+    jump_sources_min: int = 2
     basis_bps_max: int | None = None
     peg: str = ""
     peg_bps_max: int = 100

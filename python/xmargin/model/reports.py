@@ -69,7 +69,8 @@ class AccountHealth:
     ``base_decimals``. ``counted_base`` is what the venue counts of the collateral against
     ``requirement_base``, its maintenance requirement; the health factor, in wad, is absent where
     nothing is required. For Aave v3 exactly what ``getUserAccountData`` returns; other venues have
-    no average thresholds (``docs/venues.md``).
+    no average thresholds (``docs/venues.md``). ``notes`` are what the venue forbids or limits of
+    what the account holds or owes.
     """
 
     account: AccountId
@@ -85,6 +86,7 @@ class AccountHealth:
     counted_base: int = 0
     requirement_base: int = 0
     base_unit: str = "USD"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

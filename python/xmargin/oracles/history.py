@@ -5,7 +5,7 @@ with its chain. A window has 32 slots and a history at most one step a slot, so 
 seldom, whatever a feed's rhythm. A history is exact to a slot.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -69,39 +69,37 @@ def standing(
     It is the lower weighted median, the weight of an answer being how long it stood: a spike of
     less than half a window never moves it past its neighbours.
     """
-    weighed = [
-        (answer, exponent, to_s - from_s)
-        for from_s, to_s, answer, exponent in _stretches(history, newest, now_s, window_s)
-        if to_s > from_s
-    ]
-    if not weighed:
-        last = history.steps[-1]
-        return last.answer, last.exponent
-    floor = min(exponent for _, exponent, _ in weighed)
-    weighed.sort(key=lambda one: one[0] * 10 ** (one[1] - floor))
-    total, passed = sum(weight for _, _, weight in weighed), 0
-    for answer, exponent, weight in weighed:
-        passed += weight
-        if 2 * passed >= total:
-            return answer, exponent
-    raise AssertionError("weights sum up to their total")
-
-
-def _stretches(
-    history: FeedHistory, newest: FeedRound | None, now_s: int, window_s: int
-) -> Iterator[tuple[int, int, int, int]]:
-    """From when to when which answer stood within the window."""
-    begin_s = now_s - window_s
-    steps = history.steps
+    stood: dict[tuple[int, int], int] = {}
+    begin_s, steps = now_s - window_s, history.steps
     for step, after in pairwise(steps):
-        yield max(step.since_s, begin_s), after.since_s, step.answer, step.exponent
+        if after.since_s > begin_s:
+            _add(stood, step.answer, step.exponent, after.since_s - max(step.since_s, begin_s))
     last = steps[-1]
     if newest is None or not is_answer(newest):
-        yield max(last.since_s, begin_s), now_s, last.answer, last.exponent
-        return
-    until_s = min(now_s, _free_s(last, _slot_s(window_s)))
-    yield max(last.since_s, begin_s), until_s, last.answer, last.exponent
-    yield max(until_s, begin_s), now_s, newest.answer, newest.exponent
+        until_s = now_s
+    else:
+        until_s = min(now_s, _free_s(last, _slot_s(window_s)))
+        _add(stood, newest.answer, newest.exponent, now_s - max(until_s, begin_s))
+    _add(stood, last.answer, last.exponent, until_s - max(last.since_s, begin_s))
+    return _lower_median(stood) if stood else (last.answer, last.exponent)
+
+
+def _add(stood: dict[tuple[int, int], int], answer: int, exponent: int, held_s: int) -> None:
+    if held_s > 0:
+        stood[answer, exponent] = stood.get((answer, exponent), 0) + held_s
+
+
+def _lower_median(stood: Mapping[tuple[int, int], int]) -> tuple[int, int]:
+    """The least answer such that those not above it stood for half of the time or more."""
+    if len(stood) == 1:
+        return next(iter(stood))
+    floor = min(exponent for _, exponent in stood)
+    total, passed = sum(stood.values()), 0
+    for price in sorted(stood, key=lambda one: (one[0] * 10 ** (one[1] - floor), one)):
+        passed += stood[price]
+        if 2 * passed >= total:
+            return price
+    raise AssertionError("weights sum up to their total")
 
 
 def _step(round_: FeedRound, since_s: int) -> FeedStep:

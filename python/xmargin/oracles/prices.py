@@ -267,8 +267,8 @@ def _spot_findings(accepted: Sequence[_Source], mark: Decimal, bps_max: int) -> 
 def _jumps(
     markets: Sequence[_Source], count: int, spec: PriceSpec
 ) -> Iterator[tuple[Span, Finding]]:
-    """A move that no second origin confirms, with where the price stood before."""
-    if spec.jump_bps_max is None or count > 1:
+    """A move that too few origins confirm, with where the price stood before."""
+    if spec.jump_bps_max is None or count >= spec.jump_sources_min:
         return
     for source in markets:
         quote = source.quote
@@ -279,8 +279,8 @@ def _jumps(
                     Guard.JUMP,
                     Verdict.HOLD,
                     f"{quote.feed} says {quote.price:f} and stood at {quote.standing:f}, "
-                    f"{quote.moved_bps:,} bps away, within {spec.jump_window_s:,} s; alone, "
-                    f"{spec.jump_bps_max:,} bps are believed",
+                    f"{quote.moved_bps:,} bps away, within {spec.jump_window_s:,} s; more than "
+                    f"{spec.jump_bps_max:,} bps are believed of {spec.jump_sources_min} sources",
                 ),
             )
 

@@ -36,6 +36,7 @@ from xmargin.model import (
     Observation,
     Registry,
 )
+from xmargin.reading.balance_proofs import BalanceProofs
 from xmargin.reading.base import ClockMs, Sink
 from xmargin.reading.evm_state import EvmState, VenueUnit
 from xmargin.reading.failover import FailoverReader, Patience
@@ -74,6 +75,7 @@ class EvmReader(FailoverReader):
         self._open = open_endpoint
         self.calls_last_block: Mapping[str, int] = {}
         self._state = EvmState(config.id, registry)
+        self._proofs = BalanceProofs(config)
         self._multicall = Multicall(config.multicall3, config.calls_per_batch_max)
         self._trunk: Trunk[frozenset[VenueUnit]] = Trunk(config.reorg_depth_max)
 
@@ -163,6 +165,7 @@ class EvmReader(FailoverReader):
         for units in self._trunk.notes_above(branch.ancestor):
             dirty |= units
         facts, units = await self._state.read_changes(self._access(source, head), dirty)
+        await self._proofs.check(source, head, facts)
         labels = await label_head(source, head)
         if not labels.canonical:
             return False
@@ -183,6 +186,7 @@ class EvmReader(FailoverReader):
         access = self._access(source, head)
         await self._state.discover(access)
         facts, units = await self._state.read_all(access)
+        await self._proofs.check(source, head, facts)
         labels = await label_head(source, head)
         if not labels.canonical:
             return False

@@ -5,7 +5,15 @@ from typing import Final, TypeAlias, TypeVar
 
 from xmargin.errors import ConfigError
 from xmargin.model import FeedSpec, kind_of
-from xmargin.oracles import chainlink, pyth, pyth_legacy, switchboard
+from xmargin.oracles import (
+    chainlink,
+    erc4626,
+    pyth,
+    pyth_evm,
+    pyth_legacy,
+    switchboard,
+    uniswap_v3,
+)
 from xmargin.reads import EvmRead, SolanaRead
 
 R = TypeVar("R")
@@ -13,6 +21,10 @@ Reads: TypeAlias = Mapping[str, Callable[[FeedSpec], R]]
 
 EVM_FEED_KINDS: Final[Reads[EvmRead]] = {
     chainlink.KIND: chainlink.feed_read,
+    erc4626.KIND: erc4626.feed_read,
+    pyth_evm.KIND: pyth_evm.feed_read,
+    uniswap_v3.TWAP: uniswap_v3.twap_read,
+    uniswap_v3.SPOT: uniswap_v3.spot_read,
 }
 SOLANA_FEED_KINDS: Final[Reads[SolanaRead]] = {
     pyth.KIND: pyth.feed_read,

@@ -10,7 +10,6 @@ from xmargin.config import ChainConfig, Config
 from xmargin.errors import ConfigError, TapeError, XmarginError
 from xmargin.model import (
     ChainId,
-    ChainKind,
     ChainStatus,
     ClockTick,
     Condition,
@@ -18,6 +17,7 @@ from xmargin.model import (
     Registry,
 )
 from xmargin.reading.base import ChainReader, ClockMs
+from xmargin.reading.kinds import reader_of
 from xmargin.spine import Spine
 
 _PAUSE_S_MIN = 1.0
@@ -39,7 +39,7 @@ def reader_plans(config: Config, clock_ms: ClockMs) -> tuple[ReaderPlan, ...]:
     """A plan for every chain of ``config``.
 
     Raises:
-        ConfigError: a chain has a feed or venue of a kind that its reader does not know.
+        ConfigError: a chain has no reader, or one that does not know a feed or venue of it.
     """
     registry = config.registry()
     return tuple(_plan(chain, registry, clock_ms) for chain in config.chains)
@@ -49,13 +49,7 @@ def _plan(chain: ChainConfig, registry: Registry, clock_ms: ClockMs) -> ReaderPl
     """Its first reader is made at once: what is wrong with it is said before anything runs."""
 
     def make() -> ChainReader:
-        if chain.kind is ChainKind.EVM:
-            from xmargin.reading.evm import EvmReader
-
-            return EvmReader(chain, registry, clock_ms)
-        from xmargin.reading.solana import SolanaReader
-
-        return SolanaReader(chain, registry, clock_ms)
+        return reader_of(chain, registry, clock_ms)
 
     ready = [make()]
     return ReaderPlan(chain.id, lambda: ready.pop() if ready else make())

@@ -4,13 +4,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
-from eth_abi.abi import decode, encode
-
+from xmargin.testbed import aggregate3
 from xmargin.testbed.faults import Ask, Fault, Json
-
-AGGREGATE3: Final = bytes.fromhex("82ad56cb")
-CALLS_TYPE: Final = "(address,bool,bytes)[]"
-RESULTS_TYPE: Final = "(bool,bytes)[]"
 
 BALANCE_OF: Final = "70a08231"
 GET_ETH_BALANCE: Final = "4d2301cc"
@@ -74,15 +69,15 @@ class EvmDeceit:
         if call["method"] != "eth_call" or "result" not in answer:
             return answer
         asked = bytes.fromhex(call["params"][0]["data"][2:])
-        if asked[:4] != AGGREGATE3 or len(answer["result"]) <= 2:
+        if asked[:4] != aggregate3.SELECTOR or len(answer["result"]) <= 2:
             return answer
-        (calls,) = decode([CALLS_TYPE], asked[4:])
-        (results,) = decode([RESULTS_TYPE], bytes.fromhex(answer["result"][2:]))
+        calls = aggregate3.decode_calls(asked)
+        results = aggregate3.decode_results(bytes.fromhex(answer["result"][2:]))
         told = [
             (success, self._told(target, data, returned) if success else returned)
-            for (target, _, data), (success, returned) in zip(calls, results, strict=True)
+            for (target, data), (success, returned) in zip(calls, results, strict=True)
         ]
-        return {**answer, "result": "0x" + encode([RESULTS_TYPE], [told]).hex()}
+        return {**answer, "result": "0x" + aggregate3.encode_results(told).hex()}
 
     def _told(self, target: str, data: bytes, returned: bytes) -> bytes:
         for lie in self.lies:

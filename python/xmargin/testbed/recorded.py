@@ -11,16 +11,12 @@ from functools import lru_cache
 from http.client import HTTPConnection
 from typing import Final
 
-from eth_abi.abi import decode, encode
-
+from xmargin.testbed import aggregate3
+from xmargin.testbed.aggregate3 import Call, Result
 from xmargin.testbed.faults import Json
-from xmargin.testbed.faults_evm import AGGREGATE3, CALLS_TYPE, RESULTS_TYPE
 
 _GAS: Final = hex(50_000_000)
 _TIMEOUT_S: Final = 60
-
-_Call = tuple[str, bytes]
-_Result = tuple[bool, bytes]
 
 
 class RecordedChain:
@@ -40,7 +36,7 @@ class RecordedChain:
             self._ask("eth_getLogs", [{"blockHash": header["hash"]}]) for header in self.headers
         ]
         self._first = first
-        self._results: list[dict[_Call, _Result]] = [{} for _ in self.headers]
+        self._results: list[dict[Call, Result]] = [{} for _ in self.headers]
         self._answers: dict[tuple[int, str], str] = {}
         self.now_s: Callable[[], float] = lambda: float(self._times_s[-1])
 
@@ -109,23 +105,21 @@ class RecordedChain:
         if key not in self._answers:
             results = self._results_of(at, transaction["to"], _calls(transaction["data"]))
             self._answers = {k: a for k, a in self._answers.items() if k[0] >= at - 1}
-            self._answers[key] = "0x" + encode([RESULTS_TYPE], [results]).hex()
+            self._answers[key] = "0x" + aggregate3.encode_results(results).hex()
         return self._answers[key]
 
-    def _results_of(self, at: int, multicall3: str, calls: Sequence[_Call]) -> list[_Result]:
+    def _results_of(self, at: int, multicall3: str, calls: Sequence[Call]) -> list[Result]:
         known = self._results[at]
         missing = [call for call in dict.fromkeys(calls) if call not in known]
         if missing:
             known.update(zip(missing, self._record(at, multicall3, missing), strict=True))
         return [known[call] for call in calls]
 
-    def _record(self, at: int, multicall3: str, calls: Sequence[_Call]) -> list[_Result]:
-        asked = [(target, True, data) for target, data in calls]
-        data = "0x" + (AGGREGATE3 + encode([CALLS_TYPE], [asked])).hex()
+    def _record(self, at: int, multicall3: str, calls: Sequence[Call]) -> list[Result]:
+        data = "0x" + aggregate3.encode_calls(calls).hex()
         block = {"blockHash": self.headers[at]["hash"], "requireCanonical": True}
         answer = self._ask("eth_call", [{"to": multicall3, "data": data, "gas": _GAS}, block])
-        (results,) = decode([RESULTS_TYPE], bytes.fromhex(answer[2:]))
-        return list(results)
+        return aggregate3.decode_results(bytes.fromhex(answer[2:]))
 
     # --- The node -----------------------------------------------------------------------------
 
@@ -140,6 +134,5 @@ class RecordedChain:
 
 
 @lru_cache(maxsize=256)
-def _calls(data: str) -> list[_Call]:
-    (calls,) = decode([CALLS_TYPE], bytes.fromhex(data[2:])[4:])
-    return [(target, asked) for target, _, asked in calls]
+def _calls(data: str) -> list[Call]:
+    return aggregate3.decode_calls(bytes.fromhex(data[2:]))

@@ -103,6 +103,14 @@ OPENZEPPELIN: Final = Package(
         "utils/math/Math.sol",
     ),
 )
+PYTH: Final = Package(
+    name="@pythnetwork/pyth-sdk-solidity",
+    version="4.3.1",
+    integrity=(
+        "sha512-dAzsVDSKXS/Tbhik5Hp2kix3vDp98SlCXmputDIOkVyF4SKKnhXmIn+iGVmSQdrlF9jCFtvjBj7XYP+9wwpA4A=="
+    ),
+    members=("abis/MockPyth.json", "build/MockPyth_sol_MockPyth.bin"),
+)
 SOLC: Final = Package(
     name="solc",
     version="0.8.19",

@@ -476,6 +476,7 @@ class AccountHealth(_message.Message):
     COUNTED_BASE_FIELD_NUMBER: _builtins.int
     REQUIREMENT_BASE_FIELD_NUMBER: _builtins.int
     BASE_UNIT_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Account id."""
     status: Global___HealthStatus.ValueType
@@ -502,6 +503,10 @@ class AccountHealth(_message.Message):
     """The venue's maintenance requirement (Aave: the debt), base integer."""
     base_unit: _builtins.str
     """What the base integers are units of: USD, or the base that prices it."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What its venue forbids or limits of what the account holds or owes: paused, frozen, caps reached."""
+
     def __init__(
         self,
         *,
@@ -518,10 +523,11 @@ class AccountHealth(_message.Message):
         counted_base: _builtins.str = ...,
         requirement_base: _builtins.str = ...,
         base_unit: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_health_factor_wad", b"_health_factor_wad", "health_factor_wad", b"health_factor_wad"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_health_factor_wad", b"_health_factor_wad", "account", b"account", "available_borrows_base", b"available_borrows_base", "base_decimals", b"base_decimals", "base_unit", b"base_unit", "collateral_base", b"collateral_base", "counted_base", b"counted_base", "debt_base", b"debt_base", "fault", b"fault", "health_factor_wad", b"health_factor_wad", "liquidation_threshold_bps", b"liquidation_threshold_bps", "ltv_bps", b"ltv_bps", "requirement_base", b"requirement_base", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_health_factor_wad", b"_health_factor_wad", "account", b"account", "available_borrows_base", b"available_borrows_base", "base_decimals", b"base_decimals", "base_unit", b"base_unit", "collateral_base", b"collateral_base", "counted_base", b"counted_base", "debt_base", b"debt_base", "fault", b"fault", "health_factor_wad", b"health_factor_wad", "liquidation_threshold_bps", b"liquidation_threshold_bps", "ltv_bps", b"ltv_bps", "notes", b"notes", "requirement_base", b"requirement_base", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__health_factor_wad: _TypeAlias = _typing.Literal["health_factor_wad"]  # noqa: Y015
     _WhichOneofArgType__health_factor_wad: _TypeAlias = _typing.Literal["_health_factor_wad", b"_health_factor_wad"]  # noqa: Y015

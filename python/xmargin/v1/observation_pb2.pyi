@@ -99,6 +99,10 @@ class _ChainKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChainKind.V
     """Ethereum and its like."""
     CHAIN_KIND_SOLANA: _ChainKind.ValueType  # 2
     """Solana and its like."""
+    CHAIN_KIND_HYPERLIQUID: _ChainKind.ValueType  # 3
+    """Hyperliquid's own chain, read over its information API."""
+    CHAIN_KIND_EXTERNAL: _ChainKind.ValueType  # 4
+    """Read by a package that is not ours."""
 
 class ChainKind(_ChainKind, metaclass=_ChainKindEnumTypeWrapper):
     """The family of a chain."""
@@ -109,6 +113,10 @@ CHAIN_KIND_EVM: ChainKind.ValueType  # 1
 """Ethereum and its like."""
 CHAIN_KIND_SOLANA: ChainKind.ValueType  # 2
 """Solana and its like."""
+CHAIN_KIND_HYPERLIQUID: ChainKind.ValueType  # 3
+"""Hyperliquid's own chain, read over its information API."""
+CHAIN_KIND_EXTERNAL: ChainKind.ValueType  # 4
+"""Read by a package that is not ours."""
 Global___ChainKind: _TypeAlias = ChainKind  # noqa: Y015
 
 class _Claim:
@@ -1396,6 +1404,7 @@ class PriceSpec(_message.Message):
     PEG_BPS_MAX_FIELD_NUMBER: _builtins.int
     HAIRCUT_BPS_FIELD_NUMBER: _builtins.int
     QUIET_BPS_MAX_FIELD_NUMBER: _builtins.int
+    JUMP_SOURCES_MIN_FIELD_NUMBER: _builtins.int
     base: _builtins.str
     """What is priced."""
     sources_min: _builtins.int
@@ -1405,7 +1414,7 @@ class PriceSpec(_message.Message):
     price_max: _builtins.str
     """Quotes above are refused, a decimal in USD."""
     jump_bps_max: _builtins.int
-    """How far the price of one origin may move within the window; absent: any."""
+    """How far it may move within the window; absent: any."""
     jump_window_s: _builtins.int
     """The window."""
     basis_bps_max: _builtins.int
@@ -1418,6 +1427,8 @@ class PriceSpec(_message.Message):
     """By how much of itself a range is widened."""
     quiet_bps_max: _builtins.int
     """A guard that binds while no answer moved more is an alarm."""
+    jump_sources_min: _builtins.int
+    """How many origins a larger move is believed of."""
     def __init__(
         self,
         *,
@@ -1432,10 +1443,11 @@ class PriceSpec(_message.Message):
         peg_bps_max: _builtins.int = ...,
         haircut_bps: _builtins.int = ...,
         quiet_bps_max: _builtins.int = ...,
+        jump_sources_min: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "basis_bps_max", b"basis_bps_max", "jump_bps_max", b"jump_bps_max", "price_max", b"price_max", "price_min", b"price_min"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "base", b"base", "basis_bps_max", b"basis_bps_max", "haircut_bps", b"haircut_bps", "jump_bps_max", b"jump_bps_max", "jump_window_s", b"jump_window_s", "peg", b"peg", "peg_bps_max", b"peg_bps_max", "price_max", b"price_max", "price_min", b"price_min", "quiet_bps_max", b"quiet_bps_max", "sources_min", b"sources_min"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max", "_jump_bps_max", b"_jump_bps_max", "_price_max", b"_price_max", "_price_min", b"_price_min", "base", b"base", "basis_bps_max", b"basis_bps_max", "haircut_bps", b"haircut_bps", "jump_bps_max", b"jump_bps_max", "jump_sources_min", b"jump_sources_min", "jump_window_s", b"jump_window_s", "peg", b"peg", "peg_bps_max", b"peg_bps_max", "price_max", b"price_max", "price_min", b"price_min", "quiet_bps_max", b"quiet_bps_max", "sources_min", b"sources_min"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__basis_bps_max: _TypeAlias = _typing.Literal["basis_bps_max"]  # noqa: Y015
     _WhichOneofArgType__basis_bps_max: _TypeAlias = _typing.Literal["_basis_bps_max", b"_basis_bps_max"]  # noqa: Y015

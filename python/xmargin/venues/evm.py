@@ -7,6 +7,7 @@ from typing import Final
 from xmargin import extensions
 from xmargin.venues import aave_v3, evm_wallet, morpho_blue
 from xmargin.venues.base import EvmVenueKind
+from xmargin.venues.outside import OutsideKind
 
 BUILT_IN: Final[Mapping[str, EvmVenueKind]] = MappingProxyType(
     {"aave-v3": aave_v3, "morpho-blue": morpho_blue, "wallet": evm_wallet}
@@ -24,8 +25,7 @@ def venue_kind(name: str) -> EvmVenueKind | None:
     extension = extensions.load(extensions.VENUES, name)
     if extension is None:
         return None
-    reader: EvmVenueKind = extension.reader
-    return reader
+    return OutsideKind(extension.reader)
 
 
 def venue_kinds() -> tuple[str, ...]:

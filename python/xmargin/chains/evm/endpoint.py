@@ -52,6 +52,10 @@ class EvmEndpoint(JsonRpcEndpoint):
         """What this endpoint says: alone, it agrees with itself."""
         return await read(self)
 
+    async def first(self, read: Callable[["EvmEndpoint"], Awaitable[_T]]) -> _T:
+        """What this endpoint says."""
+        return await read(self)
+
     async def check_chain(self) -> None:
         """Ask for the chain id; see :meth:`JsonRpcEndpoint.check_chain`."""
         self.require_chain(await self.ask("eth_chainId"))
@@ -117,6 +121,14 @@ class EvmSource(Protocol):
 
         Raises:
             EndpointError: nothing is.
+        """
+        ...
+
+    async def first(self, read: Callable[[EvmEndpoint], Awaitable[_T]]) -> _T:
+        """The first answer to a question whose answers prove themselves.
+
+        Raises:
+            EndpointError: nobody gave one.
         """
         ...
 

@@ -8,11 +8,14 @@ from types import MappingProxyType
 from typing import Final
 
 from xmargin import extensions
-from xmargin.engine.venue_rules import morpho_blue
+from xmargin.engine.venue_rules import hyperliquid, morpho_blue
 from xmargin.model.standings import VenueRule
 
 VENUE_RULES: Final[Mapping[str, VenueRule]] = MappingProxyType(
-    {"morpho-blue": morpho_blue.standings}
+    {
+        "hyperliquid": hyperliquid.standings,
+        "morpho-blue": morpho_blue.standings,
+    }
 )
 
 
