@@ -5,7 +5,9 @@ from decimal import Decimal
 from tests.incidents.making.tape import (
     DAY_S,
     ETHEREUM,
+    HYPER,
     Lending,
+    Perps,
     Tape,
     coin,
     feed,
@@ -347,7 +349,7 @@ def jelly() -> Tape:
 
 
 def deleveraged() -> Tape:
-    tape = Tape("hyperliquid_adl_2025_10_10", chains=[ETHEREUM])
+    tape = Tape("hyperliquid_adl_2025_10_10", chains=[ETHEREUM, HYPER])
     tape.header = {
         "title": "Hyperliquid: a hedge is taken away",
         "date": "2025-10-10",
@@ -392,41 +394,47 @@ def deleveraged() -> Tape:
         ],
     }
     ether = coin(ETHEREUM, "WETH", base="ETH", ltv_bps=8_000, threshold_bps=8_500)
-    usdc = coin(ETHEREUM, "USDC", decimals=6, ltv_bps=9_000, threshold_bps=9_500)
-    spot = Lending(ETHEREUM, [ether, usdc])
-    perps = Lending(ETHEREUM, [ether, usdc], "hyperliquid")
+    usdc = coin(ETHEREUM, "USDC", decimals=6)
+    margin = coin(HYPER, "USDC", decimals=6)
+    spot, perps = Lending(ETHEREUM, [ether, usdc]), Perps(margin, "ETH", 4, 25)
     price = feed(ETHEREUM, "ETH", "chainlink")
     dollar = feed(ETHEREUM, "USDC", "chainlink", heartbeat_s=DAY_S)
     tape.watch(
-        [ether, usdc],
+        [ether, usdc, margin, perps.coin],
         [price, dollar],
         [spot, perps],
         {"hedged": [spot.account("hedged"), perps.account("hedged")]},
     )
 
     def at(said: int) -> list[Fact]:
-        prices = {"WETH": said, "USDC": 1}
-        return [price.at(said), dollar.at(1), *spot.reserves(prices), *perps.reserves(prices)]
+        return [price.at(said), dollar.at(1), *spot.reserves({"WETH": said, "USDC": 1})]
 
+    before, closed, after = (f"2025-10-10T21:{minute}:00Z" for minute in ("10", "17", "26"))
     tape.step(
         "hedged",
-        "2025-10-10T21:10:00Z",
+        before,
         {
             ETHEREUM: [
                 ether.state,
                 usdc.state,
                 *at(4_000),
                 spot.standing("hedged", {"WETH": 1_000}, {"USDC": 3_350_000}),
-                perps.standing("hedged", {"USDC": 4_000_000}, {"WETH": 900}),
-            ]
+            ],
+            HYPER: [
+                margin.state,
+                perps.coin.state,
+                perps.market,
+                # 100,000 of margin are left, and what 900 were sold for.
+                perps.standing("hedged", before, "3700000", "-900", "4000"),
+            ],
         },
         {"statuses": {"hedged": ["HEALTHY"]}, "order": []},
         truth={"prices": {"ETH": ["4000", "4000"], "USDC": ["1", "1"]}},
     )
     tape.step(
-        "the short is closed by the venue; what it was worth is paid out to others' losses",
-        "2025-10-10T21:17:00Z",
-        {ETHEREUM: [*at(4_000), perps.standing("hedged", {"USDC": 50_000}, {})]},
+        "the short is closed by the venue",
+        closed,
+        {ETHEREUM: at(4_000), HYPER: [perps.standing("hedged", closed, "100000", "0", "4000")]},
         {
             "statuses": {"hedged": ["MARGIN_CALL"]},
             "crossings": ["hedged MARGIN_CALL"],
@@ -436,8 +444,8 @@ def deleveraged() -> Tape:
     )
     tape.step(
         "the market falls on",
-        "2025-10-10T21:26:00Z",
-        {ETHEREUM: at(3_435)},
+        after,
+        {ETHEREUM: at(3_435), HYPER: []},
         {
             "statuses": {"hedged": ["LIQUIDATABLE"]},
             "crossings": ["hedged LIQUIDATABLE", f"{spot.account('hedged')} LIQUIDATABLE"],
