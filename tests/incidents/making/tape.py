@@ -214,7 +214,7 @@ class Perps:
         """An owner's margin: dollars of cash, and a signed size of the perp; no size, no leg."""
         signed = Decimal(size) * Decimal(price)
         value = Decimal(cash) + signed
-        used = abs(signed) / self._leverage
+        used = (abs(signed) / self._leverage).quantize(Decimal("0.000001"))
         summary = HyperliquidSummary(value, abs(signed), Decimal(cash), used)
         position = HyperliquidPosition(
             self._perp, Decimal(size), abs(signed), self._leverage, None, None

@@ -238,7 +238,7 @@ def mango() -> Tape:
 
 
 def jelly() -> Tape:
-    tape = Tape("hyperliquid_jelly_2025_03_26", chains=[ETHEREUM])
+    tape = Tape("hyperliquid_jelly_2025_03_26", chains=[ETHEREUM, HYPER])
     tape.header = {
         "title": "Hyperliquid: JELLY",
         "date": "2025-03-26",
@@ -256,7 +256,8 @@ def jelly() -> Tape:
             "the price is held. Nobody is liquidated at it, nothing is lent on it."
         ),
         "modelled": (
-            "The portfolios: a short as a debt, a holder with a loan; which of four feeds said "
+            "The portfolios: a short of 398 million at the venue with 8 million USDC, a holder "
+            "with a loan; which of four feeds said "
             "what; liquidity of 300,000 USD behind the pool's average with a floor of 2 million."
         ),
         "sources": [
@@ -283,7 +284,8 @@ def jelly() -> Tape:
     }
     jelly_coin = coin(ETHEREUM, "JELLY", decimals=6)
     usdc = coin(ETHEREUM, "USDC", decimals=6)
-    pool = Lending(ETHEREUM, [jelly_coin, usdc])
+    margin = coin(HYPER, "USDC", decimals=6)
+    pool, perps = Lending(ETHEREUM, [jelly_coin, usdc]), Perps(margin, "JELLY", 0, 3)
     book = feed(ETHEREUM, "JELLY", "book")
     again = feed(ETHEREUM, "JELLY", "book again", origin="book")
     average = feed(ETHEREUM, "JELLY", "pool average", liquidity_min=2_000_000)
@@ -291,10 +293,10 @@ def jelly() -> Tape:
     other = feed(ETHEREUM, "JELLY", "other exchange", heartbeat_s=600)
     dollar = feed(ETHEREUM, "USDC", "chainlink", heartbeat_s=DAY_S)
     tape.watch(
-        [jelly_coin, usdc],
+        [jelly_coin, usdc, margin, perps.coin],
         [book, again, average, instant, other, dollar],
-        [pool],
-        {"short": [pool.account("short")], "holder": [pool.account("holder")]},
+        [pool, perps],
+        {"short": [perps.account("short")], "holder": [pool.account("holder")]},
         [PriceSpec("JELLY", sources_min=2, jump_window_s=DAY_S)],
     )
 
@@ -307,19 +309,24 @@ def jelly() -> Tape:
             dollar.at(1),
         ]
 
+    def short(at: str, price: str) -> Fact:
+        """8 million USDC of margin, and what 398 million were sold for."""
+        return perps.standing("short", at, "11781000", "-398000000", price)
+
+    before, pumped, after = (f"2025-03-26T{hour}:00:00Z" for hour in ("12", "13", "16"))
     tape.step(
         "before",
-        "2025-03-26T12:00:00Z",
+        before,
         {
+            HYPER: [margin.state, perps.coin.state, perps.market, short(before, "0.0095")],
             ETHEREUM: [
                 jelly_coin.state,
                 usdc.state,
                 *pool.reserves({"JELLY": "0.0095", "USDC": 1}),
                 *at("0.0095", 300_000),
                 other.at("0.0095"),
-                pool.standing("short", {"USDC": 8_000_000}, {"JELLY": 398_000_000}),
                 pool.standing("holder", {"JELLY": 100_000_000}, {"USDC": 50_000}),
-            ]
+            ],
         },
         {
             "prices": {"JELLY": ["FLAG"]},
@@ -330,19 +337,22 @@ def jelly() -> Tape:
     )
     tape.step(
         "pumped; the other exchange says nothing any more",
-        "2025-03-26T13:00:00Z",
-        {ETHEREUM: at("0.05", 300_000)},
+        pumped,
+        {ETHEREUM: at("0.05", 300_000), HYPER: [short(pumped, "0.05")]},
         {
             "prices": {"JELLY": ["HOLD"]},
-            "statuses": {"short": ["HELD"]},
+            "statuses": {"short": ["HELD"], perps.account("short"): ["LIQUIDATABLE"]},
             "order": [],
         },
         truth={"prices": {"JELLY": ["0.0095", "0.0096"]}},
     )
     tape.step(
         "after",
-        "2025-03-26T16:00:00Z",
-        {ETHEREUM: [*at("0.0095", 300_000), other.at("0.0095")]},
+        after,
+        {
+            ETHEREUM: [*at("0.0095", 300_000), other.at("0.0095")],
+            HYPER: [short(after, "0.0095")],
+        },
         {"prices": {"JELLY": ["FLAG"]}, "statuses": {"short": ["HEALTHY"]}, "order": []},
     )
     return tape
