@@ -9,6 +9,7 @@ from xmargin.engine import Engine
 from xmargin.model import (
     AaveV3Account,
     AaveV3Reserve,
+    Condition,
     Fact,
     FeedRound,
     HealthStatus,
