@@ -135,14 +135,15 @@ def mango() -> Tape:
             "gain. MNGO fell to 0.02 after."
         ),
         "safe_outcome": (
-            "A price of one source that leaves where it stood is held: collateral counts at where "
+            "A thin market that leaves where it stood is held, however many of its books say "
+            "so: collateral counts at where "
             "it stood, so that nothing may be borrowed on the new one; who is short is not "
             "liquidated at it."
         ),
         "modelled": (
             "The gain as 483 million MNGO at a pool, a short of somebody else's as a debt "
-            "there; three books behind one feed, since all of "
-            "them were moved; a bound of 20 % within an hour."
+            "there; which book said what (all three were "
+            "moved); a bound of 20 % within an hour."
         ),
         "sources": [
             {
@@ -170,19 +171,20 @@ def mango() -> Tape:
     mngo = coin(ETHEREUM, "MNGO", decimals=6)
     usdc = coin(ETHEREUM, "USDC", decimals=6)
     pool = Lending(ETHEREUM, [mngo, usdc], "mango")
-    price = feed(ETHEREUM, "MNGO", "exchanges")
+    books = [feed(ETHEREUM, "MNGO", name) for name in ("ftx", "ascendex", "mango")]
     dollar = feed(ETHEREUM, "USDC", "chainlink", heartbeat_s=DAY_S)
     attacker, short = pool.account("attacker"), pool.account("short")
     tape.watch(
         [mngo, usdc],
-        [price, dollar],
+        [*books, dollar],
         [pool],
         {"attacker": [attacker], "short": [short]},
-        [PriceSpec("MNGO", jump_bps_max=2_000, jump_window_s=3_600)],
+        [PriceSpec("MNGO", jump_bps_max=2_000, jump_window_s=3_600, jump_sources_min=100)],
     )
 
     def at(said: str) -> list[Fact]:
-        return [price.at(said), dollar.at(1), *pool.reserves({"MNGO": said, "USDC": 1})]
+        told = [book.at(said) for book in books]
+        return [*told, dollar.at(1), *pool.reserves({"MNGO": said, "USDC": 1})]
 
     quiet = {"prices": {"MNGO": ["OK"]}, "statuses": {"short": ["HEALTHY"]}, "order": []}
     tape.step(
