@@ -94,7 +94,7 @@ class Incident:
 
 
 def is_incident(path: Path) -> bool:
-    """Whether a file begins as an incident file does; a pipe, which can be read once, never does."""
+    """Whether a file begins as an incident file does; of a pipe, read once only, it never does."""
     try:
         if not path.is_file():
             return False
