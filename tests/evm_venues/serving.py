@@ -20,6 +20,7 @@ def config_of(
     tokens: Iterable[Mapping[str, Any]],
     feeds: Iterable[PriceFeed],
     accounts: Iterable[str],
+    beside: Iterable[Mapping[str, Any]] = (),
 ) -> Config:
     """A chain, a venue, tokens and feeds, and one portfolio of all accounts."""
     owned = list(accounts)
@@ -31,6 +32,7 @@ def config_of(
         _table("[[chains.endpoints]]", endpoint),
         _table("[[venues]]", venue),
         _table("[venues.settings]", settings or {}),
+        *(_table("[[venues]]", other) for other in beside),
         *(_table("[[tokens]]", token) for token in tokens),
         *(_table("[[feeds]]", _feed(node, feed)) for feed in feeds),
         _table("[[portfolios]]", {"id": "everyone", "accounts": owned}),

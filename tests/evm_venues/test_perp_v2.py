@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.chains.running import serving
+from tests.chains.running import running_on
 from tests.evm_venues.perp_cases import (
     BOTH,
     LONG,
@@ -166,7 +166,7 @@ async def test_pv4_a_market_that_is_paused_takes_down_those_who_are_in_it_alone(
     node, bed = perp.perp.node, perp.perp
     tape = tmp_path / "a.tape"
     await node.send([sent(node.admin, bed.markets["BTC"].base, "pause")])
-    async with serving(tape, config(perp, tape)) as xmargin:
+    async with running_on(config(perp, tape), tape) as xmargin:
         view = await xmargin.at_block(node.chain, await node.block_number())
     faults = {one.account: one.fault for one in view.health("everyone").accounts}
     in_btc = {perp.account(trader) for trader in (MAKER, SHORT, BOTH)}
@@ -180,7 +180,7 @@ async def test_pv7_a_release_whose_mark_price_is_another_is_found_out(
     node, tape = perp.perp.node, tmp_path / "a.tape"
     await node.rpc("evm_increaseTime", 3_000)
     await perp.perp.set_price("ETH", Decimal(2_525))
-    async with serving(tape, config(replace(perp, spot_twap_s="15"), tape)) as xmargin:
+    async with running_on(config(replace(perp, spot_twap_s="15"), tape), tape) as xmargin:
         view = await xmargin.at_block(node.chain, await node.block_number())
     faults = {one.account: one.fault for one in view.health("everyone").accounts}
     assert "another release; see spot_twap_s" in faults[perp.account(LONG)]
@@ -192,7 +192,7 @@ async def test_pv5_what_is_served_equals_the_contracts_at_every_block(
 ) -> None:
     bed, node = perp.perp, perp.perp.node
     tape, due = tmp_path / "a.tape", 0
-    async with serving(tape, config(perp, tape)) as xmargin:
+    async with running_on(config(perp, tape), tape) as xmargin:
         for quote in (1_000, 1_500_000, 700_000, 1):
             await bed.set_price("ETH", Decimal(2_360))
             await node.send([bed.open_position(MAKER, "ETH", is_short=True, quote=quote * WAD)])
