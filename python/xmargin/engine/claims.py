@@ -72,6 +72,8 @@ class ClaimGraph:
     def stated(self, states: Iterable[TokenState]) -> list[TokenState]:
         """What tokens say of themselves, those at fault whose claim is."""
         faults = self.faults
+        if not faults:
+            return list(states)
         return [replace(s, fault=s.fault or faults.get(s.token, "")) for s in states]
 
 
