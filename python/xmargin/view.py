@@ -586,7 +586,7 @@ class View:
 
 _NOTES = {
     Counting.COUNTED: "",
-    Counting.LOOKED_THROUGH: "a claim on the venue account, counted there",
+    Counting.LOOKED_THROUGH: "a claim, counted once where it points to",
     Counting.CUT_OFF: "its chain cannot meet a call elsewhere",
     Counting.EXCLUDED: "the token is at fault or has no believed price",
 }

@@ -20,6 +20,7 @@ from xmargin.engine.aave_v3_facts import (
     uses,
     venue_releases,
 )
+from xmargin.engine.claims import NO_CLAIMS, ClaimGraph
 from xmargin.model import (
     AaveV3Account,
     AaveV3EMode,
@@ -43,6 +44,7 @@ from xmargin.model import (
     kind_of,
     venue_of,
 )
+from xmargin.model.claims import holder_of
 from xmargin.model.standings import VenueLeg
 from xmargin.world import Key
 
@@ -138,6 +140,16 @@ class Rows:
         self.venues: dict[VenueId, int] = {v.id: row for row, v in enumerate(registry.venues)}
 
     @cached_property
+    def watched_beside(self) -> Mapping[AccountId, frozenset[str]]:
+        """Of every account, whose accounts its portfolio has, as claims name custodians."""
+        return {
+            account: every
+            for portfolio in self.registry.portfolios
+            for every in (frozenset(map(holder_of, portfolio.accounts)),)
+            for account in portfolio.accounts
+        }
+
+    @cached_property
     def balance_keys(self) -> tuple[Key, ...]:
         """The keys of all that wallets may hold: each every token of its chain."""
         of_chain: dict[ChainId, list[TokenId]] = defaultdict(list)
@@ -211,9 +223,15 @@ def accounts(rows: Rows) -> "pa.RecordBatch":
 
 
 def balances(
-    rows: Rows, facts: Iterable[TokenBalance], legs: Iterable[tuple[AccountId, VenueLeg]]
+    rows: Rows,
+    facts: Iterable[TokenBalance],
+    legs: Iterable[tuple[AccountId, VenueLeg]],
+    claims: ClaimGraph = NO_CLAIMS,
 ) -> "pa.RecordBatch":
-    """Wallet balances that could be read and are not nothing, then the legs of venue accounts."""
+    """Wallet balances that could be read and are not nothing, then the legs of venue accounts.
+
+    What is a claim on another token is looked through; last come the leaves that count for it.
+    """
     held = [(account, leg) for account, leg in legs if leg.amount]
     read = [
         fact
@@ -224,13 +242,20 @@ def balances(
     claimed = {token: _claimed_venue(rows, token) for token in {fact.token for fact in read}}
     owners = [*(fact.account for fact in read), *(account for account, _ in held)]
     tokens = [*(fact.token for fact in read), *(leg.token for _, leg in held)]
-    looked_through = [_looked_through(rows, fact, claimed[fact.token]) for fact in read]
+    amounts = [*(fact.amount for fact in read), *(leg.amount for _, leg in held)]
+    through = [_looked_through(rows, fact, claimed[fact.token]) for fact in read]
+    through += [False] * len(held)
+    for place, token, amount in claims.followed(tokens, amounts, owners, rows, through):
+        owners.append(owners[place])
+        tokens.append(token)
+        amounts.append(amount)
+        through.append(False)
     return _table(
         account=_array([rows.accounts[account] for account in owners], "uint32"),
         token=_array([rows.tokens[token] for token in tokens], "uint32"),
-        amount=u256([*(fact.amount for fact in read), *(abs(leg.amount) for _, leg in held)]),
-        debt=_array([*([False] * len(read)), *(leg.amount < 0 for _, leg in held)], "bool_"),
-        looked_through=_array([*looked_through, *([False] * len(held))], "bool_"),
+        amount=u256(map(abs, amounts)),
+        debt=_array([amount < 0 for amount in amounts], "bool_"),
+        looked_through=_array(through, "bool_"),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from xmargin.engine import columns
 from xmargin.engine.changes import changed_rows, owners
+from xmargin.engine.claims import ClaimGraph, claim_graph
 from xmargin.engine.faults import account_faults, read_faults, unread_balances
 from xmargin.engine.history import Histories, HistoryUse
 from xmargin.engine.standings import StandingBook, Standings
@@ -22,6 +23,7 @@ from xmargin.model import (
     TokenBalance,
     TokenState,
     VenueId,
+    VenueRecord,
 )
 from xmargin.model.standings import VenueLeg
 from xmargin.snapshot import Snapshot
@@ -226,7 +228,13 @@ class Engine:
         if listed != self._reserve_list:
             self._reserve_list = listed
         legs = self._legs(standings)
-        tokens = self._once("leg_tokens", lambda: frozenset(leg.token for _, leg in legs), legs)
+        claims = self._claims(snapshot)
+        tokens = self._once(
+            "leg_tokens",
+            lambda: frozenset(leg.token for _, leg in legs) | claims.tokens,
+            legs,
+            claims,
+        )
         tokens = self._kept("leg_tokens", tokens)
         registry = snapshot.registry
         rows = self._once(
@@ -270,18 +278,24 @@ class Engine:
             "bases": columns.bases(rows, snapshot.prices),
             "tokens": self._once(
                 "tokens",
-                lambda: columns.tokens(rows, _of(facts["token"], TokenState)),
+                lambda: columns.tokens(rows, self._token_states(snapshot)),
                 rows,
-                facts["token"],
+                self._token_states(snapshot),
             ),
             "portfolios": self._once("portfolios", lambda: columns.portfolios(rows), rows),
             "accounts": self._once("accounts", lambda: columns.accounts(rows), rows),
             "balances": self._once(
                 "balances",
-                lambda: columns.balances(rows, self._balances(snapshot), self._legs(standings)),
+                lambda: columns.balances(
+                    rows,
+                    self._balances(snapshot),
+                    self._legs(standings),
+                    self._claims(snapshot),
+                ),
                 rows,
                 facts["balance"],
                 self._legs(standings),
+                self._claims(snapshot),
             ),
             "aave_pools": columns.aave_pools(rows, as_of, reserve_facts),
             "aave_reserves": columns.aave_reserves(rows, reserve_facts),
@@ -327,15 +341,27 @@ class Engine:
             lambda: read_faults(
                 accounts,
                 unread,
-                _of(facts["token"], TokenState),
+                self._token_states(snapshot),
                 self._balances(snapshot),
             ),
             accounts,
             unread,
-            facts["token"],
+            self._token_states(snapshot),
             facts["balance"],
         )
         return accounts, every
+
+    def _claims(self, snapshot: Snapshot) -> ClaimGraph:
+        """What tokens stand for; the same object until a rate moves."""
+        facts = snapshot.facts["venue-record"]
+        graph = self._once("claims", lambda: claim_graph(_of(facts, VenueRecord)), facts)
+        return self._kept("claims", graph)
+
+    def _token_states(self, snapshot: Snapshot) -> list[TokenState]:
+        facts, claims = snapshot.facts["token"], self._claims(snapshot)
+        return self._once(
+            "token_states", lambda: claims.stated(_of(facts, TokenState)), facts, claims
+        )
 
     def _balances(self, snapshot: Snapshot) -> list[TokenBalance]:
         facts = snapshot.facts["balance"]

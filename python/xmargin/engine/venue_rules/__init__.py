@@ -8,13 +8,14 @@ from types import MappingProxyType
 from typing import Final
 
 from xmargin import extensions
-from xmargin.engine.venue_rules import hyperliquid, morpho_blue
+from xmargin.engine.venue_rules import hyperliquid, morpho_blue, perp_v2
 from xmargin.model.standings import VenueRule
 
 VENUE_RULES: Final[Mapping[str, VenueRule]] = MappingProxyType(
     {
         "hyperliquid": hyperliquid.standings,
         "morpho-blue": morpho_blue.standings,
+        "perp-v2": perp_v2.standings,
     }
 )
 

@@ -5,11 +5,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Sum, drift_v2, kamino, marginfi_v2, morpho_blue};
+use super::{Sum, drift_v2, kamino, marginfi_v2, morpho_blue, perp_v2};
 use crate::Error;
 use crate::model::document::Section;
 
-const RULES: &str = "drift_v2, kamino, marginfi_v2, morpho_blue";
+const RULES: &str = "drift_v2, kamino, marginfi_v2, morpho_blue, perp_v2";
 
 /// The most rows of one table of a document.
 const ROWS_MAX: usize = 1_000;
@@ -34,6 +34,7 @@ pub fn venue_margin(document: &str) -> Result<String, Error> {
         "kamino" => of_kamino(document)?,
         "marginfi_v2" => of_marginfi_v2(document)?,
         "morpho_blue" => morpho_blue::of_document(document)?,
+        "perp_v2" => perp_v2::of_document(document)?,
         other => {
             let problem = format!("{other:?} is no rule; the rules are {RULES}");
             return Err(Error::parameter("rule", problem));
@@ -58,7 +59,7 @@ fn word<T: Copy>(section: &mut Section, name: &str, known: &[(&str, T)]) -> Resu
     })
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     document: &mut Section,
     name: &str,
     read: impl Fn(&mut Section) -> Result<T, Error>,
