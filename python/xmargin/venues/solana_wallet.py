@@ -7,7 +7,8 @@ associated token account are not counted.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from xmargin.errors import DecodeError
@@ -20,6 +21,7 @@ from xmargin.model import (
     TokenId,
     TokenSpec,
     TokenState,
+    VenueSpec,
     address_of,
     chain_of,
     is_instrument,
@@ -28,6 +30,7 @@ from xmargin.model import (
     token_address,
 )
 from xmargin.reads import SolanaAccount, SolanaRead
+from xmargin.venues.base import Unit
 
 if TYPE_CHECKING:
     from solders.pubkey import Pubkey
@@ -63,22 +66,39 @@ _UNCOUNTABLE_EXTENSIONS: Final = {
 # --- What to read -------------------------------------------------------------------------------
 
 
-def token_reads(registry: Registry, chain: ChainId) -> tuple[SolanaRead, ...]:
-    """One read a mint; the native coin, which has none, is told by :func:`native_facts`."""
-    return tuple(_mint_read(t) for t in _tokens(registry, chain) if not is_native(t.id))
+@dataclass(frozen=True, slots=True)
+class SolanaWallets:
+    """All watched wallets of a chain. A unit is ``(token,)``, or ``(account, token)``."""
+
+    tokens: Mapping[TokenId, TokenSpec]
+    units: tuple[Unit, ...]
+    static_facts: tuple[Fact, ...]
+
+    def unit_read(self, unit: Unit) -> SolanaRead:
+        """A mint, or a balance."""
+        *account, token = unit
+        spec = self.tokens[token]
+        return _balance_read(account[0], spec) if account else _mint_read(spec)
+
+    def rests_on(self, fact: Fact) -> Iterable[Unit]:
+        """Mints and balances stand for themselves."""
+        return ()
 
 
-def native_facts(registry: Registry, chain: ChainId) -> tuple[TokenState, ...]:
-    """What is true of SOL without asking."""
-    tokens = (token for token in _tokens(registry, chain) if is_native(token.id))
-    return tuple(TokenState(token.id, SOL_DECIMALS, token.symbol, fault="") for token in tokens)
+def watch(spec: VenueSpec, registry: Registry) -> SolanaWallets:
+    """One unit a mint, then one for every wallet and every token.
 
-
-def balance_reads(registry: Registry, chain: ChainId) -> tuple[SolanaRead, ...]:
-    """One read for every watched wallet of the chain and every token."""
+    The native coin has no mint: what is true of it is told without asking.
+    """
+    chain = chain_of(spec.id)
     tokens = _tokens(registry, chain)
-    return tuple(
-        _balance_read(account, token) for account in _wallets(registry, chain) for token in tokens
+    mints = ((token.id,) for token in tokens if not is_native(token.id))
+    balances = ((a, token.id) for a in _wallets(registry, chain) for token in tokens)
+    natives = (token for token in tokens if is_native(token.id))
+    return SolanaWallets(
+        tokens={token.id: token for token in tokens},
+        units=(*mints, *balances),
+        static_facts=tuple(TokenState(t.id, SOL_DECIMALS, t.symbol, fault="") for t in natives),
     )
 
 
@@ -131,7 +151,8 @@ def _mint_read(token: TokenSpec) -> SolanaRead:
         except DecodeError as error:
             return [TokenState(token.id, 0, token.symbol, fault=error.message)]
 
-    return SolanaRead((token_address(token.id),), decode)
+    # A mint's decimals never change, though its supply does all the time.
+    return SolanaRead((token_address(token.id),), decode, announced=False)
 
 
 def _mint_decimals(token: TokenSpec, mint: SolanaAccount | None) -> int:
