@@ -74,7 +74,7 @@ def reads(watched: Registry, chain: str = CHAIN) -> list[SolanaRead]:
 
 def token(spec: TokenSpec, found: SolanaAccount | None) -> TokenState:
     read = reads(registry(spec))[0]
-    (fact,) = read.decode([found])
+    fact = read.decode([found])[0]
     assert isinstance(fact, TokenState)
     return fact
 

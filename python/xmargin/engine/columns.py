@@ -20,6 +20,7 @@ from xmargin.engine.aave_v3_facts import (
     uses,
     venue_releases,
 )
+from xmargin.engine.token_terms import TermsByToken
 from xmargin.model import (
     AaveV3Account,
     AaveV3EMode,
@@ -33,6 +34,7 @@ from xmargin.model import (
     Registry,
     TokenBalance,
     TokenId,
+    TokenSpec,
     TokenState,
     VenueId,
     Verdict,
@@ -182,17 +184,27 @@ def bases(rows: Rows, prices: Mapping[str, JudgedPrice]) -> "pa.RecordBatch":
     )
 
 
-def tokens(rows: Rows, facts: Iterable[TokenState]) -> "pa.RecordBatch":
-    """Every token; one without a faultless state has no decimals and is excluded."""
+def tokens(rows: Rows, facts: Iterable[TokenState], terms: TermsByToken) -> "pa.RecordBatch":
+    """Every token; one without a faultless state has no decimals and is excluded.
+
+    The haircut is the configured one, or what the token's own terms cost if that is more.
+    """
     specs = [rows.token_specs.get(token) for token in rows.token_ids]
     states = {fact.token: fact for fact in facts}
     known = [states.get(token) for token in rows.token_ids]
     return _table(
         base=_array([None if s is None else rows.bases.get(s.price) for s in specs], "uint32"),
         decimals=_array([None if s is None or s.fault else s.decimals for s in known], "uint8"),
-        haircut=_array([0.0 if s is None else float(s.haircut) for s in specs], "float64"),
+        haircut=_array([_haircut(s, terms) for s in specs], "float64"),
         wrapped=_array([s is not None and s.claim is Claim.WRAPPED for s in specs], "bool_"),
     )
+
+
+def _haircut(spec: TokenSpec | None, terms: TermsByToken) -> float:
+    if spec is None:
+        return 0.0
+    of_token = terms.get(spec.id)
+    return float(spec.haircut if of_token is None else max(spec.haircut, of_token.haircut))
 
 
 def portfolios(rows: Rows) -> "pa.RecordBatch":
@@ -211,9 +223,15 @@ def accounts(rows: Rows) -> "pa.RecordBatch":
 
 
 def balances(
-    rows: Rows, facts: Iterable[TokenBalance], legs: Iterable[tuple[AccountId, VenueLeg]]
+    rows: Rows,
+    facts: Iterable[TokenBalance],
+    legs: Iterable[tuple[AccountId, VenueLeg]],
+    terms: TermsByToken,
 ) -> "pa.RecordBatch":
-    """Wallet balances that could be read and are not nothing, then the legs of venue accounts."""
+    """Wallet balances that could be read and are not nothing, then the legs of venue accounts.
+
+    What a transfer would cost is off what is owned, and on what is owed.
+    """
     held = [(account, leg) for account, leg in legs if leg.amount]
     read = [
         fact
@@ -228,10 +246,23 @@ def balances(
     return _table(
         account=_array([rows.accounts[account] for account in owners], "uint32"),
         token=_array([rows.tokens[token] for token in tokens], "uint32"),
-        amount=u256([*(fact.amount for fact in read), *(abs(leg.amount) for _, leg in held)]),
+        amount=u256(
+            [
+                *(_moved(terms, fact.token, fact.amount) for fact in read),
+                *(abs(_moved(terms, leg.token, leg.amount)) for _, leg in held),
+            ]
+        ),
         debt=_array([*([False] * len(read)), *(leg.amount < 0 for _, leg in held)], "bool_"),
         looked_through=_array([*looked_through, *([False] * len(held))], "bool_"),
     )
+
+
+def _moved(terms: TermsByToken, token: TokenId, amount: int) -> int:
+    """What is left of an amount once it was transferred; of a debt, what it takes to pay it."""
+    of_token = terms.get(token)
+    if of_token is None:
+        return amount
+    return of_token.received(amount) if amount > 0 else -of_token.sent(-amount)
 
 
 def _looked_through(rows: Rows, fact: TokenBalance, claimed: VenueId | None) -> bool:
