@@ -32,9 +32,10 @@ SWITCHBOARD_DISCRIMINATOR: Final = bytes((196, 27, 108, 196, 10, 215, 219, 40))
 SWITCHBOARD_ACCOUNT_BYTES: Final = 3_208
 SWITCHBOARD_EXPONENT: Final = -18
 _FEED_HASH: Final = slice(2_120, 2_152)
-_UPDATED_AT: Final = 2_216
-_VALUE: Final = slice(2_264, 2_280)
-_DEVIATION: Final = slice(2_280, 2_296)
+SWITCHBOARD_UPDATED_AT: Final = 2_216
+SWITCHBOARD_RESULT_AT: Final = 2_264
+_VALUE: Final = slice(SWITCHBOARD_RESULT_AT, SWITCHBOARD_RESULT_AT + 16)
+_DEVIATION: Final = slice(SWITCHBOARD_RESULT_AT + 16, SWITCHBOARD_RESULT_AT + 32)
 _RESULT_SLOT_AT: Final = 2_368
 
 
@@ -109,7 +110,7 @@ def switchboard_price(account: SolanaAccount | None) -> PostedPrice:
         exponent=SWITCHBOARD_EXPONENT,
         mean_price=price,
         mean_confidence=deviation,
-        published_at_s=struct.unpack_from("<q", data, _UPDATED_AT)[0],
+        published_at_s=struct.unpack_from("<q", data, SWITCHBOARD_UPDATED_AT)[0],
         posted_slot=struct.unpack_from("<Q", data, _RESULT_SLOT_AT)[0],
         verification=FULLY_VERIFIED,
     )
