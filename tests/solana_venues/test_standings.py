@@ -14,6 +14,7 @@ from xmargin.engine.venue_rules.marginfi_v2 import marginfi_v2_prices
 from xmargin.errors import ConfigError, DecodeError
 from xmargin.model import (
     BlockRef,
+    Fact,
     PortfolioSpec,
     Registry,
     VenueRecord,
@@ -25,7 +26,8 @@ from xmargin.model.drift_v2 import market_key
 from xmargin.model.posted_prices import ORACLE_RECORD, PostedPrice
 from xmargin.model.standings import VenueCase, VenueStanding
 from xmargin.reading.solana_plan import SolanaPlan
-from xmargin.reads import SolanaAccount
+from xmargin.reads import SolanaAccount, SolanaRead
+from xmargin.venues.outside_solana import OutsideSolanaKind
 from xmargin.venues.solana import venue_kind
 
 NOW_S = 1_800_000_000
@@ -245,3 +247,69 @@ def test_what_an_account_rests_on_is_read_at_the_next_slot() -> None:
     assert plan.units == 1
     with pytest.raises(ConfigError, match="no venue kind 'unheard-of' on a Solana chain"):
         SolanaPlan(chain, replace(watched, venues=(replace(spec, kind="unheard-of"),)))
+
+
+# --- Readers of other packages ------------------------------------------------------------------
+
+ACCOUNT = marginfi_golden.VENUE + "/2s37akK2eyBbp8DZgCm7RtsaEz8eJP3Nxd4urLHQv7yB"
+
+
+class Outside:
+    """A reader that does as it is told, or fails where it is told to."""
+
+    def __init__(self, fails_in: str) -> None:
+        self.fails_in = fails_in
+        self.static_facts: tuple[Fact, ...] = ()
+
+    def _do(self, what: str) -> None:
+        if self.fails_in == what:
+            raise ZeroDivisionError(what)
+
+    def watch(self, spec: VenueSpec, registry: Registry) -> "Outside":
+        self._do("watch")
+        return self
+
+    @property
+    def units(self) -> tuple[tuple[str, ...], ...]:
+        return (("account", ACCOUNT),) if self.fails_in != "units" else (("account", 7),)  # type: ignore[return-value]
+
+    def unit_read(self, unit: tuple[str, ...]) -> SolanaRead:
+        self._do("unit_read")
+
+        def decode(_: object) -> list[Fact]:
+            self._do("decode")
+            venue = "kamino@elsewhere" if self.fails_in == "tells another's" else ACCOUNT
+            return [VenueRecord(venue.split("/")[0], "account", ACCOUNT, "{}", "")]
+
+        return SolanaRead((ACCOUNT.split("/")[1],), decode)
+
+    def rests_on(self, fact: Fact) -> tuple[tuple[str, ...], ...]:
+        self._do("rests_on")
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("fails_in", "why"),
+    [
+        ("", ""),
+        ("rests_on", ""),
+        ("watch", "its reader failed: ZeroDivisionError: watch"),
+        ("units", "its reader gave a int for a text"),
+        ("unit_read", "its reader failed: ZeroDivisionError: unit_read"),
+        ("decode", "its reader failed: ZeroDivisionError: decode"),
+        ("tells another's", "its reader tells what is none of its venue's"),
+    ],
+)
+def test_a_reader_of_another_package_costs_its_own_venue_alone(fails_in: str, why: str) -> None:
+    spec = VenueSpec(marginfi_golden.VENUE, "outside")
+    watched = Registry((), (), (), (spec,), (PortfolioSpec("p", (ACCOUNT,)),))
+    venue = OutsideSolanaKind(Outside(fails_in)).watch(spec, watched)
+    facts = list(venue.static_facts)
+    for unit in venue.units:
+        read = venue.unit_read(unit)
+        facts += read.decode([None] * len(read.addresses))
+    (fact,) = facts
+    assert isinstance(fact, VenueRecord)
+    assert why in fact.fault
+    assert bool(why) == bool(fact.fault)
+    assert tuple(venue.rests_on(fact)) == ()

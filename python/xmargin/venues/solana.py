@@ -7,6 +7,7 @@ from typing import Final
 from xmargin import extensions
 from xmargin.venues import drift_v2, kamino, marginfi_v2, solana_wallet
 from xmargin.venues.base import SolanaVenueKind
+from xmargin.venues.outside_solana import OutsideSolanaKind
 
 BUILT_IN: Final[Mapping[str, SolanaVenueKind]] = MappingProxyType(
     {
@@ -29,8 +30,7 @@ def venue_kind(name: str) -> SolanaVenueKind | None:
     extension = extensions.load(extensions.VENUES, name)
     if extension is None:
         return None
-    reader: SolanaVenueKind = extension.reader
-    return reader
+    return OutsideSolanaKind(extension.reader)
 
 
 def venue_kinds() -> tuple[str, ...]:
