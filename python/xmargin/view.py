@@ -425,8 +425,13 @@ class View:
             maintenance_contribution=money(position["maintenance_contribution"]),
             initial_contribution=money(position["initial_contribution"]),
             counting=counting,
-            note=_NOTES[counting],
+            note=_NOTES[counting] or self._terms_note(token),
         )
+
+    def _terms_note(self, token: TokenId) -> str:
+        """Why less than the balance counts."""
+        terms = self._evaluation.terms.get(token)
+        return "" if terms is None else "; ".join(terms.reasons)
 
     def _amount(self, token: TokenId, smallest_units: bytes) -> Decimal | None:
         decimals = self._decimals.get(token)

@@ -13,6 +13,7 @@ from xmargin.engine.faults import account_faults, read_faults, unread_balances
 from xmargin.engine.history import Histories, HistoryUse
 from xmargin.engine.standings import StandingBook, Standings
 from xmargin.engine.statuses import portfolio_statuses
+from xmargin.engine.token_terms import TermsBook, TermsByToken
 from xmargin.errors import EngineError
 from xmargin.model import (
     AaveV3Account,
@@ -65,7 +66,7 @@ class Evaluation:
     ``rows`` says which row is which account, token and portfolio. ``standings`` has the accounts at
     venues with a rule of their own. ``account_faults`` has the venue accounts without figures,
     ``read_faults`` all that could not be read, by account; ``history`` says what the scenario loss
-    rests on beside the grid.
+    rests on beside the grid, ``terms`` what tokens' own programs take.
     """
 
     engine_version: str
@@ -76,6 +77,7 @@ class Evaluation:
     account_faults: Mapping[AccountId, str]
     read_faults: Mapping[AccountId, str]
     history: HistoryUse
+    terms: TermsByToken
 
     @cached_property
     def portfolios(self) -> list[dict[str, Any]]:
@@ -163,6 +165,7 @@ class Engine:
         self._latest: Mapping[Key, ChainFact] = self._known
         self._reserve_list: tuple[columns.ListedReserve, ...] = ()
         self._standing_book = StandingBook()
+        self._terms_book = TermsBook()
         self._kept_values: dict[str, Any] = {}
         self._histories = Histories()
         self._read: tuple[str, FactorHistory | None, dict[str, pa.RecordBatch]] = ("", None, {})
@@ -198,6 +201,7 @@ class Engine:
             account_faults=unfigured,
             read_faults=unread,
             history=use,
+            terms=self._terms_book.of(snapshot.facts["venue-record"]),
         )
 
     def _results_of(
@@ -271,6 +275,7 @@ class Engine:
     ) -> dict[str, "pa.RecordBatch"]:
         """The core's inputs; built anew is only what moved."""
         facts, as_of = snapshot.facts, snapshot.chains
+        terms = self._terms_book.of(facts["venue-record"])
         users = self._users(snapshot, rows, reserves)
         reserve_facts = columns.sorted_reserves(_of(facts["aave-v3-reserve"], AaveV3Reserve), rows)
         return {
@@ -278,9 +283,10 @@ class Engine:
             "bases": columns.bases(rows, snapshot.prices),
             "tokens": self._once(
                 "tokens",
-                lambda: columns.tokens(rows, self._token_states(snapshot)),
+                lambda: columns.tokens(rows, self._token_states(snapshot), terms),
                 rows,
                 self._token_states(snapshot),
+                terms,
             ),
             "portfolios": self._once("portfolios", lambda: columns.portfolios(rows), rows),
             "accounts": self._once("accounts", lambda: columns.accounts(rows), rows),
@@ -290,11 +296,13 @@ class Engine:
                     rows,
                     self._balances(snapshot),
                     self._legs(standings),
+                    terms,
                     self._claims(snapshot),
                 ),
                 rows,
                 facts["balance"],
                 self._legs(standings),
+                terms,
                 self._claims(snapshot),
             ),
             "aave_pools": columns.aave_pools(rows, as_of, reserve_facts),

@@ -82,6 +82,10 @@ pub(super) fn written(sum: &Sum) -> Result<Value, Error> {
     }))
 }
 
+fn texts<T: ToString>(numbers: &[T]) -> Vec<String> {
+    numbers.iter().map(ToString::to_string).collect()
+}
+
 // --- Drift v2 -----------------------------------------------------------------------------------
 
 fn of_drift_v2(mut document: Section) -> Result<Value, Error> {
@@ -109,12 +113,19 @@ fn of_drift_v2(mut document: Section) -> Result<Value, Error> {
     };
     document.finish()?;
     let margin = drift_v2::margin(&user, kind, strict)?;
+    let amounts = drift_v2::amounts(&user)?;
     let isolated: Vec<Value> = margin
         .isolated
         .iter()
         .map(|(market, sum)| Ok(json!([market, written(sum)?])))
         .collect::<Result<_, Error>>()?;
-    Ok(json!({"cross": written(&margin.cross)?, "isolated": isolated}))
+    Ok(json!({
+        "cross": written(&margin.cross)?,
+        "isolated": isolated,
+        "spot_amounts": texts(&amounts.spot),
+        "perp_quotes": texts(&amounts.quote),
+        "isolated_amounts": texts(&amounts.isolated),
+    }))
 }
 
 fn drift_spot_position(s: &mut Section) -> Result<drift_v2::SpotPosition, Error> {
@@ -217,7 +228,11 @@ fn of_marginfi_v2(mut document: Section) -> Result<Value, Error> {
     let banks = rows(d, "banks", marginfi_bank)?;
     let balances = rows(d, "balances", marginfi_balance)?;
     document.finish()?;
-    written(&marginfi_v2::margin(&balances, &banks, kind)?)
+    let amounts = marginfi_v2::amounts(&balances, &banks)?;
+    Ok(json!({
+        "margin": written(&marginfi_v2::margin(&balances, &banks, kind)?)?,
+        "amounts": texts(&amounts),
+    }))
 }
 
 fn marginfi_balance(s: &mut Section) -> Result<marginfi_v2::Balance, Error> {
@@ -291,12 +306,15 @@ fn of_kamino(mut document: Section) -> Result<Value, Error> {
     };
     document.finish()?;
     let found = kamino::refreshed(&obligation)?;
+    let (deposits, debts) = kamino::amounts(&obligation)?;
     Ok(json!({
         "deposited_sf": found.deposited_sf.to_string(),
         "borrowed_sf": found.borrowed_sf.to_string(),
         "initial": written(&found.initial()?)?,
         "maintenance": written(&found.maintenance()?)?,
         "is_liquidatable": found.is_liquidatable(),
+        "deposit_amounts": texts(&deposits),
+        "debt_amounts": texts(&debts),
     }))
 }
 
