@@ -545,10 +545,16 @@ class View:
         order, truth = self._evaluation.order, self._venue_truth
         makers = [
             *(partial(truth.entry, row=e["row"]) for e in order if self._is_proposed(e)),
-            *(partial(truth.standing_entry, account=a) for a in truth.due_standings()),
+            *(partial(truth.standing_entry, account=a) for a in self._due_standings()),
             *(partial(self._portfolio_entry, row=e["row"]) for e in order if e["is_portfolio"]),
         ]
         return tuple(make(rank) for rank, make in enumerate(makers, start=1))
+
+    def _due_standings(self) -> Iterator[AccountId]:
+        standings, doubts = self._evaluation.standings, self._venue_doubts
+        for account in self._venue_truth.due_standings():
+            if not doubts.has_standing(account, standings[account]):
+                yield account
 
     def _is_proposed(self, entry: Mapping[str, Any]) -> bool:
         """Whether a venue account's entry stands: not by a price that no source confirms."""

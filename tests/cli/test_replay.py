@@ -70,14 +70,14 @@ async def test_an_incident_file_is_printed_step_by_step() -> None:
     outcome = await xmargin("replay", str(INCIDENT), "--json")
     assert (outcome.code, outcome.err) == (0, "")
     steps = [json.loads(line) for line in outcome.out.splitlines()]
-    assert [step["step"] for step in steps] == [1, 2, 3]
+    assert [step["step"] for step in steps] == [1, 2, 3, 4]
     assert [step["prices"]["LUNA"]["verdict"] for step in steps][-1] == "REFUSE"
     assert all(step["unsafe"] == [] for step in steps)
     assert steps[-1]["view"]["prices"]
     read = await xmargin("replay", str(INCIDENT), "--last")
     assert read.code == 0
     assert "LUNA REFUSE, no number is served" in read.out
-    assert read.out.endswith("3 steps, 0 unsafe outcomes\n")
+    assert read.out.endswith("4 steps, 0 unsafe outcomes\n")
 
 
 async def test_an_unsafe_step_ends_with_code_one(tmp_path: Path) -> None:

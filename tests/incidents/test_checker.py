@@ -1,6 +1,7 @@
 """The checker finds each kind of unsafe outcome, and the reader refuses what is no incident."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -130,3 +131,6 @@ def test_what_is_no_incident_file_is_left_to_others(tmp_path: Path) -> None:
     assert not is_incident(lines)
     assert not is_incident(tmp_path / "none")
     assert not is_incident(tmp_path)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert not is_incident(pipe), "and it was not opened: that would wait for a writer"

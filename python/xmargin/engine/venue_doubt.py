@@ -2,7 +2,8 @@
 
 The venue's truth stays what it is, and is told. But it is not proposed to liquidate somebody by a
 price that no source confirms (a cap that is out of date, a feed that was set up wrongly), nor on a
-chain whose sequencer is down or only just back: its owners could not have acted.
+chain whose sequencer is down or only just back: its owners could not have acted. What a price on
+HOLD keeps off the order at Aave, in the core, it keeps off here at venues with a rule of their own.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from xmargin.model import (
     chain_of,
     venue_of,
 )
+from xmargin.model.standings import VenueStanding
 from xmargin.snapshot import Snapshot
 
 _BPS: Final = 10_000
@@ -33,6 +35,8 @@ class VenueDoubts:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._reserves = _doubtful(snapshot) if snapshot.registry.venue_price_bps_max else {}
+        self._base_of = {token.id: token.price for token in snapshot.registry.tokens}
+        self._held = {p.base for p in snapshot.prices.values() if p.verdict is Verdict.HOLD}
         self._suspended = frozenset(
             chain.chain for chain in snapshot.chains if chain.condition is Condition.SUSPENDED
         )
@@ -41,6 +45,13 @@ class VenueDoubts:
     def flags(self) -> tuple[str, ...]:
         """One a reserve, by venue and reserve."""
         return tuple(self._reserves[key] for key in sorted(self._reserves))
+
+    def has_standing(self, account: AccountId, standing: VenueStanding) -> bool:
+        """The same of a venue with a rule of its own: by its chain, and by prices on HOLD."""
+        if chain_of(account) in self._suspended:
+            return True
+        bases = (self._base_of.get(leg.token) for leg in standing.legs if leg.amount)
+        return any(base in self._held for base in bases)
 
     def has(self, account: AccountId) -> bool:
         """Whether an account's chain is suspended, or its venue prices some of it doubtfully."""

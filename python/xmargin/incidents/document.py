@@ -94,10 +94,12 @@ class Incident:
 
 
 def is_incident(path: Path) -> bool:
-    """Whether a file begins as an incident file does."""
+    """Whether a file begins as an incident file does; of a pipe, read once only, it never does."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
-            return path.is_file() and _OPENING.match(file.read(_HEAD_BYTES)) is not None
+            return _OPENING.match(file.read(_HEAD_BYTES)) is not None
     except OSError:
         return False
 

@@ -34,8 +34,20 @@ from xmargin.model import (
     TokenId,
     TokenSpec,
     TokenState,
+    VenueSetting,
     VenueSpec,
 )
+from xmargin.model.hyperliquid import (
+    MARKET_RECORD,
+    QUOTE_SETTING,
+    HyperliquidAccount,
+    HyperliquidMarket,
+    HyperliquidPosition,
+    HyperliquidSummary,
+    HyperliquidTier,
+    perp_token,
+)
+from xmargin.records import account_record, market_record
 from xmargin.tape import codec
 
 HERE = Path(__file__).parent.parent
@@ -44,6 +56,7 @@ BSC: ChainId = "eip155:56"
 BASE: ChainId = "eip155:8453"
 ARBITRUM: ChainId = "eip155:42161"
 AVALANCHE: ChainId = "eip155:43114"
+HYPER: ChainId = "hyper:mainnet"
 SOLANA: ChainId = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"
 RAY = 10**27
 _BONUS_BPS = 10_500
@@ -55,6 +68,7 @@ _CHAINS = {
     BASE: ChainSpec(BASE, "base", ChainKind.EVM, 60_000),
     AVALANCHE: ChainSpec(AVALANCHE, "avalanche", ChainKind.EVM, 60_000),
     ARBITRUM: ChainSpec(ARBITRUM, "arbitrum", ChainKind.EVM, 60_000),
+    HYPER: ChainSpec(HYPER, "hyperliquid", ChainKind.HYPERLIQUID, 60_000),
     SOLANA: ChainSpec(SOLANA, "solana", ChainKind.SOLANA, 60_000),
 }
 
@@ -62,7 +76,7 @@ _CHAINS = {
 def address(chain: ChainId, name: str) -> str:
     """An address that belongs to nobody: made of a name, so that it is always the same."""
     digest = hashlib.sha256(name.encode()).digest()
-    if chain.startswith("eip155:"):
+    if not chain.startswith("solana:"):
         return "0x" + digest.hex()[:40]
     value, text = int.from_bytes(digest), ""
     while value:
@@ -175,6 +189,51 @@ def feed(
     return Feed(FeedSpec(feed_id, base, quote, heartbeat_s, 60, **bounds))
 
 
+class Perps:
+    """Hyperliquid's clearinghouse, with one market of perps of ``coin``, margined in ``quote``."""
+
+    def __init__(self, quote: Coin, perp: str, size_decimals: int, leverage_max: int) -> None:
+        self.venue = f"hyperliquid@{HYPER}"
+        setting = VenueSetting(QUOTE_SETTING, quote.id)
+        self.spec = VenueSpec(self.venue, "hyperliquid", "", (setting,))
+        tiers = (HyperliquidTier(Decimal(0), leverage_max),)
+        self.market = market_record(
+            self.venue,
+            MARKET_RECORD,
+            perp,
+            HyperliquidMarket(self.venue, perp, size_decimals, tiers),
+        )
+        token = TokenSpec(perp_token(self.venue, perp), f"{perp}-PERP", perp, perp)
+        self.coin = Coin(token, size_decimals, 0, 0)
+        self._perp, self._leverage = perp, leverage_max
+
+    def account(self, owner: str) -> AccountId:
+        return f"{self.venue}/{address(HYPER, owner)}"
+
+    def standing(self, owner: str, at: str, cash: str, size: str, price: str) -> Fact:
+        """An owner's margin: dollars of cash, and a signed size of the perp; no size, no leg."""
+        signed = Decimal(size) * Decimal(price)
+        value = Decimal(cash) + signed
+        used = (abs(signed) / self._leverage).quantize(Decimal("0.000001"))
+        summary = HyperliquidSummary(value, abs(signed), Decimal(cash), used)
+        position = HyperliquidPosition(
+            self._perp, Decimal(size), abs(signed), self._leverage, None, None
+        )
+        account = self.account(owner)
+        return account_record(
+            account,
+            HyperliquidAccount(
+                account,
+                seconds(at) * 1000,
+                summary,
+                summary,
+                None,
+                max(Decimal(0), value - used),
+                (position,) if signed else (),
+            ),
+        )
+
+
 class Lending:
     """A lending pool of Aave v3's kind on one chain: the accounts that owe are here."""
 
@@ -254,7 +313,7 @@ class Tape:
         self,
         coins: Iterable[Coin],
         feeds: Iterable[Feed],
-        lendings: Iterable[Lending],
+        lendings: Iterable[Lending | Perps],
         portfolios: Mapping[str, Sequence[AccountId]],
         prices: Sequence[PriceSpec] = (),
     ) -> None:

@@ -5,7 +5,9 @@ from decimal import Decimal
 from tests.incidents.making.tape import (
     DAY_S,
     ETHEREUM,
+    HYPER,
     Lending,
+    Perps,
     Tape,
     coin,
     feed,
@@ -133,14 +135,15 @@ def mango() -> Tape:
             "gain. MNGO fell to 0.02 after."
         ),
         "safe_outcome": (
-            "A price of one source that leaves where it stood is held: collateral counts at where "
+            "A thin market that leaves where it stood is held, however many of its books say "
+            "so: collateral counts at where "
             "it stood, so that nothing may be borrowed on the new one; who is short is not "
             "liquidated at it."
         ),
         "modelled": (
             "The gain as 483 million MNGO at a pool, a short of somebody else's as a debt "
-            "there; three books behind one feed, since all of "
-            "them were moved; a bound of 20 % within an hour."
+            "there; which book said what (all three were "
+            "moved); a bound of 20 % within an hour."
         ),
         "sources": [
             {
@@ -168,19 +171,20 @@ def mango() -> Tape:
     mngo = coin(ETHEREUM, "MNGO", decimals=6)
     usdc = coin(ETHEREUM, "USDC", decimals=6)
     pool = Lending(ETHEREUM, [mngo, usdc], "mango")
-    price = feed(ETHEREUM, "MNGO", "exchanges")
+    books = [feed(ETHEREUM, "MNGO", name) for name in ("ftx", "ascendex", "mango")]
     dollar = feed(ETHEREUM, "USDC", "chainlink", heartbeat_s=DAY_S)
     attacker, short = pool.account("attacker"), pool.account("short")
     tape.watch(
         [mngo, usdc],
-        [price, dollar],
+        [*books, dollar],
         [pool],
         {"attacker": [attacker], "short": [short]},
-        [PriceSpec("MNGO", jump_bps_max=2_000, jump_window_s=3_600)],
+        [PriceSpec("MNGO", jump_bps_max=2_000, jump_window_s=3_600, jump_sources_min=100)],
     )
 
     def at(said: str) -> list[Fact]:
-        return [price.at(said), dollar.at(1), *pool.reserves({"MNGO": said, "USDC": 1})]
+        told = [book.at(said) for book in books]
+        return [*told, dollar.at(1), *pool.reserves({"MNGO": said, "USDC": 1})]
 
     quiet = {"prices": {"MNGO": ["OK"]}, "statuses": {"short": ["HEALTHY"]}, "order": []}
     tape.step(
@@ -236,7 +240,7 @@ def mango() -> Tape:
 
 
 def jelly() -> Tape:
-    tape = Tape("hyperliquid_jelly_2025_03_26", chains=[ETHEREUM])
+    tape = Tape("hyperliquid_jelly_2025_03_26", chains=[ETHEREUM, HYPER])
     tape.header = {
         "title": "Hyperliquid: JELLY",
         "date": "2025-03-26",
@@ -254,7 +258,8 @@ def jelly() -> Tape:
             "the price is held. Nobody is liquidated at it, nothing is lent on it."
         ),
         "modelled": (
-            "The portfolios: a short as a debt, a holder with a loan; which of four feeds said "
+            "The portfolios: a short of 398 million at the venue with 8 million USDC, a holder "
+            "with a loan; which of four feeds said "
             "what; liquidity of 300,000 USD behind the pool's average with a floor of 2 million."
         ),
         "sources": [
@@ -281,7 +286,8 @@ def jelly() -> Tape:
     }
     jelly_coin = coin(ETHEREUM, "JELLY", decimals=6)
     usdc = coin(ETHEREUM, "USDC", decimals=6)
-    pool = Lending(ETHEREUM, [jelly_coin, usdc])
+    margin = coin(HYPER, "USDC", decimals=6)
+    pool, perps = Lending(ETHEREUM, [jelly_coin, usdc]), Perps(margin, "JELLY", 0, 3)
     book = feed(ETHEREUM, "JELLY", "book")
     again = feed(ETHEREUM, "JELLY", "book again", origin="book")
     average = feed(ETHEREUM, "JELLY", "pool average", liquidity_min=2_000_000)
@@ -289,10 +295,10 @@ def jelly() -> Tape:
     other = feed(ETHEREUM, "JELLY", "other exchange", heartbeat_s=600)
     dollar = feed(ETHEREUM, "USDC", "chainlink", heartbeat_s=DAY_S)
     tape.watch(
-        [jelly_coin, usdc],
+        [jelly_coin, usdc, margin, perps.coin],
         [book, again, average, instant, other, dollar],
-        [pool],
-        {"short": [pool.account("short")], "holder": [pool.account("holder")]},
+        [pool, perps],
+        {"short": [perps.account("short")], "holder": [pool.account("holder")]},
         [PriceSpec("JELLY", sources_min=2, jump_window_s=DAY_S)],
     )
 
@@ -305,19 +311,24 @@ def jelly() -> Tape:
             dollar.at(1),
         ]
 
+    def short(at: str, price: str) -> Fact:
+        """8 million USDC of margin, and what 398 million were sold for."""
+        return perps.standing("short", at, "11781000", "-398000000", price)
+
+    before, pumped, after = (f"2025-03-26T{hour}:00:00Z" for hour in ("12", "13", "16"))
     tape.step(
         "before",
-        "2025-03-26T12:00:00Z",
+        before,
         {
+            HYPER: [margin.state, perps.coin.state, perps.market, short(before, "0.0095")],
             ETHEREUM: [
                 jelly_coin.state,
                 usdc.state,
                 *pool.reserves({"JELLY": "0.0095", "USDC": 1}),
                 *at("0.0095", 300_000),
                 other.at("0.0095"),
-                pool.standing("short", {"USDC": 8_000_000}, {"JELLY": 398_000_000}),
                 pool.standing("holder", {"JELLY": 100_000_000}, {"USDC": 50_000}),
-            ]
+            ],
         },
         {
             "prices": {"JELLY": ["FLAG"]},
@@ -328,26 +339,29 @@ def jelly() -> Tape:
     )
     tape.step(
         "pumped; the other exchange says nothing any more",
-        "2025-03-26T13:00:00Z",
-        {ETHEREUM: at("0.05", 300_000)},
+        pumped,
+        {ETHEREUM: at("0.05", 300_000), HYPER: [short(pumped, "0.05")]},
         {
             "prices": {"JELLY": ["HOLD"]},
-            "statuses": {"short": ["HELD"]},
+            "statuses": {"short": ["HELD"], perps.account("short"): ["LIQUIDATABLE"]},
             "order": [],
         },
         truth={"prices": {"JELLY": ["0.0095", "0.0096"]}},
     )
     tape.step(
         "after",
-        "2025-03-26T16:00:00Z",
-        {ETHEREUM: [*at("0.0095", 300_000), other.at("0.0095")]},
+        after,
+        {
+            ETHEREUM: [*at("0.0095", 300_000), other.at("0.0095")],
+            HYPER: [short(after, "0.0095")],
+        },
         {"prices": {"JELLY": ["FLAG"]}, "statuses": {"short": ["HEALTHY"]}, "order": []},
     )
     return tape
 
 
 def deleveraged() -> Tape:
-    tape = Tape("hyperliquid_adl_2025_10_10", chains=[ETHEREUM])
+    tape = Tape("hyperliquid_adl_2025_10_10", chains=[ETHEREUM, HYPER])
     tape.header = {
         "title": "Hyperliquid: a hedge is taken away",
         "date": "2025-10-10",
@@ -392,41 +406,47 @@ def deleveraged() -> Tape:
         ],
     }
     ether = coin(ETHEREUM, "WETH", base="ETH", ltv_bps=8_000, threshold_bps=8_500)
-    usdc = coin(ETHEREUM, "USDC", decimals=6, ltv_bps=9_000, threshold_bps=9_500)
-    spot = Lending(ETHEREUM, [ether, usdc])
-    perps = Lending(ETHEREUM, [ether, usdc], "hyperliquid")
+    usdc = coin(ETHEREUM, "USDC", decimals=6)
+    margin = coin(HYPER, "USDC", decimals=6)
+    spot, perps = Lending(ETHEREUM, [ether, usdc]), Perps(margin, "ETH", 4, 25)
     price = feed(ETHEREUM, "ETH", "chainlink")
     dollar = feed(ETHEREUM, "USDC", "chainlink", heartbeat_s=DAY_S)
     tape.watch(
-        [ether, usdc],
+        [ether, usdc, margin, perps.coin],
         [price, dollar],
         [spot, perps],
         {"hedged": [spot.account("hedged"), perps.account("hedged")]},
     )
 
     def at(said: int) -> list[Fact]:
-        prices = {"WETH": said, "USDC": 1}
-        return [price.at(said), dollar.at(1), *spot.reserves(prices), *perps.reserves(prices)]
+        return [price.at(said), dollar.at(1), *spot.reserves({"WETH": said, "USDC": 1})]
 
+    before, closed, after = (f"2025-10-10T21:{minute}:00Z" for minute in ("10", "17", "26"))
     tape.step(
         "hedged",
-        "2025-10-10T21:10:00Z",
+        before,
         {
             ETHEREUM: [
                 ether.state,
                 usdc.state,
                 *at(4_000),
                 spot.standing("hedged", {"WETH": 1_000}, {"USDC": 3_350_000}),
-                perps.standing("hedged", {"USDC": 4_000_000}, {"WETH": 900}),
-            ]
+            ],
+            HYPER: [
+                margin.state,
+                perps.coin.state,
+                perps.market,
+                # 100,000 of margin are left, and what 900 were sold for.
+                perps.standing("hedged", before, "3700000", "-900", "4000"),
+            ],
         },
         {"statuses": {"hedged": ["HEALTHY"]}, "order": []},
         truth={"prices": {"ETH": ["4000", "4000"], "USDC": ["1", "1"]}},
     )
     tape.step(
-        "the short is closed by the venue; what it was worth is paid out to others' losses",
-        "2025-10-10T21:17:00Z",
-        {ETHEREUM: [*at(4_000), perps.standing("hedged", {"USDC": 50_000}, {})]},
+        "the short is closed by the venue",
+        closed,
+        {ETHEREUM: at(4_000), HYPER: [perps.standing("hedged", closed, "100000", "0", "4000")]},
         {
             "statuses": {"hedged": ["MARGIN_CALL"]},
             "crossings": ["hedged MARGIN_CALL"],
@@ -436,8 +456,8 @@ def deleveraged() -> Tape:
     )
     tape.step(
         "the market falls on",
-        "2025-10-10T21:26:00Z",
-        {ETHEREUM: at(3_435)},
+        after,
+        {ETHEREUM: at(3_435), HYPER: []},
         {
             "statuses": {"hedged": ["LIQUIDATABLE"]},
             "crossings": ["hedged LIQUIDATABLE", f"{spot.account('hedged')} LIQUIDATABLE"],
