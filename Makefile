@@ -15,7 +15,7 @@ CORE_SOURCES := Cargo.toml Cargo.lock pyproject.toml \
 .PHONY: lint lint-quick lint-core rust-test
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 # --- Set-up: each stamp is made again when what it rests on is newer ---------------------------
 

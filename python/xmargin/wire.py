@@ -111,8 +111,9 @@ def _plan(cls: type, message_class: type[Message]) -> _Plan:
 
 
 def _defaults(cls: type) -> dict[str, Any]:
-    """By field marked ``later``, what a message says that was written before the field was."""
-    return {f.name: f.default for f in dataclasses.fields(cls) if f.metadata.get("later")}
+    """By field, what a message that lacks the field says: what came later than the first tapes."""
+    fields = dataclasses.fields(cls)
+    return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
 
 
 def _unless(default: object, write: Writer) -> Writer:

@@ -45,6 +45,7 @@ from xmargin.model import (
     is_wallet,
     venue_of,
 )
+from xmargin.oracles.bounds import bound_faults
 from xmargin.oracles.history import FeedHistory, is_answer, stepped
 from xmargin.wire import canonical_json
 
@@ -453,6 +454,8 @@ def _check_registry(registry: Registry) -> None:
                 raise ObservationError(f"Registry: {token} of a supply is not among its tokens")
         if bool(spec.escrow) is not bool(spec.locked):
             raise ObservationError(f"Registry: {spec.token}: give escrow and locked, or neither")
+    for fault in bound_faults(registry):
+        raise ObservationError(f"Registry: {fault}")
     for account in accounts:
         if not is_wallet(account) and venue_of(account) not in venues:
             raise ObservationError(f"Registry: the venue of {account} is not among its venues")

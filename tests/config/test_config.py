@@ -137,6 +137,7 @@ def test_a_good_configuration_becomes_a_registry_of_canonical_ids() -> None:
             "feeds.0",
             "a rate needs a cap",
         ),
+        (changed("chainlink@", "erc4626@"), "feeds.0", "a rate needs a cap"),
         (
             changed("heartbeat_s = 3600", "heartbeat_s = 3600\nrate_snapshot = 1.1"),
             "feeds.0",

@@ -14,6 +14,7 @@ from xmargin.testbed.packages import NODE_MAJOR_MIN
 
 TARGETS = [
     *("help", "setup", "demo", "bench", "test", "test-fast", "test-long"),
+    "reliability",
     *("lint", "fmt", "protos", "lock", "clean"),
 ]
 STAMPS = ("venv", "packages", "core", "chains")

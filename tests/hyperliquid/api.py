@@ -27,6 +27,7 @@ class InfoApi:
         self.time_ms: Callable[[], int] = now_ms
         self.spoil: Callable[[str, Json], Json | web.StreamResponse] = lambda _, answer: answer
         self.is_silent = False
+        self.is_cut_short = False
         self.asked: Counter[str] = Counter()
         self.http_url = ""
         application = web.Application()
@@ -55,5 +56,17 @@ class InfoApi:
         spoiled = self.spoil(subject, answer)
         if isinstance(spoiled, web.StreamResponse):
             return spoiled
+        if self.is_cut_short:
+            return await _first_half(request, json.dumps(spoiled).encode())
         # As Python writes it: NaN stays NaN.
         return web.Response(text=json.dumps(spoiled), content_type="application/json")
+
+
+async def _first_half(request: web.Request, body: bytes) -> web.StreamResponse:
+    """An answer whose connection breaks midway."""
+    response = web.StreamResponse(headers={"Content-Length": str(len(body))})
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response

@@ -1,5 +1,6 @@
 """The reader over HTTP: what is answered is told, and what is wrong is a fault, never a crash."""
 
+import copy
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -166,6 +167,23 @@ async def test_the_account_is_healthy_and_its_perp_is_in_the_unified_margin() ->
     assert health.status is HealthStatus.NO_DEBT, "cash and a long, nothing owed"
 
 
+async def test_an_account_below_its_maintenance_margin_is_in_the_order() -> None:
+    due = copy.deepcopy(published.DOCUMENTED_STATE)
+    due["assetPositions"][0]["position"]["leverage"]["rawUsd"] = "-99.5"
+    due["marginSummary"] |= {"totalRawUsd": "13005.014502", "accountValue": "13105.042152"}
+    async with documented_api() as api:
+        api.states[OTHER_USER] = due
+        async with following(api) as told:
+            await told.until(lambda: bool(told.heads))
+    view = view_of(told)
+    (first,) = view.liquidations()
+    assert (first.portfolio, first.account) == ("other", OTHER)
+    assert first.health_factor == Decimal("0.527504408783175843")
+    # 0.527650 of the 1.000276 that it needs
+    assert first.shortfall == Decimal("0.472626")
+    assert view.plans.of_account(OTHER).why.startswith("due, but no plan is made of venues")
+
+
 async def test_a_token_of_no_market_is_at_fault() -> None:
     async with documented_api() as api, following(api) as told:
         await told.until(lambda: bool(told.heads))
@@ -263,6 +281,16 @@ async def test_an_endpoint_that_does_not_answer_at_all_is_said_to_be(
             status = await told.told(condition)
     assert says in status.reason
     assert not told.heads
+
+
+async def test_an_answer_that_breaks_off_is_none() -> None:
+    async with documented_api() as api, following(api) as told:
+        await told.until(lambda: bool(told.heads))
+        api.is_cut_short = True
+        status = await told.told(Condition.UNREACHABLE)
+        assert "the connection broke" in status.reason
+        api.is_cut_short = False
+        await told.told(Condition.OK)
 
 
 async def test_an_endpoint_that_is_silent_is_unreachable() -> None:

@@ -23,6 +23,7 @@ from xmargin.engine.what_if import Alone
 from xmargin.errors import EngineError, PortfolioNotFoundError
 from xmargin.model import (
     AaveV3Account,
+    AaveV3Reserve,
     ChainId,
     HealthStatus,
     LegSide,
@@ -33,6 +34,7 @@ from xmargin.model import (
     TokenState,
     Verdict,
     chain_of,
+    venue_of,
 )
 from xmargin.reference.leg_plan_check import Book, faults_of_plan, is_proof_of_no_plan
 from xmargin.snapshot import Snapshot
@@ -447,6 +449,23 @@ def test_a_token_at_fault_is_never_sold() -> None:
     assert plan.verdict is PlanVerdict.PROPOSED
     assert not any(move.symbol == "ODD" for move in plan.moves)
     assert any("no decimals" in flag for flag in plan.flags)
+
+
+@pytest.mark.parametrize("symbol", ["ETH", "USDC"])
+def test_what_its_venue_has_paused_no_plan_sells_or_repays(symbol: str) -> None:
+    snapshot = example()
+    facts = {kind: dict(of_kind) for kind, of_kind in snapshot.facts.items()}
+    paused = made.token_id(made.CHAINS[0], symbol)
+    for key, reserve in facts["aave-v3-reserve"].items():
+        if isinstance(reserve, AaveV3Reserve) and reserve.token == paused:
+            word = reserve.configuration | 1 << 60
+            facts["aave-v3-reserve"][key] = replace(reserve, configuration=word)
+    before, plan = planned(snapshot), planned(replace(snapshot, facts=facts))
+    venue = made.venue_id(made.CHAINS[0])
+    assert any((venue_of(m.account), m.symbol) == (venue, symbol) for m in before.moves)
+    assert not any((venue_of(m.account), m.symbol) == (venue, symbol) for m in plan.moves)
+    assert any(f"{symbol} is paused" in flag for flag in plan.flags)
+    assert not faults(plan)
 
 
 def test_a_rich_wallet_that_cannot_be_reached_is_left_alone() -> None:

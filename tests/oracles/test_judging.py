@@ -7,9 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.oracles.rounds import CHAINLINK, CHAINLINK_ROUND, NOW_MS, chain
-from xmargin.model import FeedSpec, JudgedPrice, PriceSpec, Registry, Verdict
+from xmargin.model import (
+    FeedRole,
+    FeedRound,
+    FeedSpec,
+    JudgedPrice,
+    PriceSpec,
+    Registry,
+    Verdict,
+)
 from xmargin.oracles.findings import Guard
 from xmargin.oracles.guards import FeedCase
+from xmargin.oracles.history import is_answer, stepped
 from xmargin.oracles.judging import judge_prices
 
 
@@ -97,3 +106,68 @@ def test_g10_feeds_in_any_order_and_in_any_circle_give_the_same_prices(
     for base, price in straight.items():
         assert price.verdict is Verdict.REFUSE or base in rooted
         assert price.low <= price.mark <= price.high
+
+
+BELIEVABLE = st.none() | st.integers(1, 10**54).map(lambda amount: Decimal(f"{amount}e-36"))
+ANY_INT = st.integers(-(2**255), 2**255) | st.integers(-100, 100)
+
+
+@st.composite
+def any_feed(draw: st.DrawFn) -> FeedCase:
+    """A feed of whatever bounds a registry may hold, with whatever rounds a tape may."""
+    kind = draw(st.sampled_from(["chainlink", "pyth", "erc4626", "uniswap-v3-twap"]))
+    spec = replace(
+        CHAINLINK,
+        id=f"{kind}@eip155:1/{draw(st.integers(0, 10**9))}",
+        base=draw(st.sampled_from(BASES)),
+        quote=draw(st.sampled_from([*BASES, "USD"])),
+        role=draw(st.none() | st.sampled_from(FeedRole)),
+        price_min=draw(BELIEVABLE),
+        price_max=draw(BELIEVABLE),
+        liquidity_min=draw(st.none() | st.integers(0, 2**128)),
+        liquidity_ample=draw(st.none() | st.integers(0, 2**128)),
+        haircut_bps=draw(st.integers(0, 10_000)),
+        rate_snapshot=draw(BELIEVABLE),
+        rate_snapshot_at_s=draw(st.integers(0, 2**32)),
+        rate_growth_bps_max=draw(st.none() | st.integers(0, 10**7)),
+    )
+
+    def any_round() -> FeedRound:
+        return replace(
+            CHAINLINK_ROUND,
+            feed=spec.id,
+            answer=draw(ANY_INT),
+            confidence=draw(ANY_INT),
+            exponent=draw(st.integers(-40, 5)),
+            published_at_s=draw(ANY_INT | st.just(NOW_MS // 1000)),
+            fault=draw(st.sampled_from(["", "", "it reverts"])),
+            liquidity=draw(st.none() | ANY_INT),
+        )
+
+    history = None
+    before = None
+    for at_s in sorted(draw(st.lists(st.integers(0, NOW_MS // 1000), max_size=4))):
+        newest = any_round()
+        if is_answer(newest):
+            history = stepped(history, before, newest, at_s, 900)
+        before = newest
+    return FeedCase(spec, before, draw(st.none() | st.just(before)), history, chain())
+
+
+@given(st.lists(any_feed(), max_size=5, unique_by=lambda case: case.spec.id), BELIEVABLE)
+def test_g16_whatever_feeds_say_all_is_judged_and_what_is_served_is_believable(
+    cases: list[FeedCase], price_max: Decimal | None
+) -> None:
+    """G16: never an exception; a number served lies in its range, above zero and up to 10^18."""
+    by_spec = {case.spec: case for case in cases}
+    specs = tuple(
+        PriceSpec(base, price_max=price_max, jump_bps_max=0, peg="D", haircut_bps=500)
+        for base in BASES
+    )
+    registry = Registry((), (), tuple(by_spec), (), (), prices=specs)
+    for price in judge_prices(registry, by_spec.__getitem__, NOW_MS).values():
+        if price.verdict is Verdict.REFUSE:
+            assert {price.low, price.mark, price.high} == {Decimal(0)}
+        else:
+            assert 0 <= price.low <= price.mark <= price.high
+            assert 0 < price.mark <= 10**18

@@ -77,7 +77,7 @@ class Operators:
             "endpoints": self.endpoints(count),
             "quorum": quorum,
             "poll_ms": 50,
-            "request_timeout_ms": 500,
+            "request_timeout_ms": 5_000,
         }
         registry = watched(self.bed)
         async with follow(self.bed, registry=registry, **(settled | changes)) as followed:

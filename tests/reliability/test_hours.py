@@ -29,7 +29,7 @@ pytestmark = pytest.mark.chains
 BLOCK_S = 120
 BLOCKS_A_ROUND = 10
 OWNERS = ("p22-emode-mixed", "p28-no-debt-aave", "p10-venue-liquidatable-rich-solana", "p31-empty")
-SHORT_BLOCKS, SHORT_EPISODES = 60, 3
+SHORT_BLOCKS, SHORT_EPISODES = 40, 3
 LONG_BLOCKS, LONG_HOURS = 240, 1_000
 
 
@@ -100,9 +100,9 @@ def play(testbed: Testbed, chain: RecordedChain, seeds: range, hours: float) -> 
 @pytest.mark.parametrize("lived", [SHORT_BLOCKS], indirect=True)
 def test_some_hours(testbed: Testbed, lived: RecordedChain) -> None:
     tally = play(testbed, lived, range(SHORT_EPISODES), 1_000)
-    assert tally.heads > 50
-    assert tally.healths > 50
-    assert tally.prices > 50
+    assert tally.heads > 30
+    assert tally.healths > 30
+    assert tally.prices > 30
     # Faults enough to lose quorums, and not so many that nothing is ever served.
     assert tally.minutes["OK"] > 0.2 * tally.minutes.total()
     assert tally.minutes["OK"] < tally.minutes.total()
@@ -123,7 +123,8 @@ def test_what_the_quorum_keeps_out_would_be_seen(testbed: Testbed, lived: Record
 def test_a_thousand_hours(testbed: Testbed, lived: RecordedChain) -> None:
     hours = float(os.environ.get("XMARGIN_SIMULATED_HOURS", LONG_HOURS))
     began_s = time.monotonic()
-    tally = play(testbed, lived, range(1_000), hours)
+    first = int(os.environ.get("XMARGIN_FIRST_SEED", "0"))  # so that several may share the hours
+    tally = play(testbed, lived, range(first, first + 1_000), hours)
     with open(os.environ.get("XMARGIN_RELIABILITY_REPORT", os.devnull), "a") as report:
         print(f"{time.monotonic() - began_s:,.0f} s: {tally}", file=report)
     assert tally.hours >= hours

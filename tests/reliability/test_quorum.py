@@ -61,7 +61,7 @@ async def test_a_quorum_lost_midway_refuses_every_price_until_it_is_back(
     faults: tuple[Fault, ...],
     condition: Condition,
 ) -> None:
-    async with three.follow(3, 2) as followed:
+    async with three.follow(3, 2, request_timeout_ms=1_500) as followed:
         await followed.caught_up(testbed)
         assert snapshot(followed).prices["ETH"].verdict is Verdict.OK
         heads = len(followed.heads)
@@ -234,7 +234,7 @@ async def test_finality_is_what_the_least_advanced_of_the_quorum_says(
 async def test_a_slow_operator_does_not_slow_the_others(
     testbed: Testbed, three: Operators, core: EvmChain
 ) -> None:
-    three.proxies[2].delay_s = 0.4
+    three.proxies[2].delay_s = 1.5
     async with three.follow(3, 2) as followed:
         await followed.caught_up(testbed)
         waits_s = []
@@ -243,8 +243,8 @@ async def test_a_slow_operator_does_not_slow_the_others(
             began_s = time.monotonic()
             await followed.caught_up(testbed)
             waits_s.append(time.monotonic() - began_s)
-        # A block takes three requests one after the other: 1.2 s of this operator's time.
-        assert min(waits_s) < 0.4
+        # A block takes three requests one after the other: 4.5 s of this operator's time.
+        assert min(waits_s) < 1.5
 
 
 async def test_a_chain_that_halts_is_cut_off_though_its_operators_answer(

@@ -110,6 +110,13 @@ async def test_the_doctor_reads_such_a_chain_too(tmp_path: Path) -> None:
             "'unmakeable' could not be made (ZeroDivisionError: of another's making)",
         ),
         ('reader = "harbour"', 'reader = "gone"', "'gone' of harbours cannot be loaded"),
+        (
+            'endpoints = [{ label = "ledger", http = "http://localhost/LEDGER" }]',
+            "quorum = 2\nendpoints = ["
+            '{ label = "a", http = "http://localhost/A", operator = "x" }, '
+            '{ label = "b", http = "http://localhost/B", operator = "y" }]',
+            "'harbour' does not say that it keeps a quorum",
+        ),
         ("quay@", "pier@", "the harbour has no quay to read"),
         (f'id = "{CHAIN}"\nname', 'id = "harbour:"\nname', "is no CAIP-2 id"),
     ],

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from xmargin import records
 from xmargin.errors import DecodeError
-from xmargin.model import VenueRecord, drift_v2, kamino, marginfi_v2, morpho_blue, standings
+from xmargin.model import (
+    VenueRecord,
+    drift_v2,
+    hyperliquid,
+    kamino,
+    marginfi_v2,
+    morpho_blue,
+    standings,
+)
 from xmargin.wire import canonical_json
 
 ACCOUNT = "till@eip155:1/0x" + "aa" * 20
@@ -33,7 +41,7 @@ class Everything:
     legs: tuple[standings.VenueLeg, ...]
 
 
-MODULES = (drift_v2, kamino, marginfi_v2, morpho_blue)
+MODULES = (drift_v2, hyperliquid, kamino, marginfi_v2, morpho_blue)
 OF_VENUES = [v for module in MODULES for v in vars(module).values() if dataclasses.is_dataclass(v)]
 KINDS: list[Any] = [*OF_VENUES, standings.HeldLegs, Everything]
 

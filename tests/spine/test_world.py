@@ -1,6 +1,7 @@
 """The World holds what was committed, and after a reorg what the canonical chain says."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -239,6 +240,24 @@ def test_an_observation_that_cannot_be_applied_is_refused(
         ({"venues": ()}, "the venue of .*aave-v3.* is not among its venues"),
         ({"tokens": (*REGISTRY.tokens, REGISTRY.tokens[0])}, ".* stands there twice"),
         ({"portfolios": REGISTRY.portfolios * 2}, ".* stands there twice"),
+        (
+            {"prices": (PriceSpec("ETH", price_max=Decimal("1e19")),)},
+            "price ETH: price_max is 1E\\+19",
+        ),
+        ({"prices": (PriceSpec("ETH", price_min=Decimal("1e-37")),)}, "price ETH: price_min"),
+        ({"prices": (PriceSpec("ETH", price_min=Decimal("NaN")),)}, "price ETH: price_min is NaN"),
+        ({"prices": (PriceSpec("ETH", haircut_bps=10_001),)}, "price ETH: haircut_bps is 10001"),
+        ({"prices": (PriceSpec("ETH", jump_sources_min=1),)}, "price ETH: jump_sources_min is 1"),
+        ({"prices": (PriceSpec("ETH", jump_window_s=0),)}, "price ETH: jump_window_s is 0"),
+        (
+            {"feeds": (replace(REGISTRY.feeds[0], rate_snapshot=Decimal(0)),)},
+            "feed .*: rate_snapshot is 0; above 0",
+        ),
+        (
+            {"feeds": (replace(REGISTRY.feeds[0], rate_growth_bps_max=10_000_001),)},
+            "feed .*: rate_growth_bps_max is 10000001",
+        ),
+        ({"feeds": (replace(REGISTRY.feeds[0], haircut_bps=10_001),)}, "feed .*: haircut_bps"),
         ({"prices": (PriceSpec("ETH"), PriceSpec("ETH"))}, "price ETH stands there twice"),
         ({"feeds": (FeedSpec("chainlink", "ETH", "USD", 1, 1),)}, ".* names no chain"),
     ],

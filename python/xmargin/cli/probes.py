@@ -16,8 +16,10 @@ from typing import Protocol
 
 from xmargin.config import ChainConfig, Config, EndpointConfig
 from xmargin.engine import history_use
+from xmargin.engine.standings import INDEXED_KINDS
 from xmargin.errors import XmarginError
 from xmargin.model import (
+    ACCOUNT_RECORD,
     AaveV3Account,
     AaveV3Reserve,
     BlockRef,
@@ -32,6 +34,7 @@ from xmargin.model import (
     RiskParameters,
     TokenBalance,
     TokenState,
+    VenueRecord,
     Verdict,
 )
 from xmargin.reading.base import ClockMs
@@ -303,20 +306,33 @@ def _token_checks(config: Config, world: World) -> Iterable[Check]:
 
 
 def _account_checks(config: Config, world: World) -> Iterable[Check]:
-    """Venues by the reserves read of them, and every account that could not be read."""
+    """Venues by what was read of them, and every account that could not be read."""
     reserves = [f for f in world.facts("aave-v3-reserve").values() if isinstance(f, AaveV3Reserve)]
+    records = [f for f in world.facts("venue-record").values() if isinstance(f, VenueRecord)]
     for venue in config.venues:
-        if venue.kind != "wallet":
+        if venue.kind in INDEXED_KINDS:
             count = sum(reserve.venue == venue.id for reserve in reserves)
             grade = Grade.OK if count else Grade.BAD
             yield Check("venue", venue.id, grade, f"{count} reserves read")
+        elif venue.kind != "wallet":
+            count = sum(one.venue == venue.id and not one.fault for one in records)
+            grade = Grade.OK if count else Grade.BAD
+            yield Check("venue", venue.id, grade, f"{count} accounts and markets read")
     for fact in (*world.facts("aave-v3-account").values(), *world.facts("balance").values()):
         match fact:
             case AaveV3Account(account=account, fault=fault) if fault:
                 yield Check("account", account, Grade.BAD, fault)
             case TokenBalance(account=account, token=token, fault=fault) if fault:
                 yield Check("account", account, Grade.BAD, f"{token}: {fault}")
-    read = len(world.facts("aave-v3-account")) + len(world.facts("balance"))
+    for one in records:
+        if one.fault:
+            is_account = one.record == ACCOUNT_RECORD
+            kind, subject = (
+                ("account", one.key) if is_account else ("venue", f"{one.venue} {one.key}")
+            )
+            yield Check(kind, subject, Grade.BAD, one.fault)
+    accounts = sum(one.record == ACCOUNT_RECORD for one in records)
+    read = len(world.facts("aave-v3-account")) + len(world.facts("balance")) + accounts
     yield Check("accounts", "all", Grade.OK, f"{read:,} balances and venue accounts read")
 
 

@@ -68,6 +68,7 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$"
 ExactDecimal = Annotated[Decimal, BeforeValidator(str)]
 Price = Annotated[ExactDecimal, Field(gt=0, le=10**18, decimal_places=36)]
 
+_RATE_KINDS = frozenset({"erc4626"})
 _UINT32_MAX = 2**32 - 1
 _DAY_S = 86_400
 
@@ -137,18 +138,6 @@ class ChainConfig(_Section):
             raise ValueError("only an EVM chain has proofs and balance_slots; remove them")
         return self
 
-    def spec(self) -> model.ChainSpec:
-        """What is watched of the chain, without how to reach it."""
-        feed = self.sequencer_feed
-        return model.ChainSpec(
-            self.id,
-            self.name,
-            self.kind,
-            self.head_age_ms_max,
-            "" if feed is None else f"sequencer@{self.id}/{feed}",
-            0 if feed is None else self.sequencer_grace_s,
-        )
-
     @model_validator(mode="after")
     def _reader_is_of_others(self) -> Self:
         is_external = self.kind is model.ChainKind.EXTERNAL
@@ -174,6 +163,18 @@ class ChainConfig(_Section):
                 f"{', '.join(operators)}"
             )
         return self
+
+    def spec(self) -> model.ChainSpec:
+        """What is watched of the chain, without how to reach it."""
+        feed = self.sequencer_feed
+        return model.ChainSpec(
+            self.id,
+            self.name,
+            self.kind,
+            self.head_age_ms_max,
+            "" if feed is None else f"sequencer@{self.id}/{feed}",
+            0 if feed is None else self.sequencer_grace_s,
+        )
 
 
 class TokenConfig(_Section):
@@ -233,8 +234,10 @@ class FeedConfig(_Section):
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         _require_ordered(self.price_min, self.price_max)
-        snapshot = (self.rate_snapshot, self.rate_growth_bps_max, self.rate_snapshot_at_s)
-        if self.role is model.FeedRole.RATE and not all(one is not None for one in snapshot[:2]):
+        is_rate = self.role is model.FeedRole.RATE or (
+            self.role is None and model.kind_of(self.id) in _RATE_KINDS
+        )
+        if is_rate and (self.rate_snapshot is None or self.rate_growth_bps_max is None):
             raise ValueError(
                 "a rate needs a cap; add rate_snapshot, rate_snapshot_at_s and rate_growth_bps_max"
             )

@@ -48,7 +48,7 @@ class VenueTruth:
             unread = self._evaluation.account_faults.get(account, NOT_READ)
             fault = unread if row is None else _OVERFLOWS
             return AccountHealth(
-                account, HealthStatus.REFUSED, 0, 0, 0, 0, 0, None, AAVE_BASE_DECIMALS, fault
+                account, HealthStatus.REFUSED, 0, 0, 0, 0, 0, None, AAVE_BASE_DECIMALS, fault, 0, 0
             )
         wad = row["health_factor_wad"]
         health_factor_wad = None if wad is None else int.from_bytes(wad, "big")

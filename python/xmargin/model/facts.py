@@ -4,17 +4,14 @@ Chain integers (token amounts, indices, oracle answers) are ``int`` in the unit 
 times are Unix seconds (chain clocks) or milliseconds (our clock), as the names say.
 """
 
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from xmargin.model.identifiers import AccountId, ChainId, FeedId, TokenId, VenueId
 from xmargin.model.liquidation_terms import LiquidationTerms
 from xmargin.model.registry import Registry, RiskParameters
 from xmargin.model.returns import FactorReturns
 from xmargin.model.verdicts import Condition
-
-LATER: Final = {"later": True}
-"""Of a field that the first tapes lack: its default is what they say, and is never written."""
 
 REORG_DEPTH_MAX = 512
 """How many blocks of one chain the World can undo: no reader may tell a deeper reorg in steps."""
@@ -133,10 +130,10 @@ class AaveV3Reserve:
     updated_at_s: int
     price_base: int
     release: str = ""  # tapes of before know 3.0 only
-    supply_scaled_total: int = field(default=0, metadata=LATER)
-    debt_scaled_total: int = field(default=0, metadata=LATER)
-    treasury_scaled: int = field(default=0, metadata=LATER)
-    isolated_debt_cents: int = field(default=0, metadata=LATER)
+    supply_scaled_total: int = 0
+    debt_scaled_total: int = 0
+    treasury_scaled: int = 0
+    isolated_debt_cents: int = 0
     liquidation_grace_until_s: int = 0
 
 
@@ -155,9 +152,9 @@ class AaveV3EMode:
     liquidation_bonus: int
     price_base: int
     label: str
-    collateral_bitmap: int = field(default=0, metadata=LATER)
-    borrowable_bitmap: int = field(default=0, metadata=LATER)
-    ltvzero_bitmap: int = field(default=0, metadata=LATER)
+    collateral_bitmap: int = 0
+    borrowable_bitmap: int = 0
+    ltvzero_bitmap: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,8 @@ class AccountHealth:
     health_factor_wad: int | None
     base_decimals: int
     fault: str
-    counted_base: int = 0
-    requirement_base: int = 0
+    counted_base: int
+    requirement_base: int
     base_unit: str = "USD"
     notes: tuple[str, ...] = ()
 

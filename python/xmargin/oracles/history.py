@@ -71,6 +71,8 @@ def standing(
     """
     stood: dict[tuple[int, int], int] = {}
     begin_s, steps = now_s - window_s, history.steps
+    if len(steps) == 1 and newest is not None and newest.answer == steps[0].answer:
+        return steps[0].answer, steps[0].exponent  # as most feeds are for most of the time
     for step, after in pairwise(steps):
         if after.since_s > begin_s:
             _add(stood, step.answer, step.exponent, after.since_s - max(step.since_s, begin_s))

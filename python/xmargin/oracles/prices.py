@@ -17,6 +17,7 @@ from xmargin.oracles.guards import bound_findings
 from xmargin.oracles.numbers import PRICE_MAX, ZERO, Span, apart_bps, median
 
 _ONE: Final = Span(Decimal(1), Decimal(1), Decimal(1))
+_CONFIRMING: Final = 2
 _NOTHING: Final = Span(ZERO, ZERO, ZERO)
 
 
@@ -298,7 +299,7 @@ def _basis_findings(
     if market > rate.price:
         reason = f"{said} below; the bound is {bps_max:,} bps"
         yield Finding(Guard.RATE, Verdict.HOLD, reason)
-    elif count < 2:
+    elif count < _CONFIRMING:
         reason = f"{said} above; beyond {bps_max:,} bps two sources must agree on the market"
         yield Finding(Guard.RATE, Verdict.HOLD, reason)
     else:

@@ -55,6 +55,12 @@ def _external(chain: ChainConfig, registry: Registry, clock_ms: ClockMs) -> Chai
             f"({type(error).__name__}: {error})",
             field="chains",
         ) from error
+    if chain.quorum > 1 and not getattr(reader, "keeps_quorum", False):
+        raise ConfigError(
+            f"chains.{chain.id}.quorum: {chain.reader!r} does not say that it keeps a quorum; "
+            "remove quorum",
+            field="chains",
+        )
     return reader
 
 
