@@ -203,7 +203,7 @@ async def test_a_feed_that_is_none_is_at_fault_alone(testbed: Testbed, core: Evm
     [
         (b"", b"", "no Aave addresses provider at"),
         (hostile.returns_word(0), b"", "names no pool or no price oracle"),
-        (hostile.returns_word(0xBAD0001), hostile.returns_word(0), "is Aave v3.1 or later"),
+        (hostile.returns_word(0xBAD0001), hostile.returns_word(0), "is of Aave v3.1 or later"),
         (hostile.returns_word(0xBAD0001), hostile.REVERTS, "getReservesList() failed"),
         (hostile.returns_word(0xBAD0001), hostile.BURNS_ALL_GAS, "getReservesList() failed"),
     ],

@@ -451,3 +451,41 @@ def test_any_user_has_the_margin_of_the_reference_or_is_refused_by_both(
 
 def spots_of(numbered: dict[int, DriftV2SpotMarket]) -> list[DriftV2SpotMarket]:
     return list(numbered.values())
+
+
+# --- What positions are in token units ----------------------------------------------------------
+
+
+def test_amounts_are_those_of_the_programs_own_formulas() -> None:
+    spots = {one.market_index: one for one in golden().spot_markets}
+    perps = {one.market_index: one for one in golden().perp_markets}
+    seen = 0
+    for user, _ in golden().users:
+        margin = of_core(user, MarginKind.MAINTENANCE)
+        for spot, amount in zip(user.spot_positions, margin.spot_amounts, strict=True):
+            market = spots[spot.market_index]
+            unit = 10 ** (19 - market.decimals)
+            if spot.balance_type == "deposit":
+                assert amount == spot.scaled_balance * market.cumulative_deposit_interest // unit
+            else:
+                owed = Fraction(spot.scaled_balance * market.cumulative_borrow_interest, unit)
+                assert amount == -ceil(owed)
+        rows = zip(user.perp_positions, margin.perp_quotes, margin.isolated_amounts, strict=True)
+        for perp, quote, isolated in rows:
+            of_perp = perps[perp.market_index]
+            is_long = perp.base_amount > 0
+            rate = (
+                of_perp.cumulative_funding_rate_long
+                if is_long
+                else of_perp.cumulative_funding_rate_short
+            )
+            funding = Fraction(
+                (rate - perp.last_cumulative_funding_rate) * perp.base_amount, 10**12
+            )
+            assert quote == perp.quote_amount - int(funding), "towards zero"
+            market = spots[of_perp.quote_spot_market_index]
+            unit = 10 ** (19 - market.decimals)
+            alone = perp.isolated_scaled_balance * market.cumulative_deposit_interest // unit
+            assert isolated == alone
+            seen += 1
+    assert seen >= 100

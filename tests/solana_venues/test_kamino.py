@@ -167,6 +167,25 @@ def test_made_obligations_have_the_values_of_the_reference_and_of_the_sdk() -> N
     assert 20 <= liquidatable <= len(said.obligations) - 20
 
 
+def test_amounts_are_those_of_the_programs_own_formulas() -> None:
+    reserves = {one.address: one for one in golden().reserves}
+    for obligation, _ in golden().obligations:
+        found = kamino_margin(obligation, golden().market, golden().reserves)
+        for deposit, amount in zip(obligation.deposits, found.deposit_amounts, strict=True):
+            one = reserves[deposit.reserve]
+            fees = one.protocol_fees_sf + one.referrer_fees_sf + one.pending_referrer_fees_sf
+            liquidity = Fraction(one.available * GRID + one.borrowed_sf - fees, GRID)
+            assert amount == int(liquidity * deposit.amount / one.collateral_supply)
+        for borrow, amount in zip(obligation.borrows, found.debt_amounts, strict=True):
+            growth = Fraction(
+                reserves[borrow.reserve].cumulative_borrow_rate_bsf,
+                borrow.cumulative_borrow_rate_bsf,
+            )
+            # The program drops what is below 2^-60 units when it adds interest.
+            owed = int(growth * borrow.borrowed_sf)
+            assert amount == -(-owed // GRID)
+
+
 def test_another_price_may_be_given() -> None:
     said = golden()
     obligation = next(one for one, _ in said.obligations if one.deposits and not one.borrows)
