@@ -71,7 +71,7 @@ async def test_mb1_what_is_supplied_and_owed_equals_the_contract_at_every_block(
     morpho: Deployed,
 ) -> None:
     node, draw = morpho.morpho.node, Random(7)
-    for _ in range(8):
+    for _ in range(5):
         await node.rpc("evm_increaseTime", draw.choice((1, 13, 86_400, 30 * 86_400)))
         number = draw.randrange(len(MARKETS))
         params, owner = morpho.morpho.markets[number], draw.choice(OWNERS)
