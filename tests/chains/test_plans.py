@@ -76,7 +76,7 @@ async def test_every_plan_moves_what_the_contract_moves(
         assert len(plans) >= 4
         for plan in plans:
             assert not plan.flags
-            # The clock stays back: set to ours, on a slow machine it would be past the call's block.
+            # The clock stays back: ours, on a slow machine, is past the block of the call.
             await chain.node.rpc("evm_revert", before)
             before = await chain.node.snapshot()
             await assert_done_as_planned(chain, plan, at_s)
