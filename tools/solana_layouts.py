@@ -82,6 +82,11 @@ _DRIFT_PERP_MARKET: Final[Wanted] = {
     "amm.historical_oracle_data.last_oracle_price": "last_oracle_price",
 }
 
+_DRIFT_LAZER_ORACLE: Final[Wanted] = same(
+    "price", "publish_time", "posted_slot", "exponent", "conf"
+)
+_DRIFT_PRELAUNCH_ORACLE: Final[Wanted] = same("price", "confidence", "last_update_slot")
+
 _MARGINFI_ACCOUNT: Final[Wanted] = {
     **same("group", "authority", "account_flags"),
     "lending_account.balances": same(
@@ -160,6 +165,8 @@ PROGRAMS: Final = {
             "User": _DRIFT_USER,
             "SpotMarket": _DRIFT_SPOT_MARKET,
             "PerpMarket": _DRIFT_PERP_MARKET,
+            "PythLazerOracle": _DRIFT_LAZER_ORACLE,
+            "PrelaunchOracle": _DRIFT_PRELAUNCH_ORACLE,
         },
     ),
     "marginfi_v2": Program(

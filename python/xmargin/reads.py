@@ -47,10 +47,16 @@ class SolanaAccount:
 
 @dataclass(frozen=True, slots=True)
 class SolanaRead:
-    """Account addresses that belong together; absent accounts arrive as ``None``."""
+    """Account addresses that belong together; absent accounts arrive as ``None``.
+
+    ``every_slot`` is for what prices: it is read at each slot. ``announced`` is whether a change
+    of the accounts is worth a notification.
+    """
 
     addresses: tuple[str, ...]
     decode: Callable[[Sequence[SolanaAccount | None]], list[Fact]]
+    every_slot: bool = False
+    announced: bool = True
 
 
 class Rediscover(Exception):  # noqa: N818 - a signal, not a fault

@@ -425,8 +425,13 @@ class View:
             maintenance_contribution=money(position["maintenance_contribution"]),
             initial_contribution=money(position["initial_contribution"]),
             counting=counting,
-            note=_NOTES[counting],
+            note=_NOTES[counting] or self._terms_note(token),
         )
+
+    def _terms_note(self, token: TokenId) -> str:
+        """Why less than the balance counts."""
+        terms = self._evaluation.terms.get(token)
+        return "" if terms is None else "; ".join(terms.reasons)
 
     def _amount(self, token: TokenId, smallest_units: bytes) -> Decimal | None:
         decimals = self._decimals.get(token)
@@ -586,7 +591,7 @@ class View:
 
 _NOTES = {
     Counting.COUNTED: "",
-    Counting.LOOKED_THROUGH: "a claim on the venue account, counted there",
+    Counting.LOOKED_THROUGH: "a claim, counted once where it points to",
     Counting.CUT_OFF: "its chain cannot meet a call elsewhere",
     Counting.EXCLUDED: "the token is at fault or has no believed price",
 }

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from xmargin.errors import DecodeError
 from xmargin.evm_abi import Function
 from xmargin.oracles import chainlink
-from xmargin.venues import aave_v3_abi, evm_wallet
+from xmargin.venues import aave_v3_abi, claims, evm_wallet, morpho_blue, perp_v2_abi, uniswap_v3
 
+_MODULES = (aave_v3_abi, chainlink, claims, evm_wallet, morpho_blue, perp_v2_abi, uniswap_v3)
 FUNCTIONS = sorted(
     {
         function.signature: function
-        for module in (aave_v3_abi, chainlink, evm_wallet)
+        for module in _MODULES
         for function in vars(module).values()
         if isinstance(function, Function)
     }.values(),
@@ -68,3 +69,12 @@ def test_what_is_wrong_is_said() -> None:
         aave_v3_abi.decode_reserve_data(bytes(480))
     with pytest.raises(DecodeError, match="returned 448 bytes where 480 belong"):
         aave_v3_abi.decode_reserve_data(bytes(448))
+
+
+def test_arguments_that_are_tuples_are_encoded_as_such() -> None:
+    function = Function("rate((address,uint256),(uint8,(bool,uint8)),uint256)", "uint256")
+    arguments = ((OWNER, 5), (1, (True, 2)), 7)
+    call = function("0x", *arguments)
+    types = ["(address,uint256)", "(uint8,(bool,uint8))", "uint256"]
+    assert call.data[4:] == encode(types, arguments)
+    assert call.data[:4] == keccak(text=function.signature)[:4]

@@ -16,9 +16,11 @@ def config_of(
     tape: Path,
     *,
     venue: Mapping[str, Any],
+    settings: Mapping[str, Any] | None = None,
     tokens: Iterable[Mapping[str, Any]],
     feeds: Iterable[PriceFeed],
     accounts: Iterable[str],
+    beside: Iterable[Mapping[str, Any]] = (),
 ) -> Config:
     """A chain, a venue, tokens and feeds, and one portfolio of all accounts."""
     owned = list(accounts)
@@ -29,6 +31,8 @@ def config_of(
         _table("[[chains]]", chain | {"poll_ms": 100}),
         _table("[[chains.endpoints]]", endpoint),
         _table("[[venues]]", venue),
+        _table("[venues.settings]", settings or {}),
+        *(_table("[[venues]]", other) for other in beside),
         *(_table("[[tokens]]", token) for token in tokens),
         *(_table("[[feeds]]", _feed(node, feed)) for feed in feeds),
         _table("[[portfolios]]", {"id": "everyone", "accounts": owned}),

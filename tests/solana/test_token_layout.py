@@ -20,6 +20,7 @@ from xmargin.model import (
     TokenBalance,
     TokenSpec,
     TokenState,
+    VenueSpec,
 )
 from xmargin.reads import SolanaAccount, SolanaRead
 from xmargin.venues import solana_wallet as wallet
@@ -62,16 +63,24 @@ def account(data: bytes, owner: str = wallet.TOKEN_PROGRAM, lamports: int = 1) -
     return SolanaAccount("", lamports, owner, data)
 
 
+def wallets(watched: Registry, chain: str = CHAIN) -> wallet.SolanaWallets:
+    return wallet.watch(VenueSpec(f"wallet@{chain}", "wallet"), watched)
+
+
+def reads(watched: Registry, chain: str = CHAIN) -> list[SolanaRead]:
+    of_chain = wallets(watched, chain)
+    return [of_chain.unit_read(unit) for unit in of_chain.units]
+
+
 def token(spec: TokenSpec, found: SolanaAccount | None) -> TokenState:
-    (read,) = wallet.token_reads(registry(spec), CHAIN)
-    (fact,) = read.decode([found])
+    read = reads(registry(spec))[0]
+    fact = read.decode([found])[0]
     assert isinstance(fact, TokenState)
     return fact
 
 
 def the_balance_read(spec: TokenSpec, *accounts: str) -> SolanaRead:
-    (read,) = wallet.balance_reads(registry(spec, accounts=accounts or (ACCOUNT,)), CHAIN)
-    return read
+    return reads(registry(spec, accounts=accounts or (ACCOUNT,)))[-1]
 
 
 def balance(spec: TokenSpec, found: SolanaAccount | None) -> TokenBalance:
@@ -93,21 +102,20 @@ def test_associated_accounts_are_those_of_the_spl_library(key: bytes, spec: Toke
 
 def test_what_is_read_is_the_mint_the_wallet_and_its_associated_account() -> None:
     watched = registry(SOL, SPL)
-    (mint,) = wallet.token_reads(watched, CHAIN)
-    native, tokens = wallet.balance_reads(watched, CHAIN)
+    mint, native, tokens = reads(watched)
     assert mint.addresses == (str(MINT),)
     assert native.addresses == (OWNER,)
     assert tokens.addresses == (
         wallet.associated_token_account(OWNER, str(MINT), wallet.TOKEN_PROGRAM),
     )
-    assert wallet.native_facts(watched, CHAIN) == (TokenState(SOL.id, 9, "SOL", ""),)
+    assert wallets(watched).static_facts == (TokenState(SOL.id, 9, "SOL", ""),)
 
 
 def test_nothing_of_another_chain_or_venue_is_read() -> None:
     elsewhere = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1"
     accounts = (f"wallet@{elsewhere}/{OWNER}", f"drift@{CHAIN}/{OWNER}")
-    assert wallet.balance_reads(registry(SOL, SPL, accounts=accounts), CHAIN) == ()
-    assert wallet.token_reads(registry(SPL), elsewhere) == ()
+    assert len(reads(registry(SOL, SPL, accounts=accounts))) == 1, "the mint alone"
+    assert reads(registry(SPL), elsewhere) == []
 
 
 # 44 characters of base58, as the registry wants them, but of 33 bytes.

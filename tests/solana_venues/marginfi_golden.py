@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.solana_venues.packing import unpacked
-from xmargin.engine.venue_margin import MarginfiV2Price, MarginfiV2Prices
+from xmargin.engine.venue_rules.marginfi_v2 import MarginfiV2Price, MarginfiV2Prices
 from xmargin.model.marginfi_v2 import MarginfiV2Account, MarginfiV2Bank
 from xmargin.reads import SolanaAccount
 from xmargin.venues import marginfi_v2

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.solana_venues import captures, drift_golden
 from tests.solana_venues.drift_golden import QUOTE_ONE, VENUE, Golden
-from xmargin.engine.venue_margin import DriftV2Margin, MarginKind, drift_v2_margin
-from xmargin.engine.venue_rules.door import MarginSum
+from xmargin.engine.venue_rules.door import MarginKind, MarginSum
+from xmargin.engine.venue_rules.drift_v2 import DriftV2Margin, drift_v2_margin
 from xmargin.errors import EngineError, ParameterError
 from xmargin.model.drift_v2 import (
     DriftV2PerpMarket,
@@ -209,6 +209,7 @@ USDC = DriftV2SpotMarket(
     imf_factor=0,
     scale_initial_asset_weight_start=0,
     last_oracle_price_twap_5min=990_000,
+    updated_at_s=0,
 )
 SOL = replace(
     USDC,

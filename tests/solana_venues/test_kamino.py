@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.solana_venues import captures, kamino_golden
 from tests.solana_venues.kamino_golden import GRID, VENUE, Golden
-from xmargin.engine.venue_margin import KaminoMargin, kamino_margin
+from xmargin.engine.venue_rules.kamino import KaminoMargin, kamino_margin
 from xmargin.errors import DecodeError, EngineError
 from xmargin.model.kamino import (
     KaminoBorrow,

@@ -53,7 +53,7 @@ def test_the_tables_are_what_the_programs_idls_say() -> None:
 
 
 def test_all_accounts_of_three_programs_have_a_table() -> None:
-    assert len(LAYOUTS) == 8
+    assert len(LAYOUTS) == 10
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=NAMES)

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from tests.solana_venues import captures, marginfi_golden
 from tests.solana_venues.marginfi_golden import GRID, VENUE, Golden
-from xmargin.engine.venue_margin import (
+from xmargin.engine.venue_rules.door import MarginKind, MarginSum
+from xmargin.engine.venue_rules.marginfi_v2 import (
     MarginfiV2Price,
     MarginfiV2Prices,
-    MarginKind,
     marginfi_v2_margin,
 )
-from xmargin.engine.venue_rules.door import MarginSum
 from xmargin.errors import DecodeError, EngineError
 from xmargin.model.marginfi_v2 import (
     MarginfiV2Account,
@@ -156,7 +155,7 @@ def test_made_accounts_have_the_health_of_the_reference_and_of_the_client(kind: 
     in_emode = 0
     for account, told in said.accounts:
         assert account.fault == ""
-        found = marginfi_v2_margin(account, said.banks, said.prices, kind=kind)
+        found = marginfi_v2_margin(account, said.banks, said.prices, kind=kind).sum
         on_grid = health(banks, said.prices, kind, reference.on_grid).of(account)
         assert in_dollars(found) == on_grid
         exact = health(banks, said.prices, kind, reference.exactly).of(account)
@@ -247,7 +246,7 @@ def test_any_account_has_the_health_of_the_reference_or_is_refused_by_both(
     quoted = dict(zip(known, prices, strict=True))
 
     def core() -> Any:
-        return in_dollars(marginfi_v2_margin(account, banks, quoted, kind=kind))
+        return in_dollars(marginfi_v2_margin(account, banks, quoted, kind=kind).sum)
 
     try:
         said = health(known, quoted, kind, reference.on_grid).of(account)

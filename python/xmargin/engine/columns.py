@@ -20,6 +20,8 @@ from xmargin.engine.aave_v3_facts import (
     uses,
     venue_releases,
 )
+from xmargin.engine.claims import NO_CLAIMS, ClaimGraph
+from xmargin.engine.token_terms import TermsByToken
 from xmargin.model import (
     AaveV3Account,
     AaveV3EMode,
@@ -33,6 +35,7 @@ from xmargin.model import (
     Registry,
     TokenBalance,
     TokenId,
+    TokenSpec,
     TokenState,
     VenueId,
     Verdict,
@@ -43,6 +46,7 @@ from xmargin.model import (
     kind_of,
     venue_of,
 )
+from xmargin.model.claims import holder_of
 from xmargin.model.standings import VenueLeg
 from xmargin.world import Key
 
@@ -138,6 +142,16 @@ class Rows:
         self.venues: dict[VenueId, int] = {v.id: row for row, v in enumerate(registry.venues)}
 
     @cached_property
+    def watched_beside(self) -> Mapping[AccountId, frozenset[str]]:
+        """Of every account, whose accounts its portfolio has, as claims name custodians."""
+        return {
+            account: every
+            for portfolio in self.registry.portfolios
+            for every in (frozenset(map(holder_of, portfolio.accounts)),)
+            for account in portfolio.accounts
+        }
+
+    @cached_property
     def balance_keys(self) -> tuple[Key, ...]:
         """The keys of all that wallets may hold: each every token of its chain."""
         of_chain: dict[ChainId, list[TokenId]] = defaultdict(list)
@@ -182,17 +196,27 @@ def bases(rows: Rows, prices: Mapping[str, JudgedPrice]) -> "pa.RecordBatch":
     )
 
 
-def tokens(rows: Rows, facts: Iterable[TokenState]) -> "pa.RecordBatch":
-    """Every token; one without a faultless state has no decimals and is excluded."""
+def tokens(rows: Rows, facts: Iterable[TokenState], terms: TermsByToken) -> "pa.RecordBatch":
+    """Every token; one without a faultless state has no decimals and is excluded.
+
+    The haircut is the configured one, or what the token's own terms cost if that is more.
+    """
     specs = [rows.token_specs.get(token) for token in rows.token_ids]
     states = {fact.token: fact for fact in facts}
     known = [states.get(token) for token in rows.token_ids]
     return _table(
         base=_array([None if s is None else rows.bases.get(s.price) for s in specs], "uint32"),
         decimals=_array([None if s is None or s.fault else s.decimals for s in known], "uint8"),
-        haircut=_array([0.0 if s is None else float(s.haircut) for s in specs], "float64"),
+        haircut=_array([_haircut(s, terms) for s in specs], "float64"),
         wrapped=_array([s is not None and s.claim is Claim.WRAPPED for s in specs], "bool_"),
     )
+
+
+def _haircut(spec: TokenSpec | None, terms: TermsByToken) -> float:
+    if spec is None:
+        return 0.0
+    of_token = terms.get(spec.id)
+    return float(spec.haircut if of_token is None else max(spec.haircut, of_token.haircut))
 
 
 def portfolios(rows: Rows) -> "pa.RecordBatch":
@@ -211,9 +235,17 @@ def accounts(rows: Rows) -> "pa.RecordBatch":
 
 
 def balances(
-    rows: Rows, facts: Iterable[TokenBalance], legs: Iterable[tuple[AccountId, VenueLeg]]
+    rows: Rows,
+    facts: Iterable[TokenBalance],
+    legs: Iterable[tuple[AccountId, VenueLeg]],
+    terms: TermsByToken,
+    claims: ClaimGraph = NO_CLAIMS,
 ) -> "pa.RecordBatch":
-    """Wallet balances that could be read and are not nothing, then the legs of venue accounts."""
+    """Wallet balances that could be read and are not nothing, then the legs of venue accounts.
+
+    What a transfer would cost is off what is owned, and on what is owed. What is a claim on another
+    token is looked through; last come the leaves that count for it.
+    """
     held = [(account, leg) for account, leg in legs if leg.amount]
     read = [
         fact
@@ -224,14 +256,32 @@ def balances(
     claimed = {token: _claimed_venue(rows, token) for token in {fact.token for fact in read}}
     owners = [*(fact.account for fact in read), *(account for account, _ in held)]
     tokens = [*(fact.token for fact in read), *(leg.token for _, leg in held)]
-    looked_through = [_looked_through(rows, fact, claimed[fact.token]) for fact in read]
+    amounts = [
+        *(_moved(terms, fact.token, fact.amount) for fact in read),
+        *(_moved(terms, leg.token, leg.amount) for _, leg in held),
+    ]
+    through = [_looked_through(rows, fact, claimed[fact.token]) for fact in read]
+    through += [False] * len(held)
+    for place, token, amount in claims.followed(tokens, amounts, owners, rows, through):
+        owners.append(owners[place])
+        tokens.append(token)
+        amounts.append(_moved(terms, token, amount))
+        through.append(False)
     return _table(
         account=_array([rows.accounts[account] for account in owners], "uint32"),
         token=_array([rows.tokens[token] for token in tokens], "uint32"),
-        amount=u256([*(fact.amount for fact in read), *(abs(leg.amount) for _, leg in held)]),
-        debt=_array([*([False] * len(read)), *(leg.amount < 0 for _, leg in held)], "bool_"),
-        looked_through=_array([*looked_through, *([False] * len(held))], "bool_"),
+        amount=u256(map(abs, amounts)),
+        debt=_array([amount < 0 for amount in amounts], "bool_"),
+        looked_through=_array(through, "bool_"),
     )
+
+
+def _moved(terms: TermsByToken, token: TokenId, amount: int) -> int:
+    """What is left of an amount once it was transferred; of a debt, what it takes to pay it."""
+    of_token = terms.get(token)
+    if of_token is None:
+        return amount
+    return of_token.received(amount) if amount > 0 else -of_token.sent(-amount)
 
 
 def _looked_through(rows: Rows, fact: TokenBalance, claimed: VenueId | None) -> bool:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from xmargin.engine import columns
 from xmargin.engine.changes import changed_rows, owners
+from xmargin.engine.claims import ClaimGraph, claim_graph
 from xmargin.engine.faults import account_faults, read_faults, unread_balances
 from xmargin.engine.history import Histories, HistoryUse
 from xmargin.engine.standings import StandingBook, Standings
 from xmargin.engine.statuses import portfolio_statuses
+from xmargin.engine.token_terms import TermsBook, TermsByToken
 from xmargin.errors import EngineError
 from xmargin.model import (
     AaveV3Account,
@@ -22,6 +24,7 @@ from xmargin.model import (
     TokenBalance,
     TokenState,
     VenueId,
+    VenueRecord,
 )
 from xmargin.model.standings import VenueLeg
 from xmargin.snapshot import Snapshot
@@ -63,7 +66,7 @@ class Evaluation:
     ``rows`` says which row is which account, token and portfolio. ``standings`` has the accounts at
     venues with a rule of their own. ``account_faults`` has the venue accounts without figures,
     ``read_faults`` all that could not be read, by account; ``history`` says what the scenario loss
-    rests on beside the grid.
+    rests on beside the grid, ``terms`` what tokens' own programs take.
     """
 
     engine_version: str
@@ -74,6 +77,7 @@ class Evaluation:
     account_faults: Mapping[AccountId, str]
     read_faults: Mapping[AccountId, str]
     history: HistoryUse
+    terms: TermsByToken
 
     @cached_property
     def portfolios(self) -> list[dict[str, Any]]:
@@ -161,6 +165,7 @@ class Engine:
         self._latest: Mapping[Key, ChainFact] = self._known
         self._reserve_list: tuple[columns.ListedReserve, ...] = ()
         self._standing_book = StandingBook()
+        self._terms_book = TermsBook()
         self._kept_values: dict[str, Any] = {}
         self._histories = Histories()
         self._read: tuple[str, FactorHistory | None, dict[str, pa.RecordBatch]] = ("", None, {})
@@ -196,6 +201,7 @@ class Engine:
             account_faults=unfigured,
             read_faults=unread,
             history=use,
+            terms=self._terms_book.of(snapshot.facts["venue-record"]),
         )
 
     def _results_of(
@@ -226,7 +232,13 @@ class Engine:
         if listed != self._reserve_list:
             self._reserve_list = listed
         legs = self._legs(standings)
-        tokens = self._once("leg_tokens", lambda: frozenset(leg.token for _, leg in legs), legs)
+        claims = self._claims(snapshot)
+        tokens = self._once(
+            "leg_tokens",
+            lambda: frozenset(leg.token for _, leg in legs) | claims.tokens,
+            legs,
+            claims,
+        )
         tokens = self._kept("leg_tokens", tokens)
         registry = snapshot.registry
         rows = self._once(
@@ -263,6 +275,7 @@ class Engine:
     ) -> dict[str, "pa.RecordBatch"]:
         """The core's inputs; built anew is only what moved."""
         facts, as_of = snapshot.facts, snapshot.chains
+        terms = self._terms_book.of(facts["venue-record"])
         users = self._users(snapshot, rows, reserves)
         reserve_facts = columns.sorted_reserves(_of(facts["aave-v3-reserve"], AaveV3Reserve), rows)
         return {
@@ -270,18 +283,27 @@ class Engine:
             "bases": columns.bases(rows, snapshot.prices),
             "tokens": self._once(
                 "tokens",
-                lambda: columns.tokens(rows, _of(facts["token"], TokenState)),
+                lambda: columns.tokens(rows, self._token_states(snapshot), terms),
                 rows,
-                facts["token"],
+                self._token_states(snapshot),
+                terms,
             ),
             "portfolios": self._once("portfolios", lambda: columns.portfolios(rows), rows),
             "accounts": self._once("accounts", lambda: columns.accounts(rows), rows),
             "balances": self._once(
                 "balances",
-                lambda: columns.balances(rows, self._balances(snapshot), self._legs(standings)),
+                lambda: columns.balances(
+                    rows,
+                    self._balances(snapshot),
+                    self._legs(standings),
+                    terms,
+                    self._claims(snapshot),
+                ),
                 rows,
                 facts["balance"],
                 self._legs(standings),
+                terms,
+                self._claims(snapshot),
             ),
             "aave_pools": columns.aave_pools(rows, as_of, reserve_facts),
             "aave_reserves": columns.aave_reserves(rows, reserve_facts),
@@ -327,15 +349,27 @@ class Engine:
             lambda: read_faults(
                 accounts,
                 unread,
-                _of(facts["token"], TokenState),
+                self._token_states(snapshot),
                 self._balances(snapshot),
             ),
             accounts,
             unread,
-            facts["token"],
+            self._token_states(snapshot),
             facts["balance"],
         )
         return accounts, every
+
+    def _claims(self, snapshot: Snapshot) -> ClaimGraph:
+        """What tokens stand for; the same object until a rate moves."""
+        facts = snapshot.facts["venue-record"]
+        graph = self._once("claims", lambda: claim_graph(_of(facts, VenueRecord)), facts)
+        return self._kept("claims", graph)
+
+    def _token_states(self, snapshot: Snapshot) -> list[TokenState]:
+        facts, claims = snapshot.facts["token"], self._claims(snapshot)
+        return self._once(
+            "token_states", lambda: claims.stated(_of(facts, TokenState)), facts, claims
+        )
 
     def _balances(self, snapshot: Snapshot) -> list[TokenBalance]:
         facts = snapshot.facts["balance"]

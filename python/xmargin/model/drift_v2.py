@@ -7,7 +7,26 @@ ratios in 10^-4, size factors in 10^-6. Enumerations are the program's names in 
 
 from dataclasses import dataclass
 
-from xmargin.model.identifiers import AccountId, VenueId
+from xmargin.model.identifiers import AccountId, TokenId, VenueId, chain_of, kind_of
+
+SPOT_MARKET_RECORD = "spot-market"
+PERP_MARKET_RECORD = "perp-market"
+QUOTE_ASSET = "quote_asset"
+"""The oracle source of a market that is worth one, whatever is in its oracle account."""
+
+ORACLE_SLOTS_MAX = "oracle_slots_max"
+INTEREST_AGE_S_MAX = "interest_age_s_max"
+"""Settings of a venue: how old prices and interest may be."""
+
+
+def market_key(market_index: int) -> str:
+    """The key of a market's record."""
+    return f"{market_index:05d}"
+
+
+def perp_token(venue: VenueId, market_index: int) -> TokenId:
+    """The instrument of a perp market: what its positions are amounts of, in 10^-9."""
+    return f"{chain_of(venue)}/perp:{kind_of(venue)}.{market_index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +74,10 @@ class DriftV2User:
 
 @dataclass(frozen=True, slots=True)
 class DriftV2SpotMarket:
-    """A spot market; ``oracle`` is the account that gives its price."""
+    """A spot market; ``oracle`` is the account that gives its price.
+
+    ``updated_at_s`` is when interest was last added.
+    """
 
     venue: VenueId
     market_index: int
@@ -76,6 +98,7 @@ class DriftV2SpotMarket:
     imf_factor: int
     scale_initial_asset_weight_start: int
     last_oracle_price_twap_5min: int
+    updated_at_s: int
 
 
 @dataclass(frozen=True, slots=True)

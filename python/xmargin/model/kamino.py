@@ -8,6 +8,11 @@ from dataclasses import dataclass
 
 from xmargin.model.identifiers import AccountId, VenueId
 
+RESERVE_RECORD = "reserve"
+MARKET_RECORD = "market"
+PRICE_AGE_S_MAX = "price_age_s_max"
+"""A setting of a venue: how long ago a price may have been stored in its reserve."""
+
 
 @dataclass(frozen=True, slots=True)
 class KaminoDeposit:

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from xmargin.model.identifiers import AccountId, VenueId
 
+BANK_RECORD = "bank"
+INTEREST_AGE_S_MAX = "interest_age_s_max"
+"""A setting of a venue: how long ago interest may last have been added."""
+
 
 @dataclass(frozen=True, slots=True)
 class MarginfiV2Balance:
@@ -41,7 +45,10 @@ class MarginfiV2EmodeEntry:
 
 @dataclass(frozen=True, slots=True)
 class MarginfiV2Bank:
-    """A bank; ``total_asset_value_init_limit`` is in whole dollars, 0 for none."""
+    """A bank; ``total_asset_value_init_limit`` is in whole dollars, 0 for none.
+
+    ``oracle_confidence_max`` is a share of 2^32 - 1; ``fixed_price`` is I80F48 dollars.
+    """
 
     venue: VenueId
     address: str
@@ -61,6 +68,9 @@ class MarginfiV2Bank:
     asset_tag: int
     oracle_setup: str
     oracles: tuple[str, ...]
+    oracle_age_s_max: int
+    oracle_confidence_max: int
+    fixed_price: int
     emode_tag: int
     emode_entries: tuple[MarginfiV2EmodeEntry, ...]
     updated_at_s: int

@@ -12,6 +12,7 @@ decimals.
 import struct
 from typing import Final
 
+from xmargin import solana_prices
 from xmargin.errors import DecodeError
 from xmargin.model import FeedRound, FeedSpec
 from xmargin.oracles.solana_account import account_read, base58, checked_account
@@ -19,16 +20,16 @@ from xmargin.reads import SolanaAccount, SolanaRead
 
 KIND: Final = "switchboard"
 PROGRAMS: Final = (
-    "SBondMDrcV3K4kxZR1HNVT7osZxAHVHgYXL5Ze1oMUv",
+    solana_prices.SWITCHBOARD_PROGRAM,
     "Aio4gaXjXzJNVLtzwtNVmSqGKpANtXhybbkhtAC94ji2",
 )
 """The On-Demand program on mainnet and on devnet."""
 
-DISCRIMINATOR: Final = bytes.fromhex("c41b6cc40ad7db28")
+DISCRIMINATOR: Final = solana_prices.SWITCHBOARD_DISCRIMINATOR
 """The first 8 bytes of SHA-256 of ``account:PullFeedAccountData``."""
 
-ACCOUNT_BYTES: Final = 3208
-EXPONENT: Final = -18
+ACCOUNT_BYTES: Final = solana_prices.SWITCHBOARD_ACCOUNT_BYTES
+EXPONENT: Final = solana_prices.SWITCHBOARD_EXPONENT
 _SUBMISSIONS: Final = 32
 _SUBMISSION: Final = struct.Struct("<32sQQ16s")
 _SUBMISSIONS_AT: Final = 8
@@ -36,8 +37,8 @@ _QUEUE_AT: Final = 2088
 _FEED_HASH_AT: Final = 2120
 _NAME_AT: Final = 2180
 _SAMPLES_MIN_AT: Final = 2215
-_UPDATED_AT: Final = 2216
-_RESULT_AT: Final = 2264
+_UPDATED_AT: Final = solana_prices.SWITCHBOARD_UPDATED_AT
+_RESULT_AT: Final = solana_prices.SWITCHBOARD_RESULT_AT
 _I128_BYTES: Final = 16
 _RESULT_END: Final = struct.Struct("<BB6xQQQ")
 _RESULT_END_AT: Final = _RESULT_AT + 6 * _I128_BYTES

@@ -142,12 +142,15 @@ class SolanaReader(FailoverReader):
         else:
             label = await label_slot(source, read.slot)
         block = BlockRef(read.slot, label.hash, "", read.time_s)
+        read_facts = [
+            fact
+            for batch, answer in read.answers.items()
+            for fact in self._plan.decode(batch, answer)
+        ]
+        facts: list[Fact] = [*self._plan.static_facts, *read_facts]
         status = self._status_after(source, block, read.answers)
         if status.condition is not Condition.OK:
             await self._tell_status(status, sink)
-        facts: list[Fact] = list(self._plan.static_facts)
-        for batch, answer in read.answers.items():
-            facts += self._plan.decode(batch, answer)
         # What was asked for as confirmed is confirmed; nothing later than it can be final.
         facts.append(ChainHead(read.slot, min(label.finalized_slot, read.slot)))
         now_ms = self._clock_ms()

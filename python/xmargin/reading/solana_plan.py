@@ -1,20 +1,34 @@
 """What to read of a Solana chain at the next slot: what prices, what changed, what is stalest."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from xmargin.chains.solana.accounts import ADDRESSES_PER_CALL_MAX, Accounts
 from xmargin.errors import ConfigError
-from xmargin.model import ChainId, Fact, Registry, chain_of
+from xmargin.model import (
+    ChainId,
+    Fact,
+    Registry,
+    VenueId,
+    VenueRecord,
+    VenueSpec,
+    chain_of,
+)
 from xmargin.reading.feeds import solana_feed_read
 from xmargin.reads import SolanaRead
 from xmargin.venues import solana_wallet
+from xmargin.venues.base import SolanaVenue, Unit
+from xmargin.venues.solana import venue_kind, venue_kinds
 
 SWEEP_CALLS: Final = 2
 """Account batches a slot while changes are announced: with what is due, the stalest fill them."""
 
 CALLS_MAX: Final = 8
 """Account batches a slot at most: at the start, or while no changes are announced."""
+
+UNITS_MAX: Final = 100_000
+"""Units of venues at most: an account that rests on more than these stays unread."""
 
 Batch = tuple[int, ...]
 """Units that are read in one call."""
@@ -23,7 +37,8 @@ Batch = tuple[int, ...]
 class SolanaPlan:
     """All reads of a chain as units, and which of them are due.
 
-    Feeds are due at every slot. Every other unit is due when it was never read, when its account
+    What an account turns out to rest on joins as it is found. What prices is due at every slot.
+    Every other unit is due when it was never read, when its account
     may have changed, and in its turn: the stalest fill up the calls that are made anyway, so that
     everything is read again every ``units / (SWEEP_CALLS × 99)`` slots whatever was announced.
     Times are of a monotonic clock.
@@ -35,49 +50,71 @@ class SolanaPlan:
         Raises:
             ConfigError: a feed or venue is of a kind that there is not on Solana.
         """
-        _require_known_venues(chain, registry)
-        feeds = [solana_feed_read(feed) for feed in registry.feeds if chain_of(feed.id) == chain]
-        mints = solana_wallet.token_reads(registry, chain)
-        balances = solana_wallet.balance_reads(registry, chain)
-        self._reads = [*(_askable(read) for read in (*feeds, *mints)), *balances]
-        self._feeds = range(len(feeds))
-        asked = [unit for unit, read in enumerate(self._reads) if read.addresses]
-        unasked = [read for read in self._reads if not read.addresses]
-        self.static_facts: tuple[Fact, ...] = (
-            *solana_wallet.native_facts(registry, chain),
-            *(fact for read in unasked for fact in read.decode(())),
+        self._venues = _venues(chain, registry)
+        self._known: set[tuple[VenueId, Unit]] = set()
+        self._reads: list[SolanaRead] = []
+        self._every_slot: list[int] = []
+        self._units_by_address: dict[str, list[int]] = {}
+        self._told_at_s: dict[int, float] = {}
+        self._unread: set[int] = set()
+        self._due: set[int] = set()
+        self.static_facts: tuple[Fact, ...] = tuple(
+            fact for venue in self._venues.values() for fact in venue.static_facts
         )
-        self._units = frozenset(asked)
-        self._units_by_address = self._by_address(range(len(feeds) + len(mints), len(self._reads)))
-        self._told_at_s = dict.fromkeys(asked, 0.0)
-        self._unread = set(asked)
-        self._due = set(asked)
+        for feed in registry.feeds:
+            if chain_of(feed.id) == chain:
+                self._add(replace(solana_feed_read(feed), every_slot=True))
+        for name, venue in self._venues.items():
+            for unit in venue.units:
+                self._add_of(name, unit)
+        self._unread = set(self._told_at_s)
 
-    def _by_address(self, units: Iterable[int]) -> dict[str, list[int]]:
-        by_address: dict[str, list[int]] = {}
-        for unit in units:
-            for address in self._reads[unit].addresses:
-                by_address.setdefault(address, []).append(unit)
-        return by_address
+    def _add(self, read: SolanaRead) -> None:
+        """One more unit; what cannot be asked for is told as it is."""
+        read = _askable(read)
+        if not read.addresses:
+            self.static_facts += tuple(read.decode(()))
+            return
+        unit = len(self._reads)
+        self._reads.append(read)
+        if read.every_slot:
+            self._every_slot.append(unit)
+        elif read.announced:
+            for address in read.addresses:
+                self._units_by_address.setdefault(address, []).append(unit)
+        # It is no older than the freshest, so that nobody is called late for it.
+        self._told_at_s[unit] = next(reversed(self._told_at_s.values()), 0.0)
+        self._due.add(unit)
+        if self._unread:
+            self._unread.add(unit)
+
+    def _add_of(self, venue: VenueId, unit: Unit) -> None:
+        if (venue, unit) not in self._known and len(self._known) < UNITS_MAX:
+            self._known.add((venue, unit))
+            self._add(self._venues[venue].unit_read(unit))
+
+    def _add_what_rests_below(self, facts: Iterable[Fact]) -> None:
+        """What was read may rest on more, which joins at the next slot."""
+        for fact in facts:
+            if isinstance(fact, VenueRecord) and fact.venue in self._venues:
+                for unit in self._venues[fact.venue].rests_on(fact):
+                    self._add_of(fact.venue, unit)
 
     @property
     def addresses_to_watch(self) -> Sequence[str]:
-        """Accounts whose changes must be announced: none if all are read at every slot anyway.
-
-        A mint's decimals never change, though its supply does all the time.
-        """
-        if len(self._units) <= SWEEP_CALLS * ADDRESSES_PER_CALL_MAX:
+        """Accounts whose changes must be announced: none if all are read at every slot anyway."""
+        if self.units <= SWEEP_CALLS * ADDRESSES_PER_CALL_MAX:
             return ()
         return tuple(self._units_by_address)
 
     @property
     def units(self) -> int:
         """How many there are."""
-        return len(self._units)
+        return len(self._reads)
 
     def forget(self) -> None:
         """Everything is to be read anew."""
-        self._unread, self._due = set(self._units), set(self._units)
+        self._unread, self._due = set(self._told_at_s), set(self._told_at_s)
 
     def touch(self, addresses: Iterable[str]) -> None:
         """These accounts may have changed."""
@@ -92,7 +129,7 @@ class SolanaPlan:
         ``announced`` says that changes are announced, so that a sweep may take its time.
         """
         calls = SWEEP_CALLS if announced else CALLS_MAX
-        first = [unit for unit in self._feeds if unit in self._units]
+        first = self._every_slot
         due = sorted(self._due.difference(first))
         chosen = (first + due)[: CALLS_MAX * ADDRESSES_PER_CALL_MAX]
         room = calls * ADDRESSES_PER_CALL_MAX - len(chosen)
@@ -129,6 +166,7 @@ class SolanaPlan:
         for unit in batch:
             read = self._reads[unit]
             facts += read.decode([next(accounts) for _ in read.addresses])
+        self._add_what_rests_below(facts)
         return facts
 
     def settle(self, asked: Iterable[Batch], told: Iterable[Batch], now_s: float) -> None:
@@ -153,14 +191,23 @@ class SolanaPlan:
         return now_s - next(times_s, now_s)
 
 
-def _require_known_venues(chain: ChainId, registry: Registry) -> None:
-    for venue in registry.venues:
-        if chain_of(venue.id) == chain and venue.kind != solana_wallet.KIND:
-            raise ConfigError(
-                f"venues.{venue.id}.kind: no venue kind {venue.kind!r} on a Solana chain; "
-                f"use {solana_wallet.KIND}",
-                field="venues",
-            )
+def _venues(chain: ChainId, registry: Registry) -> dict[VenueId, SolanaVenue]:
+    """The chain's wallets, which need no configuration, and its configured venues."""
+    specs = {spec.id: spec for spec in registry.venues if chain_of(spec.id) == chain}
+    wallets = f"{solana_wallet.KIND}@{chain}"
+    specs.setdefault(wallets, VenueSpec(wallets, solana_wallet.KIND))
+    return {spec.id: _venue(spec, registry) for _, spec in sorted(specs.items())}
+
+
+def _venue(spec: VenueSpec, registry: Registry) -> SolanaVenue:
+    kind = venue_kind(spec.kind)
+    if kind is None:
+        raise ConfigError(
+            f"venues.{spec.id}.kind: no venue kind {spec.kind!r} on a Solana chain; "
+            f"use one of {', '.join(venue_kinds())}",
+            field="venues",
+        )
+    return kind.watch(spec, registry)
 
 
 def _askable(read: SolanaRead) -> SolanaRead:

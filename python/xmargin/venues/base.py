@@ -1,11 +1,15 @@
-"""What every EVM venue is: a plan of reads made by discovery, and who each log concerns."""
+"""What every venue is to its chain's reader.
+
+On EVM chains: a plan of reads made by discovery, and who each log concerns. On Solana: accounts by
+address, and what each of them rests on in turn.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from xmargin.model import AccountId, Fact, Registry, VenueId, VenueSpec, chain_of, venue_of
-from xmargin.reads import EvmCall, EvmLog, EvmRead
+from xmargin.reads import EvmCall, EvmLog, EvmRead, SolanaRead
 
 EvmCaller: TypeAlias = Callable[[Sequence[EvmCall]], Awaitable[Sequence[bytes | None]]]
 """Makes calls at one block; one result a call, ``None`` where it failed."""
@@ -75,6 +79,40 @@ class EvmVenueKind(Protocol):
 
     def fault_facts(self, spec: VenueSpec, registry: Registry, fault: str) -> list[Fact]:
         """What stands in for the venue's facts while it cannot be read."""
+        ...
+
+
+class SolanaVenue(Protocol):
+    """A configured venue of a Solana chain."""
+
+    @property
+    def static_facts(self) -> Sequence[Fact]:
+        """What is true without asking; told with every slot."""
+        ...
+
+    @property
+    def units(self) -> Sequence[Unit]:
+        """What is read from the start: watched accounts, whatever they hold."""
+        ...
+
+    def unit_read(self, unit: Unit) -> SolanaRead:
+        """The read of one unit; without addresses where it cannot be asked for."""
+        ...
+
+    def rests_on(self, fact: Fact) -> Iterable[Unit]:
+        """The units that a fact of the venue cannot do without: banks, markets, oracles."""
+        ...
+
+
+class SolanaVenueKind(Protocol):
+    """A protocol on Solana."""
+
+    def watch(self, spec: VenueSpec, registry: Registry) -> SolanaVenue:
+        """The venue with what is watched of it.
+
+        Raises:
+            ConfigError: a setting of the venue is none of its kind's.
+        """
         ...
 
 

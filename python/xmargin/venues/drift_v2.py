@@ -1,21 +1,38 @@
-"""Drift v2: users, spot markets and perp markets, decoded (``docs/venues.md``).
+"""Drift v2: users, spot markets, perp markets and price accounts (``docs/venues.md``).
 
 An account of ours is named by its authority and the number of its sub-account; where its user
 account lies follows from both, and so do the addresses of markets from their numbers.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
+from xmargin import records, solana_prices
 from xmargin.errors import DecodeError
+from xmargin.model import (
+    Registry,
+    TokenState,
+    VenueRecord,
+    VenueSpec,
+)
 from xmargin.model.drift_v2 import (
+    INTEREST_AGE_S_MAX,
+    ORACLE_SLOTS_MAX,
+    PERP_MARKET_RECORD,
+    QUOTE_ASSET,
+    SPOT_MARKET_RECORD,
     DriftV2PerpMarket,
     DriftV2PerpPosition,
     DriftV2SpotMarket,
     DriftV2SpotPosition,
     DriftV2User,
+    market_key,
+    perp_token,
 )
 from xmargin.model.identifiers import AccountId, VenueId
+from xmargin.model.posted_prices import ORACLE_RECORD, PostedPrice
 from xmargin.reads import SolanaAccount
+from xmargin.venues.base import SolanaVenue, Unit
 from xmargin.venues.layouts import drift_v2 as layouts
 from xmargin.venues.solana_layout import (
     Values,
@@ -24,11 +41,15 @@ from xmargin.venues.solana_layout import (
     key_bytes,
     program_address,
 )
+from xmargin.venues.solana_records import Decode, RecordedVenue, check_settings
 
 KIND: Final = "drift-v2"
 PROGRAM: Final = layouts.PROGRAM
 DECIMALS_MAX: Final = 19
 """The program scales amounts by 10^(19 - decimals)."""
+
+BASE_DECIMALS: Final = 9
+"""Of every perp's base amount."""
 
 _BEING_LIQUIDATED, _BANKRUPT = 1, 2
 _STATUS_KNOWN: Final = 0b1_1111
@@ -179,6 +200,7 @@ def spot_market_of(venue: VenueId, read: SolanaAccount | None) -> DriftV2SpotMar
         imf_factor=values["imf_factor"],
         scale_initial_asset_weight_start=values["scale_initial_asset_weight_start"],
         last_oracle_price_twap_5min=values["last_oracle_price_twap_5min"],
+        updated_at_s=values["last_interest_ts"],
     )
 
 
@@ -226,3 +248,108 @@ def _check_market(read: SolanaAccount | None, values: Values, derived: str, what
     """The account, what it says of itself, and its number must be of one address."""
     check_address("" if read is None else read.address, derived, what)
     check_address(values["pubkey"], derived, what)
+
+
+# --- Prices -------------------------------------------------------------------------------------
+
+
+def oracle_of(read: SolanaAccount | None) -> PostedPrice:
+    """A price account of any program that the markets may name.
+
+    Raises:
+        DecodeError: it is none of them.
+    """
+    if read is None or read.owner != PROGRAM:
+        return solana_prices.posted_price(read)
+    if read.data[:8] == layouts.PRELAUNCH_ORACLE.discriminator:
+        values = decode(layouts.PRELAUNCH_ORACLE, read)
+        return _posted(
+            "prelaunch",
+            price=values["price"],
+            confidence=values["confidence"],
+            exponent=-6,
+            posted_slot=values["last_update_slot"],
+        )
+    values = decode(layouts.PYTH_LAZER_ORACLE, read)
+    return _posted(
+        "pyth-lazer",
+        price=values["price"],
+        confidence=values["conf"],
+        exponent=values["exponent"],
+        posted_slot=values["posted_slot"],
+    )
+
+
+def _posted(
+    oracle: str, *, price: int, confidence: int, exponent: int, posted_slot: int
+) -> PostedPrice:
+    """A price that Drift itself keeps, having checked it when it was posted."""
+    return PostedPrice(
+        oracle=oracle,
+        feed="",
+        price=price,
+        confidence=confidence,
+        exponent=exponent,
+        mean_price=0,
+        mean_confidence=0,
+        published_at_s=0,
+        posted_slot=posted_slot,
+        verification=solana_prices.FULLY_VERIFIED,
+    )
+
+
+# --- What is watched ----------------------------------------------------------------------------
+
+
+def watch(spec: VenueSpec, registry: Registry) -> SolanaVenue:
+    """A Drift of a chain: its users, their markets, those markets' price accounts."""
+    check_settings(spec, ORACLE_SLOTS_MAX, INTEREST_AGE_S_MAX)
+    perps = perp_token(spec.id, 0)[:-1]
+    instruments = (token for token in registry.tokens if token.id.startswith(perps))
+    states = tuple(TokenState(one.id, BASE_DECIMALS, one.symbol, "") for one in instruments)
+    return RecordedVenue(spec, registry, _source, _needs, static_facts=states)
+
+
+def _source(spec: VenueSpec, record: str, key: str) -> tuple[str, Decode]:
+    match record:
+        case "account":
+            return user_address(key), lambda read: _user(key, read)
+        case "spot-market":
+            return spot_market_address(int(key)), lambda read: spot_market_of(spec.id, read)
+        case "perp-market":
+            return perp_market_address(int(key)), lambda read: perp_market_of(spec.id, read)
+        case _:
+            return key, oracle_of
+
+
+def _needs(fact: VenueRecord) -> Sequence[Unit]:
+    match fact.record:
+        case "account":
+            return _markets_of(records.read(fact, DriftV2User))
+        case "spot-market":
+            return _oracle_unit(records.read(fact, DriftV2SpotMarket))
+        case "perp-market":
+            perp = records.read(fact, DriftV2PerpMarket)
+            return (spot_unit(perp.quote_spot_market_index), *_oracle_unit(perp))
+        case _:
+            return ()
+
+
+def _markets_of(user: DriftV2User) -> tuple[Unit, ...]:
+    spots = (spot_unit(one.market_index) for one in user.spot_positions)
+    perps = (perp_unit(one.market_index) for one in user.perp_positions)
+    return (*spots, *perps)
+
+
+def spot_unit(market_index: int) -> Unit:
+    """The record of a spot market."""
+    return (SPOT_MARKET_RECORD, market_key(market_index))
+
+
+def perp_unit(market_index: int) -> Unit:
+    """The record of a perp market."""
+    return (PERP_MARKET_RECORD, market_key(market_index))
+
+
+def _oracle_unit(market: DriftV2SpotMarket | DriftV2PerpMarket) -> tuple[Unit, ...]:
+    return () if market.oracle_source == QUOTE_ASSET else ((ORACLE_RECORD, market.oracle),)

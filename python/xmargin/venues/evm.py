@@ -5,12 +5,18 @@ from types import MappingProxyType
 from typing import Final
 
 from xmargin import extensions
-from xmargin.venues import aave_v3, evm_wallet, morpho_blue
+from xmargin.venues import aave_v3, claims, evm_wallet, morpho_blue, perp_v2
 from xmargin.venues.base import EvmVenueKind
 from xmargin.venues.outside import OutsideKind
 
 BUILT_IN: Final[Mapping[str, EvmVenueKind]] = MappingProxyType(
-    {"aave-v3": aave_v3, "morpho-blue": morpho_blue, "wallet": evm_wallet}
+    {
+        "aave-v3": aave_v3,
+        "claims": claims,
+        "morpho-blue": morpho_blue,
+        "perp-v2": perp_v2,
+        "wallet": evm_wallet,
+    }
 )
 
 

@@ -1,4 +1,4 @@
-"""Kamino Lend: obligations, reserves and markets, decoded (``docs/venues.md``).
+"""Kamino Lend: obligations, reserves and markets (``docs/venues.md``).
 
 An account of ours is named by its obligation's address. That of a plain obligation (tag 0) is
 derived from its owner, its market and a number; those of other tags also from mints or reserves,
@@ -6,11 +6,17 @@ which the obligation does not name. A reserve's vault is derived from it, or fro
 mint.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
+from xmargin import records
 from xmargin.errors import DecodeError
+from xmargin.model import ACCOUNT_RECORD, Registry, VenueRecord, VenueSpec
 from xmargin.model.identifiers import AccountId, VenueId, address_of
 from xmargin.model.kamino import (
+    MARKET_RECORD,
+    PRICE_AGE_S_MAX,
+    RESERVE_RECORD,
     KaminoBorrow,
     KaminoDeposit,
     KaminoElevationGroup,
@@ -19,6 +25,7 @@ from xmargin.model.kamino import (
     KaminoReserve,
 )
 from xmargin.reads import SolanaAccount
+from xmargin.venues.base import SolanaVenue, Unit
 from xmargin.venues.layouts import kamino as layouts
 from xmargin.venues.solana_layout import (
     Values,
@@ -27,6 +34,7 @@ from xmargin.venues.solana_layout import (
     key_bytes,
     program_address,
 )
+from xmargin.venues.solana_records import Decode, RecordedVenue, check_settings
 
 KIND: Final = "kamino"
 PROGRAM: Final = layouts.PROGRAM
@@ -180,3 +188,32 @@ def market_of(venue: VenueId, read: SolanaAccount | None) -> KaminoMarket:
             if row["id"] == number
         ),
     )
+
+
+# --- What is watched ----------------------------------------------------------------------------
+
+
+def watch(spec: VenueSpec, registry: Registry) -> SolanaVenue:
+    """A Kamino of a chain: its obligations, their markets and reserves, which hold the prices."""
+    check_settings(spec, PRICE_AGE_S_MAX)
+    prices = frozenset({RESERVE_RECORD})
+    return RecordedVenue(spec, registry, _source, _needs, every_slot=prices)
+
+
+def _source(spec: VenueSpec, record: str, key: str) -> tuple[str, Decode]:
+    match record:
+        case "account":
+            return address_of(key), lambda read: _obligation(key, read)
+        case "market":
+            return key, lambda read: market_of(spec.id, read)
+        case _:
+            return key, lambda read: reserve_of(spec.id, read)
+
+
+def _needs(fact: VenueRecord) -> Sequence[Unit]:
+    if fact.record != ACCOUNT_RECORD:
+        return ()
+    obligation = records.read(fact, KaminoObligation)
+    reserves = [one.reserve for one in obligation.deposits]
+    reserves += [one.reserve for one in obligation.borrows]
+    return [(MARKET_RECORD, obligation.market), *((RESERVE_RECORD, one) for one in reserves)]

@@ -1,20 +1,27 @@
-"""marginfi v2: accounts and banks, decoded (``docs/venues.md``).
+"""marginfi v2: accounts, banks and their price accounts (``docs/venues.md``).
 
 An account's address is of its owner's choosing, so an account of ours is named by it. A bank does
 not hold its own address either, but its vault's is derived from it.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
+from xmargin import records, solana_prices
 from xmargin.errors import DecodeError
+from xmargin.model import Registry, VenueRecord, VenueSpec
 from xmargin.model.identifiers import AccountId, VenueId, address_of
 from xmargin.model.marginfi_v2 import (
+    BANK_RECORD,
+    INTEREST_AGE_S_MAX,
     MarginfiV2Account,
     MarginfiV2Balance,
     MarginfiV2Bank,
     MarginfiV2EmodeEntry,
 )
+from xmargin.model.posted_prices import ORACLE_RECORD
 from xmargin.reads import SolanaAccount
+from xmargin.venues.base import SolanaVenue, Unit
 from xmargin.venues.layouts import marginfi_v2 as layouts
 from xmargin.venues.solana_layout import (
     Values,
@@ -23,6 +30,7 @@ from xmargin.venues.solana_layout import (
     key_bytes,
     program_address,
 )
+from xmargin.venues.solana_records import Decode, RecordedVenue, check_settings
 
 KIND: Final = "marginfi-v2"
 PROGRAM: Final = layouts.PROGRAM
@@ -109,6 +117,9 @@ def bank_of(venue: VenueId, read: SolanaAccount | None) -> MarginfiV2Bank:
         asset_tag=values["asset_tag"],
         oracle_setup=values["oracle_setup"],
         oracles=tuple(key for key in values["oracle_keys"] if key != NO_KEY),
+        oracle_age_s_max=values["oracle_max_age"],
+        oracle_confidence_max=values["oracle_max_confidence"],
+        fixed_price=values["fixed_price"],
         emode_tag=values["emode_tag"],
         emode_entries=tuple(
             MarginfiV2EmodeEntry(
@@ -121,3 +132,34 @@ def bank_of(venue: VenueId, read: SolanaAccount | None) -> MarginfiV2Bank:
         ),
         updated_at_s=values["last_update"],
     )
+
+
+# --- What is watched ----------------------------------------------------------------------------
+
+
+def watch(spec: VenueSpec, registry: Registry) -> SolanaVenue:
+    """A marginfi of a chain: its accounts, their banks, those banks' price accounts."""
+    check_settings(spec, INTEREST_AGE_S_MAX)
+    return RecordedVenue(spec, registry, _source, _needs)
+
+
+def _source(spec: VenueSpec, record: str, key: str) -> tuple[str, Decode]:
+    match record:
+        case "account":
+            return address_of(key), lambda read: _account(key, read)
+        case "bank":
+            return key, lambda read: bank_of(spec.id, read)
+        case _:
+            return key, solana_prices.posted_price
+
+
+def _needs(fact: VenueRecord) -> Sequence[Unit]:
+    match fact.record:
+        case "account":
+            held = records.read(fact, MarginfiV2Account).balances
+            return [(BANK_RECORD, balance.bank) for balance in held]
+        case "bank":
+            oracles = records.read(fact, MarginfiV2Bank).oracles
+            return [(ORACLE_RECORD, oracle) for oracle in oracles[:1]]
+        case _:
+            return ()

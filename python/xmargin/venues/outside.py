@@ -42,14 +42,14 @@ class OutsideKind:
             DecodeError: the venue is not what its kind says, or the package failed.
         """
         venue = await _awaited(spec, lambda: self.kind.discover(spec, registry, access))
-        return _asked(
+        return asked(
             spec,
             lambda: OutsideVenue(
                 spec=spec,
                 venue=venue,
-                log_addresses=tuple(map(_text, venue.log_addresses)),
-                static_facts=_facts(spec, venue.static_facts),
-                units=tuple(map(_unit, venue.units)),
+                log_addresses=tuple(map(as_text, venue.log_addresses)),
+                static_facts=own_facts(spec, venue.static_facts),
+                units=tuple(map(as_unit, venue.units)),
             ),
         )
 
@@ -71,7 +71,7 @@ class OutsideVenue:
     def block_reads(self) -> Sequence[EvmRead]:
         """As the package asks; where it fails, a read that tells so."""
         try:
-            reads = _asked(self.spec, lambda: tuple(self.venue.block_reads()))
+            reads = asked(self.spec, lambda: tuple(self.venue.block_reads()))
             return [self._held(read) for read in reads]
         except DecodeError as error:
             return [_failing(error)]
@@ -79,14 +79,14 @@ class OutsideVenue:
     def unit_read(self, unit: Unit) -> EvmRead:
         """As the package asks; where it fails, a read that tells so."""
         try:
-            return self._held(_asked(self.spec, lambda: self.venue.unit_read(unit)))
+            return self._held(asked(self.spec, lambda: self.venue.unit_read(unit)))
         except DecodeError as error:
             return _failing(error)
 
     def touched(self, log: EvmLog) -> Iterable[Unit]:
         """As the package says; where it fails, everything."""
         try:
-            return _asked(self.spec, lambda: tuple(map(_unit, self.venue.touched(log))))
+            return asked(self.spec, lambda: tuple(map(as_unit, self.venue.touched(log))))
         except DecodeError:
             return self.units
 
@@ -96,7 +96,7 @@ class OutsideVenue:
 
         def decode(results: Sequence[bytes | None]) -> list[Fact]:
             try:
-                return _asked(self.spec, lambda: list(_facts(self.spec, read.decode(results))))
+                return asked(self.spec, lambda: list(own_facts(self.spec, read.decode(results))))
             except Reread as more:
                 raise Reread(self._held(more.read)) from None
 
@@ -119,7 +119,12 @@ async def _awaited(spec: VenueSpec, ask: Callable[[], Awaitable[T]]) -> T:
         raise _failure(spec, error) from error
 
 
-def _asked(spec: VenueSpec, ask: Callable[[], T]) -> T:
+def asked(spec: VenueSpec, ask: Callable[[], T]) -> T:
+    """What a package answers.
+
+    Raises:
+        DecodeError: it could not read, or failed.
+    """
     try:
         return ask()
     except _PASSED_ON:
@@ -136,7 +141,12 @@ def _failure(spec: VenueSpec, error: Exception) -> DecodeError:
 # --- What a reader may say ------------------------------------------------------------------------
 
 
-def _facts(spec: VenueSpec, facts: Iterable[object]) -> tuple[Fact, ...]:
+def own_facts(spec: VenueSpec, facts: Iterable[object]) -> tuple[Fact, ...]:
+    """Facts that a reader of the venue may tell.
+
+    Raises:
+        DecodeError: one is another's.
+    """
     return tuple(_fact(spec, fact) for fact in facts)
 
 
@@ -147,13 +157,23 @@ def _fact(spec: VenueSpec, fact: object) -> Fact:
     raise DecodeError(f"its reader tells what is none of its venue's: a {type(fact).__name__}")
 
 
-def _unit(unit: object) -> Unit:
+def as_unit(unit: object) -> Unit:
+    """A unit.
+
+    Raises:
+        DecodeError: it is none.
+    """
     if not isinstance(unit, tuple):
         raise DecodeError(f"its reader gave a {type(unit).__name__} for a unit")
-    return tuple(map(_text, unit))
+    return tuple(map(as_text, unit))
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """A text.
+
+    Raises:
+        DecodeError: it is none.
+    """
     if not isinstance(value, str):
         raise DecodeError(f"its reader gave a {type(value).__name__} for a text")
     return value

@@ -7,9 +7,11 @@ associated token account are not counted.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from xmargin import records
 from xmargin.errors import DecodeError
 from xmargin.model import (
     AccountId,
@@ -20,6 +22,8 @@ from xmargin.model import (
     TokenId,
     TokenSpec,
     TokenState,
+    VenueRecord,
+    VenueSpec,
     address_of,
     chain_of,
     is_instrument,
@@ -27,7 +31,10 @@ from xmargin.model import (
     kind_of,
     token_address,
 )
+from xmargin.model.token_terms import TOKEN_TERMS_RECORD, TokenTerms
 from xmargin.reads import SolanaAccount, SolanaRead
+from xmargin.venues import token_2022
+from xmargin.venues.base import Unit
 
 if TYPE_CHECKING:
     from solders.pubkey import Pubkey
@@ -42,43 +49,55 @@ SOL_DECIMALS: Final = 9
 DECIMALS_MAX: Final = 36
 
 MINT_BYTES: Final = 82
-ACCOUNT_BYTES: Final = 165
-_MULTISIG_BYTES: Final = 355
-_MINT_TYPE, _ACCOUNT_TYPE = 1, 2
+CLOCK_SYSVAR: Final = "SysvarC1ock11111111111111111111111111111111"
+_EPOCH: Final = slice(16, 24)
+_CLOCK_BYTES: Final = 40
 _MINT_DECIMALS_AT, _MINT_INITIALIZED_AT = 44, 45
 _AMOUNT_AT: Final = 64
 _STATE_AT: Final = 108
 _INITIALIZED, _FROZEN = 1, 2
-_EXTENSION_HEADER_BYTES: Final = 4
 _KEY_BYTES: Final = 32
 
-_UNCOUNTABLE_EXTENSIONS: Final = {
-    9: "cannot be transferred",
-    10: "accrues interest outside its balances",
-    25: "scales its balances by a multiplier",
-}
-"""Token-2022 mint extensions under which an amount is not worth amount × price."""
+
+_NO_TERMS: Final = TokenTerms(0, 0, 0, ())
 
 
 # --- What to read -------------------------------------------------------------------------------
 
 
-def token_reads(registry: Registry, chain: ChainId) -> tuple[SolanaRead, ...]:
-    """One read a mint; the native coin, which has none, is told by :func:`native_facts`."""
-    return tuple(_mint_read(t) for t in _tokens(registry, chain) if not is_native(t.id))
+@dataclass(frozen=True, slots=True)
+class SolanaWallets:
+    """All watched wallets of a chain. A unit is ``(token,)``, or ``(account, token)``."""
+
+    tokens: Mapping[TokenId, TokenSpec]
+    units: tuple[Unit, ...]
+    static_facts: tuple[Fact, ...]
+
+    def unit_read(self, unit: Unit) -> SolanaRead:
+        """A mint, or a balance."""
+        *account, token = unit
+        spec = self.tokens[token]
+        return _balance_read(account[0], spec) if account else _mint_read(spec)
+
+    def rests_on(self, fact: Fact) -> Iterable[Unit]:
+        """Mints and balances stand for themselves."""
+        return ()
 
 
-def native_facts(registry: Registry, chain: ChainId) -> tuple[TokenState, ...]:
-    """What is true of SOL without asking."""
-    tokens = (token for token in _tokens(registry, chain) if is_native(token.id))
-    return tuple(TokenState(token.id, SOL_DECIMALS, token.symbol, fault="") for token in tokens)
+def watch(spec: VenueSpec, registry: Registry) -> SolanaWallets:
+    """One unit a mint, then one for every wallet and every token.
 
-
-def balance_reads(registry: Registry, chain: ChainId) -> tuple[SolanaRead, ...]:
-    """One read for every watched wallet of the chain and every token."""
+    The native coin has no mint: what is true of it is told without asking.
+    """
+    chain = chain_of(spec.id)
     tokens = _tokens(registry, chain)
-    return tuple(
-        _balance_read(account, token) for account in _wallets(registry, chain) for token in tokens
+    mints = ((token.id,) for token in tokens if not is_native(token.id))
+    balances = ((a, token.id) for a in _wallets(registry, chain) for token in tokens)
+    natives = (token for token in tokens if is_native(token.id))
+    return SolanaWallets(
+        tokens={token.id: token for token in tokens},
+        units=(*mints, *balances),
+        static_facts=tuple(TokenState(t.id, SOL_DECIMALS, t.symbol, fault="") for t in natives),
     )
 
 
@@ -125,22 +144,45 @@ def token_program(token: TokenSpec) -> str:
 
 
 def _mint_read(token: TokenSpec) -> SolanaRead:
+    """A mint; of Token-2022 with the clock, as its fees are of an epoch."""
+    has_terms = token_program(token) == TOKEN_2022_PROGRAM
+
     def decode(accounts: Sequence[SolanaAccount | None]) -> list[Fact]:
         try:
-            return [TokenState(token.id, _mint_decimals(token, accounts[0]), token.symbol, "")]
+            data = _mint(token, accounts[0])
+            terms = token_2022.terms_of_mint(data, MINT_BYTES, _epoch(*accounts[1:]))
+            state = TokenState(token.id, _decimals(data), token.symbol, "")
         except DecodeError as error:
             return [TokenState(token.id, 0, token.symbol, fault=error.message)]
+        return [state, _terms_record(token, terms or _NO_TERMS)] if has_terms else [state]
 
-    return SolanaRead((token_address(token.id),), decode)
+    # A mint's decimals never change, though its supply does all the time.
+    mint = token_address(token.id)
+    return SolanaRead((mint, CLOCK_SYSVAR) if has_terms else (mint,), decode, announced=False)
 
 
-def _mint_decimals(token: TokenSpec, mint: SolanaAccount | None) -> int:
+def _terms_record(token: TokenSpec, terms: TokenTerms) -> VenueRecord:
+    wallets = f"{KIND}@{chain_of(token.id)}"
+    return records.market_record(wallets, TOKEN_TERMS_RECORD, token.id, terms)
+
+
+def _epoch(clock: SolanaAccount | None = None) -> int | None:
+    """The epoch that the Clock sysvar says; ``None`` if it does not."""
+    if clock is None or len(clock.data) != _CLOCK_BYTES:
+        return None
+    return int.from_bytes(clock.data[_EPOCH], "little")
+
+
+def _mint(token: TokenSpec, mint: SolanaAccount | None) -> bytes:
     if mint is None:
         raise DecodeError("there is no mint at the token's address")
     data = _of_program(mint, token_program(token), "mint")
-    for kind in _extensions(data, MINT_BYTES, _MINT_TYPE, "mint"):
-        if kind in _UNCOUNTABLE_EXTENSIONS:
-            raise DecodeError(f"the mint {_UNCOUNTABLE_EXTENSIONS[kind]}")
+    if len(data) < MINT_BYTES:
+        raise DecodeError(f"the mint has {len(data)} bytes; {MINT_BYTES} were expected")
+    return data
+
+
+def _decimals(data: bytes) -> int:
     if data[_MINT_INITIALIZED_AT] != 1:
         raise DecodeError("the mint is not initialised")
     decimals = data[_MINT_DECIMALS_AT]
@@ -204,7 +246,7 @@ def _token_amount(holding: SolanaAccount | None, owner: str, mint: str, program:
     if holding is None or holding.lamports == 0:
         return 0
     data = _of_program(holding, program, "token account")
-    _extensions(data, ACCOUNT_BYTES, _ACCOUNT_TYPE, "token account")
+    token_2022.check_account(data)
     if _key_at(data, 0) != mint:
         raise DecodeError(f"the token account is of mint {_key_at(data, 0)}, not of {mint}")
     if _key_at(data, _KEY_BYTES) != owner:
@@ -231,26 +273,3 @@ def _of_program(account: SolanaAccount, program: str, what: str) -> bytes:
     if account.owner != program:
         raise DecodeError(f"the {what} is owned by {account.owner}, not by {program}")
     return account.data
-
-
-def _extensions(data: bytes, base_bytes: int, account_type: int, what: str) -> tuple[int, ...]:
-    """The kinds of Token-2022 extensions after the base layout; none for a bare one.
-
-    An extended mint is padded to the length of a token account, so that the account type stands
-    at one place in both (``spl_token_2022::extension``).
-    """
-    if len(data) == base_bytes:
-        return ()
-    if len(data) <= ACCOUNT_BYTES or len(data) == _MULTISIG_BYTES:
-        raise DecodeError(f"the {what} has {len(data)} bytes; {base_bytes} were expected")
-    if data[ACCOUNT_BYTES] != account_type or any(data[base_bytes:ACCOUNT_BYTES]):
-        raise DecodeError(f"the {what} holds an account of another type")
-    kinds, at = [], ACCOUNT_BYTES + 1
-    while at + 2 <= len(data) and (kind := int.from_bytes(data[at : at + 2], "little")):
-        end = at + _EXTENSION_HEADER_BYTES
-        end += int.from_bytes(data[at + 2 : end], "little")
-        if at + _EXTENSION_HEADER_BYTES > len(data) or end > len(data):
-            raise DecodeError(f"the {what} breaks off in extension {kind}")
-        kinds.append(kind)
-        at = end
-    return tuple(kinds)

@@ -8,13 +8,24 @@ from types import MappingProxyType
 from typing import Final
 
 from xmargin import extensions
-from xmargin.engine.venue_rules import hyperliquid, morpho_blue
+from xmargin.engine.venue_rules import (
+    drift_v2,
+    hyperliquid,
+    kamino,
+    marginfi_v2,
+    morpho_blue,
+    perp_v2,
+)
 from xmargin.model.standings import VenueRule
 
 VENUE_RULES: Final[Mapping[str, VenueRule]] = MappingProxyType(
     {
+        "drift-v2": drift_v2.standings,
         "hyperliquid": hyperliquid.standings,
+        "kamino": kamino.standings,
+        "marginfi-v2": marginfi_v2.standings,
         "morpho-blue": morpho_blue.standings,
+        "perp-v2": perp_v2.standings,
     }
 )
 

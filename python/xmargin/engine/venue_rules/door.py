@@ -1,9 +1,23 @@
-"""A document to the core and its answer back."""
+"""A document to the core and its answer back; accounts one by one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
+
+from xmargin.errors import EngineError, XmarginError
+from xmargin.model import AccountId
+from xmargin.model.standings import VenueCase, VenueStanding
+
+
+class MarginKind(StrEnum):
+    """The requirement that is asked for."""
+
+    INITIAL = "initial"
+    """To open, to withdraw."""
+    MAINTENANCE = "maintenance"
+    """Not to be liquidated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +49,35 @@ def margin_sum(answer: Mapping[str, Any]) -> MarginSum:
         requirement=int(answer["requirement"]),
         health_wad=None if health is None else int(health),
     )
+
+
+def by_account(
+    case: VenueCase, standing: Callable[[VenueCase, AccountId], VenueStanding]
+) -> dict[AccountId, VenueStanding]:
+    """Each account of a case by itself: what cannot be computed of one is a fault of that one."""
+    return {account: _or_fault(case, account, standing) for account in case.accounts}
+
+
+def _or_fault(
+    case: VenueCase,
+    account: AccountId,
+    standing: Callable[[VenueCase, AccountId], VenueStanding],
+) -> VenueStanding:
+    try:
+        return standing(case, account)
+    except XmarginError as error:
+        return VenueStanding.at_fault(error.message)
+
+
+def free(initial: Callable[[], MarginSum]) -> int:
+    """What initial margin leaves; nothing where the venue would refuse to compute it."""
+    try:
+        margin = initial()
+    except EngineError:
+        return 0
+    return max(0, margin.collateral - margin.requirement)
+
+
+def setting(case: VenueCase, name: str, default: int) -> int:
+    """A whole number of the venue's settings."""
+    return int(next(iter(case.venue.values(name)), default))

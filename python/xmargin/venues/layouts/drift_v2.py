@@ -223,3 +223,31 @@ PERP_MARKET = AccountLayout(
     ),
     rows=(),
 )
+
+PYTH_LAZER_ORACLE = AccountLayout(
+    program=PROGRAM,
+    name="PythLazerOracle",
+    discriminator=bytes.fromhex("9f07a1f922517985"),
+    length=48,
+    fields=(
+        Field("price", "i64", 8),
+        Field("publish_time", "u64", 16),
+        Field("posted_slot", "u64", 24),
+        Field("exponent", "i32", 32),
+        Field("conf", "u64", 40),
+    ),
+    rows=(),
+)
+
+PRELAUNCH_ORACLE = AccountLayout(
+    program=PROGRAM,
+    name="PrelaunchOracle",
+    discriminator=bytes.fromhex("5c0e8bea48f4441a"),
+    length=120,
+    fields=(
+        Field("price", "i64", 8),
+        Field("confidence", "u64", 24),
+        Field("last_update_slot", "u64", 32),
+    ),
+    rows=(),
+)

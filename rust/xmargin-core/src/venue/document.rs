@@ -5,11 +5,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Sum, drift_v2, kamino, marginfi_v2, morpho_blue};
+use super::{Sum, drift_v2, kamino, marginfi_v2, morpho_blue, perp_v2};
 use crate::Error;
 use crate::model::document::Section;
 
-const RULES: &str = "drift_v2, kamino, marginfi_v2, morpho_blue";
+const RULES: &str = "drift_v2, kamino, marginfi_v2, morpho_blue, perp_v2";
 
 /// The most rows of one table of a document.
 const ROWS_MAX: usize = 1_000;
@@ -34,6 +34,7 @@ pub fn venue_margin(document: &str) -> Result<String, Error> {
         "kamino" => of_kamino(document)?,
         "marginfi_v2" => of_marginfi_v2(document)?,
         "morpho_blue" => morpho_blue::of_document(document)?,
+        "perp_v2" => perp_v2::of_document(document)?,
         other => {
             let problem = format!("{other:?} is no rule; the rules are {RULES}");
             return Err(Error::parameter("rule", problem));
@@ -58,7 +59,7 @@ fn word<T: Copy>(section: &mut Section, name: &str, known: &[(&str, T)]) -> Resu
     })
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     document: &mut Section,
     name: &str,
     read: impl Fn(&mut Section) -> Result<T, Error>,
@@ -79,6 +80,10 @@ pub(super) fn written(sum: &Sum) -> Result<Value, Error> {
         "requirement": sum.requirement.to_string(),
         "health_wad": sum.health_wad()?.map(|health| health.to_string()),
     }))
+}
+
+fn texts<T: ToString>(numbers: &[T]) -> Vec<String> {
+    numbers.iter().map(ToString::to_string).collect()
 }
 
 // --- Drift v2 -----------------------------------------------------------------------------------
@@ -108,12 +113,19 @@ fn of_drift_v2(mut document: Section) -> Result<Value, Error> {
     };
     document.finish()?;
     let margin = drift_v2::margin(&user, kind, strict)?;
+    let amounts = drift_v2::amounts(&user)?;
     let isolated: Vec<Value> = margin
         .isolated
         .iter()
         .map(|(market, sum)| Ok(json!([market, written(sum)?])))
         .collect::<Result<_, Error>>()?;
-    Ok(json!({"cross": written(&margin.cross)?, "isolated": isolated}))
+    Ok(json!({
+        "cross": written(&margin.cross)?,
+        "isolated": isolated,
+        "spot_amounts": texts(&amounts.spot),
+        "perp_quotes": texts(&amounts.quote),
+        "isolated_amounts": texts(&amounts.isolated),
+    }))
 }
 
 fn drift_spot_position(s: &mut Section) -> Result<drift_v2::SpotPosition, Error> {
@@ -216,7 +228,11 @@ fn of_marginfi_v2(mut document: Section) -> Result<Value, Error> {
     let banks = rows(d, "banks", marginfi_bank)?;
     let balances = rows(d, "balances", marginfi_balance)?;
     document.finish()?;
-    written(&marginfi_v2::margin(&balances, &banks, kind)?)
+    let amounts = marginfi_v2::amounts(&balances, &banks)?;
+    Ok(json!({
+        "margin": written(&marginfi_v2::margin(&balances, &banks, kind)?)?,
+        "amounts": texts(&amounts),
+    }))
 }
 
 fn marginfi_balance(s: &mut Section) -> Result<marginfi_v2::Balance, Error> {
@@ -290,12 +306,15 @@ fn of_kamino(mut document: Section) -> Result<Value, Error> {
     };
     document.finish()?;
     let found = kamino::refreshed(&obligation)?;
+    let (deposits, debts) = kamino::amounts(&obligation)?;
     Ok(json!({
         "deposited_sf": found.deposited_sf.to_string(),
         "borrowed_sf": found.borrowed_sf.to_string(),
         "initial": written(&found.initial()?)?,
         "maintenance": written(&found.maintenance()?)?,
         "is_liquidatable": found.is_liquidatable(),
+        "deposit_amounts": texts(&deposits),
+        "debt_amounts": texts(&debts),
     }))
 }
 

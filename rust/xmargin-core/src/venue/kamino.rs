@@ -184,6 +184,28 @@ pub fn refreshed(obligation: &Obligation) -> Result<Refreshed, Error> {
     Ok(sums)
 }
 
+/// Token units of an obligation's deposits, rounded down, and of its debts, rounded up.
+///
+/// # Errors
+/// As [`refreshed`].
+pub fn amounts(obligation: &Obligation) -> Result<(Vec<u128>, Vec<u128>), Error> {
+    let deposit = |(row, deposit): (usize, &Deposit)| {
+        let reserve = reserve(obligation, "deposits", row, deposit.reserve)?;
+        Ok(liquidity(deposit.amount, reserve)? >> FRACTION_BITS)
+    };
+    let debt = |(row, borrow): (usize, &Borrow)| {
+        let reserve = reserve(obligation, "borrows", row, borrow.reserve)?;
+        let owed = accrued(borrow, reserve)?;
+        Ok(add(owed, (1 << FRACTION_BITS) - 1)? >> FRACTION_BITS)
+    };
+    let deposits = obligation.deposits.iter().enumerate().map(deposit);
+    let debts = obligation.borrows.iter().enumerate().map(debt);
+    Ok((
+        deposits.collect::<Result<_, Error>>()?,
+        debts.collect::<Result<_, Error>>()?,
+    ))
+}
+
 fn reserve<'a>(
     obligation: &'a Obligation,
     table: &'static str,

@@ -142,6 +142,24 @@ pub fn margin(balances: &[Balance], banks: &[Bank], kind: Kind) -> Result<Sum, E
     Ok(sum)
 }
 
+/// Token units of each balance, a debt's negative: assets as they can be withdrawn, rounded down,
+/// and debts as they must be repaid, rounded up.
+///
+/// # Errors
+/// As [`margin`].
+pub fn amounts(balances: &[Balance], banks: &[Bank]) -> Result<Vec<i128>, Error> {
+    let of = |(row, balance): (usize, &Balance)| {
+        let bank = banks.get(balance.bank).ok_or_else(|| {
+            Error::row("balances", "bank", row, "names a bank that was not given")
+        })?;
+        let assets = product(balance.asset_shares, bank.asset_share_value)? >> FRACTION_BITS;
+        let owed = product(balance.liability_shares, bank.liability_share_value)?;
+        let debt = add(owed, ONE - 1)? >> FRACTION_BITS;
+        sub(assets, debt)
+    };
+    balances.iter().enumerate().map(of).collect()
+}
+
 /// What all the banks of an account's debts grant together: tags that each of them names, at the
 /// least of their weights (`reconcile_emode_configs`).
 fn emode_of<'a>(debts: impl Iterator<Item = &'a Bank>) -> Vec<(u16, Weights)> {

@@ -6,6 +6,7 @@ pub mod drift_v2;
 pub mod kamino;
 pub mod marginfi_v2;
 pub mod morpho_blue;
+pub mod perp_v2;
 mod sum;
 pub mod uniswap_v3;
 

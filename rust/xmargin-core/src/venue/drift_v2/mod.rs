@@ -209,6 +209,41 @@ pub fn margin(user: &User, kind: Kind, strict: bool) -> Result<Margin, Error> {
     Ok(margin)
 }
 
+/// What a user has and owes, in token units; of a perp its quote.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Amounts {
+    /// Of each spot position; a borrow's negative.
+    pub spot: Vec<i128>,
+    /// Of each perp position: its quote with funding that is not settled, 10⁻⁶.
+    pub quote: Vec<i128>,
+    /// Of each perp position: the token units that stand for it alone.
+    pub isolated: Vec<i128>,
+}
+
+/// What a user has and owes, by position.
+///
+/// # Errors
+/// As [`margin`].
+pub fn amounts(user: &User) -> Result<Amounts, Error> {
+    let mut amounts = Amounts::default();
+    for position in &user.spot_positions {
+        let market = spot_market(user, position.market)?;
+        amounts.spot.push(spot::amount(position, market)?);
+    }
+    for position in &user.perp_positions {
+        let market = perp_market(user, position.market)?;
+        let quote_market = spot_market(user, market.quote_market)?;
+        let alone = position.isolated.unwrap_or_default();
+        amounts
+            .quote
+            .push(perp::quote_with_funding(position, market)?);
+        amounts
+            .isolated
+            .push(spot::deposit_amount(alone, quote_market)?);
+    }
+    Ok(amounts)
+}
+
 fn add_spot(
     cross: &mut Sum,
     user: &User,

@@ -31,6 +31,16 @@ pub(super) fn standing(position: &PerpPosition, context: &Context) -> Result<Sum
 
 /// Unrealized profit and loss with funding that is not settled.
 fn profit(position: &PerpPosition, market: &PerpMarket) -> Result<i128, Error> {
+    let price = market.expiry_price.unwrap_or(market.price).max(0);
+    let value = scale(position.base, price, BASE)?;
+    add(value, quote_with_funding(position, market)?)
+}
+
+/// What was paid or received for a position, less funding that is not settled.
+pub(super) fn quote_with_funding(
+    position: &PerpPosition,
+    market: &PerpMarket,
+) -> Result<i128, Error> {
     let funding = if position.base > 0 {
         market.funding[0]
     } else {
@@ -38,9 +48,7 @@ fn profit(position: &PerpPosition, market: &PerpMarket) -> Result<i128, Error> {
     };
     let delta = sub(funding, position.funding)?;
     let paid = mul_div_truncated(delta, position.base, FUNDING_TO_QUOTE)?;
-    let price = market.expiry_price.unwrap_or(market.price).max(0);
-    let value = scale(position.base, price, BASE)?;
-    sub(add(value, position.quote)?, in_64_bits(paid)?)
+    sub(position.quote, in_64_bits(paid)?)
 }
 
 fn requirement(position: &PerpPosition, context: &Context) -> Result<i128, Error> {

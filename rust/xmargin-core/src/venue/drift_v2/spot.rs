@@ -63,7 +63,7 @@ pub(super) fn deposit_amount(scaled: i128, market: &SpotMarket) -> Result<i128, 
 }
 
 /// Token units, a debt's negative and rounded up (`get_signed_token_amount`).
-fn amount(position: &SpotPosition, market: &SpotMarket) -> Result<i128, Error> {
+pub(super) fn amount(position: &SpotPosition, market: &SpotMarket) -> Result<i128, Error> {
     if position.is_borrow {
         let owed = sub(0, position.scaled_balance)?;
         scale_down(owed, market.borrow_interest, scaled_unit(market.decimals)?)

@@ -15,6 +15,7 @@ mod document;
 mod ticks;
 
 pub use amounts::Left;
+pub(in crate::venue) use amounts::{amount0, amount1, mul_div};
 pub use document::pool_swaps;
 pub use ticks::{SQRT_RATIO_MAX, SQRT_RATIO_MIN, TICK_MAX, TICK_MIN, sqrt_ratio_at, tick_at};
 
