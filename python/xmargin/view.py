@@ -5,7 +5,6 @@ that a book of thousands costs a watcher only what it watches.
 """
 
 import hashlib
-from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property, partial
@@ -19,6 +18,7 @@ from xmargin.engine.components import (
     scaled,
     scenario_losses,
 )
+from xmargin.engine.doubts import Doubts
 from xmargin.engine.history import missing_returns
 from xmargin.engine.market_depth import Markets
 from xmargin.engine.portfolio_plans import PortfolioPlans
@@ -31,9 +31,7 @@ from xmargin.errors import PortfolioNotFoundError
 from xmargin.model import (
     AccountHealth,
     AccountId,
-    ChainAsOf,
     ChainId,
-    Condition,
     Counting,
     HealthStatus,
     LiquidationEntry,
@@ -47,7 +45,6 @@ from xmargin.model import (
     Verdict,
     ViewMetadata,
     chain_of,
-    venue_of,
     worst,
 )
 from xmargin.model.standings import VenueStanding
@@ -96,8 +93,7 @@ class View:
         self._healths: dict[PortfolioId, PortfolioHealth] = {}
         self.portfolio_ids: tuple[PortfolioId, ...] = evaluation.rows.portfolio_ids
         self._rows = {portfolio: row for row, portfolio in enumerate(self.portfolio_ids)}
-        cut_off = [chain for chain in snapshot.chains if chain.cut_off]
-        doubtful = [p for p in snapshot.prices.values() if p.verdict is not Verdict.OK]
+        self._doubts = Doubts(snapshot, evaluation)
         self.metadata = ViewMetadata(
             snapshot_hash=snapshot.hash,
             now_ms=snapshot.now_ms,
@@ -107,26 +103,11 @@ class View:
             parameter_version=snapshot.parameters.version,
             parameter_sha256=snapshot.parameters.sha256,
             engine_version=evaluation.engine_version,
-            partial=bool(cut_off or evaluation.read_faults)
-            or any(p.verdict is Verdict.REFUSE for p in doubtful),
+            partial=self._doubts.is_partial,
             flags=(
-                *(f"chain {c.name} is {c.condition}: {c.reason}" for c in cut_off),
-                *(
-                    f"chain {c.name}: {c.reason}"
-                    for c in snapshot.chains
-                    if c.reason and not c.cut_off
-                ),
-                *(f"price of {p.base} is {p.verdict}: {'; '.join(p.reasons)}" for p in doubtful),
-                *(
-                    f"alarm: price of {p.base}: {a}"
-                    for p in snapshot.prices.values()
-                    for a in p.alarms
-                ),
-                *_fault_flags(evaluation.read_faults),
-                *(flag for _, flag in _token_flags(snapshot)),
+                *self._doubts.flags,
                 *self._venue_doubts.flags,
-                *self._returns_doubts,
-                *missing_returns(self._assets_without_returns),
+                *self._doubts.flags_of_returns,
             ),
             as_of=snapshot.chains,
             prices=tuple(snapshot.prices.values()),
@@ -171,7 +152,7 @@ class View:
     @cached_property
     def statuses(self) -> tuple[HealthStatus, ...]:
         """Where every portfolio stands, in the order of their ids."""
-        return self._evaluation.portfolio_statuses(self._portfolios_with_unread_accounts)
+        return self._evaluation.portfolio_statuses(self._doubts.unread_portfolios)
 
     def has_statuses_of(self, earlier: "View") -> bool:
         """Whether statuses rest on the very results that ``earlier``'s do: most views' do."""
@@ -252,7 +233,7 @@ class View:
 
     def bases_of(self, portfolio_id: PortfolioId) -> tuple[str, ...]:
         """The bases that price a known portfolio's positions, by name."""
-        return tuple(self._bases_of(self._row(portfolio_id)))
+        return tuple(self._doubts.bases_of(self._row(portfolio_id)))
 
     def liquidations(self) -> tuple[LiquidationEntry, ...]:
         """Whom to liquidate, by rank."""
@@ -292,21 +273,11 @@ class View:
         changed = self._evaluation.changed_portfolios(earlier._evaluation)
         if changed is None:
             return self.portfolio_ids
-        if self._doubts() != earlier._doubts():
+        if self._doubts.basis != earlier._doubts.basis:
             rows = range(len(self.portfolio_ids))
-            changed |= {row for row in rows if self._flags(row) != earlier._flags(row)}
+            mine, theirs = self._doubts, earlier._doubts
+            changed |= {row for row in rows if mine.flags_of(row) != theirs.flags_of(row)}
         return tuple(self.portfolio_ids[row] for row in sorted(changed))
-
-    def _doubts(self) -> tuple[object, ...]:
-        """All that flags come of: equal doubts over equal positions give equal flags."""
-        return (
-            [(chain.chain, chain.condition) for chain in self._cut_off],
-            self._doubtful_bases,
-            self._evaluation.read_faults,
-            self._bad_tokens,
-            self._returns_doubts,
-            self._assets_without_returns,
-        )
 
     @cached_property
     def sha256(self) -> str:
@@ -364,11 +335,11 @@ class View:
     def _standing(self, row: int) -> "_Standing":
         """All of a portfolio's health that is not a number."""
         core = self._core_standings[row]
-        flags = self._flags(row)
+        flags = self._doubts.flags_of(row)
         return _Standing(
             status=self.statuses[row],
             verdict=self._verdict(row, flagged=bool(flags), refused=core.refused),
-            partial=core.partial or self._unread(row),
+            partial=core.partial or self._doubts.is_unread(row),
             flags=flags,
             worst_scenario=self._worst_scenario(core),
         )
@@ -390,7 +361,7 @@ class View:
         if core.refused or not core.owes:
             return ""
         absent = self._evaluation.history.absent
-        return absent or "; ".join(missing_returns(self._missing_of(row)))
+        return absent or "; ".join(missing_returns(self._doubts.without_returns(row)))
 
     def _verdict(self, row: int, *, flagged: bool, refused: bool) -> Verdict:
         """The worst that stands behind a portfolio's numbers."""
@@ -398,15 +369,12 @@ class View:
             return Verdict.REFUSE
         if not flagged:
             return Verdict.OK
-        bases = self._doubtful_bases
-        return worst(Verdict.FLAG, *(bases[base] for base in self._bases_of(row) if base in bases))
-
-    @cached_property
-    def _positions_of(self) -> dict[int, list[dict[str, Any]]]:
-        return _grouped(self._evaluation.positions, lambda position: position["portfolio"])
+        bases = self._doubts.bases
+        doubtful = (base for base in self._doubts.bases_of(row) if base in bases)
+        return worst(Verdict.FLAG, *(bases[base] for base in doubtful))
 
     def _position_healths(self, row: int) -> tuple[PositionHealth, ...]:
-        return tuple(self._position_health(p) for p in self._positions_of.get(row, ()))
+        return tuple(self._position_health(p) for p in self._evaluation.positions_of.get(row, ()))
 
     def _position_health(self, position: Mapping[str, Any]) -> PositionHealth:
         rows = self._evaluation.rows
@@ -443,100 +411,6 @@ class View:
     def _decimals(self) -> dict[TokenId, int]:
         states = _of_kind(self._snapshot, "token", TokenState)
         return {state.token: state.decimals for state in states if not state.fault}
-
-    # --- Flags --------------------------------------------------------------------------------
-
-    def _bases_of(self, row: int) -> list[str]:
-        """The bases that price this portfolio's positions."""
-        return self._bases_by_row.get(row, [])
-
-    @cached_property
-    def _bases_by_row(self) -> dict[int, list[str]]:
-        """By columns: a falling market asks for the bases of thousands of portfolios at once."""
-        rows = self._evaluation.rows
-        specs = map(rows.token_specs.get, rows.token_ids)
-        base_of = [None if spec is None else spec.price for spec in specs]
-        found: dict[int, list[str]] = {}
-        columns = self._evaluation.position_columns("portfolio", "token")
-        for row, token in set(zip(*columns, strict=True)):
-            base = base_of[token]
-            if base is not None and base not in (bases := found.setdefault(row, [])):
-                insort(bases, base)
-        return found
-
-    def _flags(self, row: int) -> tuple[str, ...]:
-        """What the numbers of a portfolio rest on; empty when nothing is wrong."""
-        if not any(self._doubts()):
-            return ()
-        accounts = self._snapshot.registry.portfolios[row].accounts
-        on_chains = {chain_of(account) for account in accounts}
-        venues = {venue_of(account) for account in accounts}
-        chains = [c for c in self._cut_off if c.chain in on_chains]
-        bases = self._doubtful_bases
-        prices = [base for base in self._bases_of(row) if base in bases] if bases else []
-        faults = self._evaluation.read_faults
-        return (
-            *(f"chain {c.name} is {c.condition}: {_CUT_OFF_NOTE[c.condition]}" for c in chains),
-            *(f"price of {base} is {bases[base]}" for base in prices),
-            *(faults[account] for account in accounts if account in faults),
-            *(flag for chain, flag in self._bad_tokens if f"wallet@{chain}" in venues),
-            *self._returns_flags(row),
-        )
-
-    def _returns_flags(self, row: int) -> tuple[str, ...]:
-        """What is wrong with the factor returns, for those who owe: nobody else rests on them."""
-        if not self._core_standings[row].owes:
-            return ()
-        return (*self._returns_doubts, *missing_returns(self._missing_of(row)))
-
-    def _missing_of(self, row: int) -> tuple[str, ...]:
-        """The assets of a portfolio that are charged at the grid's deepest move."""
-        if not self._assets_without_returns:
-            return ()
-        rows = self._evaluation.rows
-        counted = (
-            rows.token_specs.get(rows.token_ids[position["token"]])
-            for position in self._positions_of.get(row, ())
-            if _COUNTING[position["counting"]] in (Counting.COUNTED, Counting.CUT_OFF)
-        )
-        held = {spec.asset for spec in counted if spec is not None}
-        return tuple(asset for asset in self._assets_without_returns if asset in held)
-
-    @cached_property
-    def _returns_doubts(self) -> tuple[str, ...]:
-        return self._evaluation.history.doubts(self._snapshot.now_ms)
-
-    @cached_property
-    def _assets_without_returns(self) -> tuple[str, ...]:
-        assets = self._evaluation.rows.asset_of_base.values()
-        return self._evaluation.history.without_returns(assets)
-
-    @cached_property
-    def _bad_tokens(self) -> tuple[tuple[ChainId, str], ...]:
-        return _token_flags(self._snapshot)
-
-    @cached_property
-    def _cut_off(self) -> list[ChainAsOf]:
-        return [chain for chain in self._snapshot.chains if chain.cut_off]
-
-    @cached_property
-    def _doubtful_bases(self) -> dict[str, Verdict]:
-        prices = self._snapshot.prices.values()
-        return {p.base: p.verdict for p in prices if p.verdict is not Verdict.OK}
-
-    @cached_property
-    def _portfolios_with_unread_accounts(self) -> frozenset[int]:
-        rows = self._evaluation.rows
-        accounts = self._evaluation.account_faults
-        return frozenset(rows.account_portfolios[rows.accounts[a]] for a in accounts)
-
-    def _unread(self, row: int) -> bool:
-        if not (self._cut_off or self._evaluation.read_faults):
-            return False
-        accounts = self._snapshot.registry.portfolios[row].accounts
-        return any(account in self._evaluation.read_faults for account in accounts) or any(
-            chain_of(account) == chain.chain for account in accounts for chain in self._cut_off
-        )
 
     # --- Liquidations -------------------------------------------------------------------------
 
@@ -575,7 +449,7 @@ class View:
     def _portfolio_entry(self, rank: int, row: int) -> LiquidationEntry:
         numbers = self._evaluation.portfolios[row]
         scenario = self._standing(row).worst_scenario
-        is_unread = row in self._portfolios_with_unread_accounts
+        is_unread = row in self._doubts.unread_portfolios
         unread = "; a venue account of it was not read" if is_unread else ""
         return LiquidationEntry(
             rank=rank,
@@ -595,39 +469,6 @@ _NOTES = {
     Counting.CUT_OFF: "its chain cannot meet a call elsewhere",
     Counting.EXCLUDED: "the token is at fault or has no believed price",
 }
-_CUT_OFF_NOTE = {
-    Condition.UNREAD: "nothing there is known",
-    Condition.LAGGING: "what is there counts only where it costs",
-    Condition.UNREACHABLE: "what is there counts only where it costs",
-    Condition.INVALID: "what is there counts only where it costs",
-    Condition.SUSPENDED: "what is there counts only where it costs",
-}
-
-
-def _fault_flags(faults: Mapping[AccountId, str]) -> Iterator[str]:
-    """One flag a venue, with the first of its faults: a venue that fails has thousands alike."""
-    of_venue: dict[str, list[str]] = {}
-    for account in sorted(faults):
-        of_venue.setdefault(venue_of(account), []).append(faults[account])
-    for venue, texts in of_venue.items():
-        yield f"{venue}: {len(texts)} of its accounts not fully read, the first: {texts[0]}"
-
-
-def _token_flags(snapshot: Snapshot) -> tuple[tuple[ChainId, str], ...]:
-    """Tokens that are excluded for what they say of themselves, each with its chain."""
-    states = _of_kind(snapshot, "token", TokenState)
-    return tuple(
-        (chain_of(state.token), f"token {state.token} is excluded: {state.fault}")
-        for state in states
-        if state.fault
-    )
-
-
-def _grouped(rows: Sequence[dict[str, Any]], key: Any) -> dict[int, list[dict[str, Any]]]:
-    groups: dict[int, list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    return groups
 
 
 def _of_kind(snapshot: Snapshot, kind: str, cls: type[Any]) -> list[Any]:

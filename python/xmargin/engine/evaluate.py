@@ -90,6 +90,14 @@ class Evaluation:
         return list(self.tables["positions"].to_pylist())
 
     @cached_property
+    def positions_of(self) -> dict[int, list[dict[str, Any]]]:
+        """The positions of each portfolio that has any, by its row."""
+        groups: dict[int, list[dict[str, Any]]] = {}
+        for position in self.positions:
+            groups.setdefault(position["portfolio"], []).append(position)
+        return groups
+
+    @cached_property
     def venue_accounts(self) -> list[dict[str, Any]]:
         """One row an Aave account."""
         return list(self.tables["venue_accounts"].to_pylist())
