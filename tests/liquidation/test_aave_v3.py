@@ -229,12 +229,12 @@ def test_what_the_pool_stored_grows_to_the_time_given(
     now_s = updated_at_s + seconds
     growth = AaveV3Growth(supply_rate, debt_rate, updated_at_s, debt_rate // 2, updated_at_s)
     stored = tuple(dataclasses.replace(row, growth=growth) for row in account.reserves)
-    grown = tuple(_grown(row, growth, now_s) for row in account.reserves)
+    grown = tuple(_grown(row, growth, now_s, account.release) for row in account.reserves)
     ours = propose_liquidation(dataclasses.replace(account, reserves=stored, now_s=now_s))
     assert ours == propose_liquidation(dataclasses.replace(account, reserves=grown))
 
 
-def _grown(row: AaveV3Reserve, growth: AaveV3Growth, now_s: int) -> AaveV3Reserve:
+def _grown(row: AaveV3Reserve, growth: AaveV3Growth, now_s: int, release: str) -> AaveV3Reserve:
     """The reserve as of now by the reference."""
     kept = Reserve(
         token="",
@@ -262,7 +262,7 @@ def _grown(row: AaveV3Reserve, growth: AaveV3Growth, now_s: int) -> AaveV3Reserv
     return dataclasses.replace(
         row,
         supply_index=interest.normalized_income(kept, now_s),
-        debt_index=interest.normalized_debt(kept, now_s),
+        debt_index=interest.normalized_debt(kept, now_s, release),
         stable_debt=interest.stable_debt_balance(stable, now_s),
     )
 

@@ -9,7 +9,7 @@ from pydantic_settings import EnvSettingsSource
 from xmargin.errors import ConfigError
 
 ENV_PREFIX = "XMARGIN__"
-_LISTS = frozenset({"chains", "tokens", "feeds", "venues", "portfolios"})
+_LISTS = frozenset({"chains", "tokens", "feeds", "venues", "portfolios", "prices", "supplies"})
 
 
 class Environment(EnvSettingsSource):

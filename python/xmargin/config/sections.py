@@ -30,7 +30,12 @@ _NAMESPACES = {
     model.ChainKind.HYPERLIQUID: "hyper:",
 }
 _EVM = "eip155:"
-_KINDS_BEHIND_A_PROVIDER = frozenset({"aave-v3"})
+_CONTRACTS = {
+    "aave-v3": "the pool's PoolAddressesProvider",
+    "morpho-blue": "the Morpho contract",
+    "perp-v2": "the ClearingHouse",
+}
+"""What ``addresses_provider`` is, of the kinds that are found by it."""
 
 
 def _checked(parse: Any) -> AfterValidator:
@@ -71,6 +76,12 @@ Price = Annotated[ExactDecimal, Field(gt=0, le=10**18, decimal_places=36)]
 _RATE_KINDS = frozenset({"erc4626"})
 _UINT32_MAX = 2**32 - 1
 _DAY_S = 86_400
+# A whole number may be written as one.
+SettingText = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$"),
+]
 
 
 class _Section(BaseModel):
@@ -309,7 +320,7 @@ class VenueConfig(_Section):
     id: VenueId
     kind: str
     addresses_provider: str = Field(default="", validate_default=True)
-    settings: dict[Name, Name | tuple[Name, ...]] = {}
+    settings: dict[Name, SettingText | tuple[SettingText, ...]] = {}
 
     @field_validator("kind")
     @classmethod
@@ -323,8 +334,9 @@ class VenueConfig(_Section):
     @field_validator("addresses_provider")
     @classmethod
     def _is_of_the_chain(cls, provider: str, info: ValidationInfo) -> str:
-        if not provider and info.data.get("kind") in _KINDS_BEHIND_A_PROVIDER:
-            raise ValueError("add the address of the pool's PoolAddressesProvider")
+        contract = _CONTRACTS.get(info.data.get("kind", ""))
+        if not provider and contract is not None:
+            raise ValueError(f"add the address of {contract}")
         return _address_beside_id(provider, info)
 
     def spec(self) -> model.VenueSpec:

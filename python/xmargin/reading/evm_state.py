@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from xmargin.errors import ConfigError, DecodeError
+from xmargin.errors import ConfigError, DecodeError, EndpointError, XmarginError
 from xmargin.model import (
     ChainId,
     Fact,
@@ -21,7 +21,7 @@ from xmargin.oracles import sequencer
 from xmargin.reading.feeds import evm_feed_read
 from xmargin.reads import EvmLog, EvmRead, Rediscover
 from xmargin.venues.base import EvmAccess, EvmVenue, EvmVenueKind, Reread, Unit
-from xmargin.venues.evm import venue_kind, venue_kinds
+from xmargin.venues.evm import check_settings, venue_kind, venue_kinds
 
 AUDITED_UNITS_PER_BLOCK: Final = 16
 """Units read at each block in turn though nothing touched them: balances may move without a log,
@@ -157,7 +157,10 @@ class EvmState:
         slot.venue = None
         try:
             slot.venue = await slot.kind.discover(slot.spec, self._registry, access)
-        except DecodeError as error:
+        except EndpointError:
+            raise
+        except XmarginError as error:
+            # Whatever else is wrong with one venue is its own: the others are read all the same.
             slot.fail(error.message)
             slot.blocks_until_retry = slot.retry_blocks
             slot.retry_blocks = min(2 * slot.retry_blocks, _REDISCOVERY_BLOCKS_MAX)
@@ -277,4 +280,5 @@ def _slot(spec: VenueSpec) -> _Slot:
             f"use one of {', '.join(venue_kinds())}",
             field="venues",
         )
+    check_settings(spec)
     return _Slot(spec, kind)

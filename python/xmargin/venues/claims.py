@@ -31,6 +31,12 @@ from xmargin.model.claims import CLAIM_RECORD, TokenClaim
 from xmargin.reads import EvmCall, EvmLog, EvmRead, Rediscover
 from xmargin.records import market_fault, market_record
 from xmargin.venues.base import EvmAccess, Unit, erc20_id
+from xmargin.venues.settings import address
+
+ERC4626: Final = "erc4626"
+RATES: Final = "rates"
+BRIDGED: Final = "bridged"
+SETTINGS: Final = (ERC4626, RATES, BRIDGED)
 
 SHARES_ASKED: Final = 10**36
 """So many units are asked for, that a vault's rounding takes nothing off what anyone holds."""
@@ -113,15 +119,15 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Cl
         DecodeError: a setting is malformed, or a vault is none.
     """
     del registry
-    vaults = [_address(spec, value) for value in spec.values("erc4626")]
+    vaults = [address(spec, value, ERC4626) for value in spec.values(ERC4626)]
     answers = await access.call([ASSET(vault) for vault in vaults])
     assets = [ASSET.decode(answer)[0] for answer in answers]
     of_vaults = (
         RateClaim(vault, CONVERT_TO_ASSETS, asset, asks_asset=True)
         for vault, asset in zip(vaults, assets, strict=True)
     )
-    of_rates = (_rate(spec, value) for value in spec.values("rates"))
-    twins = tuple(_twin(spec, value) for value in spec.values("bridged"))
+    of_rates = (_rate(spec, value) for value in spec.values(RATES))
+    twins = tuple(_twin(spec, value) for value in spec.values(BRIDGED))
     return Claims(spec.id, (*of_vaults, *of_rates), twins)
 
 
@@ -129,7 +135,7 @@ def _rate(spec: VenueSpec, value: str) -> RateClaim:
     token, function, underlying = _three(value)
     if not function.endswith("(uint256)"):
         raise DecodeError(f"rates: {function} takes no amount; write e.g. rate(uint256)")
-    addresses = _address(spec, token), _address(spec, underlying)
+    addresses = address(spec, token, RATES), address(spec, underlying, RATES)
     return RateClaim(addresses[0], Function(function, "uint256"), addresses[1], asks_asset=False)
 
 
@@ -141,7 +147,7 @@ def _twin(spec: VenueSpec, value: str) -> TokenClaim:
         custodian = parse_address(chain_of(underlying), lock, "bridged")
     except InvalidArgumentError as error:
         raise DecodeError(error.message) from None
-    here = erc20_id(spec.id, _address(spec, token))
+    here = erc20_id(spec.id, address(spec, token, BRIDGED))
     at = f"{chain_of(underlying)}/{custodian}"
     return TokenClaim(here, underlying, 1, 1, at, kept=True)
 
@@ -153,16 +159,8 @@ def _three(value: str) -> tuple[str, str, str]:
     return parts[0], parts[1], parts[2]
 
 
-def _address(spec: VenueSpec, text: str) -> str:
-    try:
-        return parse_address(chain_of(spec.id), text, "settings")
-    except InvalidArgumentError as error:
-        raise DecodeError(error.message) from None
-
-
 def fault_facts(spec: VenueSpec, registry: Registry, fault: str) -> list[Fact]:
     """Every token that is named, at fault."""
     del registry
-    names = ("erc4626", "rates", "bridged")
-    named = (value.split(":")[0].lower() for name in names for value in spec.values(name))
+    named = (value.split(":")[0].lower() for name in SETTINGS for value in spec.values(name))
     return [market_fault(spec.id, CLAIM_RECORD, erc20_id(spec.id, one), fault) for one in named]

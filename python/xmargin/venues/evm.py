@@ -5,9 +5,11 @@ from types import MappingProxyType
 from typing import Final
 
 from xmargin import extensions
+from xmargin.model import VenueSpec
 from xmargin.venues import aave_v3, claims, evm_wallet, morpho_blue, perp_v2
 from xmargin.venues.base import EvmVenueKind
 from xmargin.venues.outside import OutsideKind
+from xmargin.venues.settings import check_names
 
 BUILT_IN: Final[Mapping[str, EvmVenueKind]] = MappingProxyType(
     {
@@ -18,6 +20,20 @@ BUILT_IN: Final[Mapping[str, EvmVenueKind]] = MappingProxyType(
         "wallet": evm_wallet,
     }
 )
+
+_SETTINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"claims": claims.SETTINGS, "perp-v2": perp_v2.SETTINGS}
+)
+
+
+def check_settings(spec: VenueSpec) -> None:
+    """Refuse settings that a kind of ours does not know; those of others are theirs to check.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    if spec.kind in BUILT_IN:
+        check_names(spec, _SETTINGS.get(spec.kind, ()))
 
 
 def venue_kind(name: str) -> EvmVenueKind | None:

@@ -25,8 +25,6 @@ from xmargin.model import (
     VenueId,
     VenueSpec,
     address_of,
-    chain_of,
-    parse_address,
 )
 from xmargin.model.perp_v2 import (
     ACCRUED_RECORD,
@@ -48,12 +46,14 @@ from xmargin.reads import EvmCall, EvmLog, EvmRead, Rediscover
 from xmargin.records import account_fault, account_record, market_fault, market_record
 from xmargin.venues import perp_v2_abi as abi
 from xmargin.venues.base import EvmAccess, Reread, Unit, accounts_at, erc20_id
+from xmargin.venues.settings import address
 
 BASE_TOKENS: Final = "base_tokens"
 COLLATERALS: Final = "collaterals"
 
 SPOT_TWAP_S: Final = "spot_twap_s"
 """The setting of how long a pool's price counts as of now for the mark price; by default:"""
+SETTINGS: Final = (BASE_TOKENS, COLLATERALS, SPOT_TWAP_S)
 SPOT_TWAP_DEFAULT: Final = "15"
 """``AccountBalance._getMarkPrice`` from release 2.8 on; 0 before."""
 COLLATERAL_TWAP_S: Final = 900
@@ -329,8 +329,7 @@ async def discover(spec: VenueSpec, registry: Registry, access: EvmAccess) -> Pe
 
 
 def _addresses(spec: VenueSpec, setting: str) -> tuple[str, ...]:
-    chain = chain_of(spec.id)
-    return tuple(sorted(parse_address(chain, value, setting) for value in spec.values(setting)))
+    return tuple(sorted(address(spec, value, setting) for value in spec.values(setting)))
 
 
 async def _contracts(house: str, access: EvmAccess) -> tuple[Contracts, str]:

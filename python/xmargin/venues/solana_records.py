@@ -9,6 +9,7 @@ from xmargin.model import ACCOUNT_RECORD, Fact, Registry, VenueRecord, VenueSpec
 from xmargin.model.posted_prices import ORACLE_RECORD
 from xmargin.reads import SolanaAccount, SolanaRead
 from xmargin.venues.base import Unit, accounts_at
+from xmargin.venues.settings import check_names
 
 Decode = Callable[[SolanaAccount | None], object]
 
@@ -66,12 +67,8 @@ def check_settings(spec: VenueSpec, *known: str) -> None:
     Raises:
         ConfigError: naming the setting.
     """
+    check_names(spec, known)
     for setting in spec.settings:
         where = f"venues.{spec.id}.settings.{setting.name}"
-        if setting.name not in known:
-            raise ConfigError(
-                f"{where}: {spec.kind} has no such setting; it has {', '.join(known)}",
-                field="venues",
-            )
         if not (setting.value.isascii() and setting.value.isdigit()):
             raise ConfigError(f"{where}: {setting.value!r} is no whole number", field="venues")
