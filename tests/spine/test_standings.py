@@ -364,3 +364,19 @@ def test_the_held_legs_of_an_account_need_no_rule() -> None:
     assert account.status is HealthStatus.NO_DEBT
     (position,) = view.health("carol").positions
     assert (position.token, position.amount) == (WETH, Decimal(2))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        VenueRecord(VENUE, "held", ACCOUNT, "no JSON", ""),
+        VenueRecord(VENUE, "held", ACCOUNT, "", "its endpoint gave up"),
+        records.market_record(VENUE, "held", ACCOUNT, HeldLegs((VenueLeg(WETH, 2**256),))),
+        records.market_record(VENUE, "held", ACCOUNT, HeldLegs((VenueLeg("no token", 1),))),
+    ],
+)
+def test_held_legs_that_make_no_sense_cost_their_account_and_no_other(record: VenueRecord) -> None:
+    view = view_of(snapshot_of(*till_facts(), record))
+    assert fault_of(view)
+    (other,) = view.health("dave").accounts
+    assert other.status is HealthStatus.NO_DEBT
