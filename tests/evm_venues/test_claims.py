@@ -345,7 +345,7 @@ def test_cl12_units_never_leave_256_bits_and_never_in_the_holders_favour() -> No
 
 @pytest.mark.parametrize("is_circle", [False, True])
 def test_cl13_ten_thousand_claims_in_a_row_or_a_circle_are_refused_at_once(
-    is_circle: bool,  # noqa: FBT001 - a case
+    is_circle: bool,
 ) -> None:
     tokens = [f"eip155:1/erc20:0x{number:040x}" for number in range(10_001)]
     facts = [edge(one, into) for one, into in itertools.pairwise(tokens)]
