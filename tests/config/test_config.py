@@ -120,6 +120,11 @@ def test_a_good_configuration_becomes_a_registry_of_canonical_ids() -> None:
         (changed('id = "alice"', 'id = "Alice Smith"'), "portfolios.0.id", "1 to 64"),
         (changed(OWNER, "0x12"), "portfolios.0.accounts.0", "no EVM address"),
         (
+            changed('kind = "aave-v3"', 'kind = "aave-v3"\nsettings = { age_s_max = 60 }'),
+            "venues.0.settings",
+            'age_s_max: write a text, age_s_max = "…", or a list of texts',
+        ),
+        (
             changed('["aave-v3@eip155:1', '["aave-v3@eip155:10'),
             "",
             "eip155:10 is not in [[chains]]",

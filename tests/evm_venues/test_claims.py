@@ -1,5 +1,6 @@
 """Claims: every holding is followed to its leaf, each counted once; what circles counts nothing."""
 
+import itertools
 import math
 from decimal import Decimal
 from fractions import Fraction
@@ -24,7 +25,7 @@ from tests.evm_venues.vault_cases import (
     sent,
 )
 from xmargin.config import parse_config
-from xmargin.engine.claims import claim_graph
+from xmargin.engine.claims import STEPS_MAX, claim_graph
 from xmargin.errors import DecodeError
 from xmargin.model import Counting, PositionSide, VenueRecord, VenueSetting, VenueSpec
 from xmargin.model.claims import CLAIM_RECORD, TokenClaim
@@ -322,3 +323,36 @@ def test_cl8_a_claim_on_what_cannot_be_read_is_at_fault_with_it() -> None:
     graph = claim_graph([edge(a, b), broken, edge(c, a)])
     assert graph.leaves == {}
     assert all("convertToAssets() failed" in graph.faults[token] for token in (a, b, c))
+
+
+@pytest.mark.parametrize(
+    ("assets", "shares"), [(2**256, 1), (-1, 1), (1, 0), (1, -1), (2**256, 2**256), (2**128, 1)]
+)
+def test_cl11_a_rate_that_no_contract_can_have_is_at_fault(assets: int, shares: int) -> None:
+    [a, b, *_] = TOKENS
+    graph = claim_graph([edge(a, b, assets, shares)])
+    assert graph.leaves == {}
+    assert graph.faults[a].startswith(f"{a} says that")
+
+
+def test_cl12_units_never_leave_256_bits_and_never_in_the_holders_favour() -> None:
+    [a, b, *_] = TOKENS
+    leaf = claim_graph([edge(a, b, 2**128 - 1)]).leaves[a]
+    assert leaf.units(2**128) == 2**128 * (2**128 - 1)
+    assert leaf.units(2**129) == 0
+    assert leaf.units(-(2**129)) == -(2**256 - 1)
+
+
+@pytest.mark.parametrize("is_circle", [False, True])
+def test_cl13_ten_thousand_claims_in_a_row_or_a_circle_are_refused_at_once(
+    is_circle: bool,
+) -> None:
+    tokens = [f"eip155:1/erc20:0x{number:040x}" for number in range(10_001)]
+    facts = [edge(one, into) for one, into in itertools.pairwise(tokens)]
+    if is_circle:
+        facts.append(edge(tokens[-1], tokens[0]))
+    graph = claim_graph(facts)
+    near = 0 if is_circle else STEPS_MAX
+    assert len(graph.leaves) == near
+    assert len(graph.faults) == len(facts) - near
+    assert max(map(len, graph.faults.values())) < 200

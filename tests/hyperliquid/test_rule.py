@@ -170,6 +170,42 @@ def test_what_is_wrong_with_an_account_is_its_own_fault_alone() -> None:
     assert stands[faulty].fault == "withdrawable: expected a decimal"
 
 
+ETH = published.documented_markets()["ETH"]
+NONSENSE = (
+    replace(ETH, tiers=()),
+    replace(ETH, tiers=(HyperliquidTier(Decimal(0), 0),)),
+    replace(ETH, tiers=(HyperliquidTier(Decimal(10**9), 5),)),
+    replace(ETH, size_decimals=-1),
+    replace(ETH, size_decimals=10**6),
+)
+
+
+@pytest.mark.parametrize("market", NONSENSE)
+def test_a_market_that_makes_no_sense_costs_those_in_it_and_no_other(
+    market: HyperliquidMarket,
+) -> None:
+    held = one_position("-50")
+    free = replace(held, account=held.account[:-1] + "f", positions=())
+    cross = replace(held.cross, account_value=held.cross.raw_usd)
+    free = replace(free, cross=cross, whole=cross)
+    told = (
+        records.account_record(held.account, held),
+        records.account_record(free.account, free),
+        records.market_record(VENUE, "market", "ETH", market),
+    )
+    found = standings(case(*told))
+    assert found[held.account].fault
+    assert not found[free.account].fault
+
+
+def test_an_amount_with_more_digits_than_any_has_is_refused() -> None:
+    held = one_position("-50")
+    endless = Decimal("9" * 40 + "." + "0" * 60 + "1")
+    cross = replace(held.cross, account_value=endless)
+    told = standing(replace(held, cross=cross), {"ETH": ETH})
+    assert "is no amount" in told.fault
+
+
 def test_a_market_that_was_not_read_leaves_no_figures() -> None:
     assert (
         "HyperliquidMarket that it rests on was not read"

@@ -116,6 +116,14 @@ def broken(change: Callable[[Any], object], tmp_path: Path) -> str:
         (lambda tree: tree["steps"][0]["truth"]["prices"].pop("BUSD"), "truth: no price of BUSD"),
         (lambda tree: tree["steps"][0]["observations"].insert(0, {"feedRound": 5}), "step 1: "),
         (lambda tree: tree["steps"][0]["observations"].pop(0), "step 1"),
+        (lambda tree: tree.update(steps=[None]), "step 1: a value is of another type"),
+        (lambda tree: tree["steps"][1].update(truth=7), "step 2: a value is of another type"),
+        (lambda tree: tree["steps"][1].update(expected="none"), "step 2: a value is of another"),
+        (
+            lambda tree: tree["steps"][1]["expected"].update(ranges=["1"]),
+            "step 2: a value is of another type",
+        ),
+        (lambda tree: tree["steps"][1].update(at="0001-01-01T00:00:00+14:00"), "step 2: "),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_by_what_is_wrong(

@@ -206,6 +206,9 @@ def test_an_obligation_has_figures_only_while_its_prices_are_fresh() -> None:
     assert fault(900) == ""
     assert "was stored 901 s ago; the bound is 900 s" in fault(901)
     assert fault(901, price_age_s_max=901) == ""
+    # No configuration says so, but a registry from elsewhere may.
+    assert fault(1, price_age_s_max=-1).endswith("'-1' is no whole number")
+    assert fault(1, price_age_s_max=10**18).endswith("is no whole number")
 
 
 # --- What is watched ----------------------------------------------------------------------------

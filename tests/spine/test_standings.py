@@ -42,6 +42,7 @@ from xmargin.model import (
     VenueSpec,
 )
 from xmargin.model.standings import HeldLegs, VenueLeg, VenueStanding
+from xmargin.model.token_terms import TOKEN_TERMS_RECORD, TokenTerms
 from xmargin.params import load_parameters
 from xmargin.snapshot import Snapshot, cut
 from xmargin.spine import Spine, replay
@@ -364,3 +365,38 @@ def test_the_held_legs_of_an_account_need_no_rule() -> None:
     assert account.status is HealthStatus.NO_DEBT
     (position,) = view.health("carol").positions
     assert (position.token, position.amount) == (WETH, Decimal(2))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        VenueRecord(VENUE, "held", ACCOUNT, "no JSON", ""),
+        VenueRecord(VENUE, "held", ACCOUNT, "", "its endpoint gave up"),
+        records.market_record(VENUE, "held", ACCOUNT, HeldLegs((VenueLeg(WETH, 2**256),))),
+        records.market_record(VENUE, "held", ACCOUNT, HeldLegs((VenueLeg("no token", 1),))),
+    ],
+)
+def test_held_legs_that_make_no_sense_cost_their_account_and_no_other(record: VenueRecord) -> None:
+    view = view_of(snapshot_of(*till_facts(), record))
+    assert fault_of(view)
+    (other,) = view.health("dave").accounts
+    assert other.status is HealthStatus.NO_DEBT
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        TokenTerms(10_000, 2**256, 0, ()),
+        TokenTerms(9_999, 2**64 - 1, 0, ()),
+        TokenTerms(-1, 0, 0, ()),
+        TokenTerms(0, 0, 10_001, ()),
+    ],
+)
+@pytest.mark.parametrize("amount", [2**256 - 1, 1 - 2**256, -1])
+def test_terms_of_a_token_that_nobody_can_mean_do_not_cost_the_view(
+    terms: TokenTerms, amount: int
+) -> None:
+    held = records.market_record(VENUE, "held", ACCOUNT, HeldLegs((VenueLeg(WETH, amount),)))
+    told = records.market_record(VENUE, TOKEN_TERMS_RECORD, WETH, terms)
+    view = view_of(snapshot_of(*till_facts(), held, told))
+    assert not any(account.fault for account in view.health("carol").accounts)

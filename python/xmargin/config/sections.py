@@ -322,6 +322,16 @@ class VenueConfig(_Section):
     addresses_provider: str = Field(default="", validate_default=True)
     settings: dict[Name, SettingText | tuple[SettingText, ...]] = {}
 
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _settings_are_texts(cls, settings: object) -> object:
+        # Pydantic's own complaint names the types of the union, not the mistake.
+        for name, value in settings.items() if isinstance(settings, dict) else ():
+            texts = value if isinstance(value, list | tuple) else (value,)
+            if not all(isinstance(one, str) and one for one in texts):
+                raise ValueError(f'{name}: write a text, {name} = "…", or a list of texts')
+        return settings
+
     @field_validator("kind")
     @classmethod
     def _wallets_are_named_so(cls, kind: str, info: ValidationInfo) -> str:

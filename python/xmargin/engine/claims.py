@@ -25,9 +25,15 @@ class Leaf:
     custodians: tuple[str, ...]
 
     def units(self, amount: int) -> int:
-        """Of an amount owned (each step rounded down) or, negative, owed (up in size)."""
+        """Of an amount owned (each step rounded down) or, negative, owed (up in size).
+
+        No contract converts to more than 256 bits: beyond, what is owned is nothing, and what is
+        owed is the most that can be.
+        """
         for rate in self.rates:
             amount = amount * rate.numerator // rate.denominator
+            if amount.bit_length() > UNITS_BITS_MAX:
+                amount = 0 if amount > 0 else 1 - 2**UNITS_BITS_MAX
         return amount
 
 
@@ -86,6 +92,14 @@ class Beside(Protocol):
         ...
 
 
+_SHOWN_MAX: Final = 240
+UNITS_BITS_MAX: Final = 256
+STEPS_MAX: Final = 16
+"""Real claims lead two or three steps; more are not followed, so that none costs much to follow."""
+
+RATE_BITS_MAX: Final = 128
+"""No unit stands for more than this many bits of units."""
+
 NO_CLAIMS: Final = ClaimGraph(MappingProxyType({}), MappingProxyType({}))
 
 
@@ -112,6 +126,13 @@ def claim_graph(facts: Iterable[VenueRecord]) -> ClaimGraph:
     return ClaimGraph(MappingProxyType(leaves), MappingProxyType(faults))
 
 
+def _is_rate(claim: TokenClaim) -> bool:
+    bits = (claim.assets.bit_length(), claim.shares.bit_length())
+    if claim.shares <= 0 or claim.assets < 0 or max(bits) > UNITS_BITS_MAX:
+        return False
+    return claim.assets // claim.shares < 2**RATE_BITS_MAX
+
+
 def _leaf(
     token: TokenId, claims: Mapping[TokenId, TokenClaim], faults: Mapping[TokenId, str]
 ) -> Leaf | str:
@@ -123,8 +144,10 @@ def _leaf(
     while (claim := claims.get(at)) is not None:
         if at in path:
             return f"its claim leads back to itself: {' -> '.join([*path, at])}"
-        if claim.shares <= 0 or claim.assets < 0:
-            return f"{at} says that {claim.shares} units stand for {claim.assets}"
+        if len(path) == STEPS_MAX:
+            return f"its claim leads more than {STEPS_MAX} steps, by way of {at}"
+        if not _is_rate(claim):
+            return f"{at} says that {claim.shares} units stand for {claim.assets}"[:_SHOWN_MAX]
         path.append(at)
         custodians.append(claim.custodian)
         if claim.kept:

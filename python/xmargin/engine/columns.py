@@ -281,7 +281,9 @@ def _moved(terms: TermsByToken, token: TokenId, amount: int) -> int:
     of_token = terms.get(token)
     if of_token is None:
         return amount
-    return of_token.received(amount) if amount > 0 else -of_token.sent(-amount)
+    if amount > 0:
+        return of_token.received(amount)
+    return -min(of_token.sent(-amount), 2 ** (8 * _U256_BYTES) - 1)
 
 
 def _looked_through(rows: Rows, fact: TokenBalance, claimed: VenueId | None) -> bool:

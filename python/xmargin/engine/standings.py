@@ -9,7 +9,7 @@ from typing import Any, Final
 from xmargin import records
 from xmargin.engine.faults import NOT_READ
 from xmargin.engine.venue_rules import rule_of
-from xmargin.errors import InvalidArgumentError, XmarginError
+from xmargin.errors import DecodeError, InvalidArgumentError, XmarginError
 from xmargin.model import (
     AccountId,
     BlockRef,
@@ -145,10 +145,17 @@ def _standings(case: VenueCase) -> Standings:
     """By the venue's rule; a rule that fails costs its venue its figures, and no other."""
     held = {a: record for a in case.accounts if (record := case.records.get((HELD_RECORD, a)))}
     ruled = replace(case, accounts=tuple(a for a in case.accounts if a not in held))
-    found = {a: VenueStanding.held(records.read(one, HeldLegs).legs) for a, one in held.items()}
+    found = {account: _held(record) for account, record in held.items()}
     if ruled.accounts:
         found |= _by_rule(ruled)
     return MappingProxyType({account: found[account] for account in case.accounts})
+
+
+def _held(record: VenueRecord) -> VenueStanding:
+    try:
+        return _checked(VenueStanding.held(records.read(record, HeldLegs).legs), NOT_READ)
+    except DecodeError as error:
+        return VenueStanding.at_fault(error.message)
 
 
 def _by_rule(case: VenueCase) -> Standings:

@@ -10,6 +10,8 @@ from xmargin.world import ChainFact, Key
 
 TermsByToken = Mapping[TokenId, TokenTerms]
 
+_FEE_MAX = 2**64 - 1
+"""Amounts of tokens with terms have 64 bits."""
 
 _UNREADABLE = TokenTerms(0, 0, 10_000, ("its terms could not be read",))
 
@@ -44,4 +46,4 @@ def _terms(fact: VenueRecord) -> TokenTerms:
     except DecodeError:
         return _UNREADABLE
     is_sound = 0 <= terms.transfer_fee_bps <= 10_000 and 0 <= terms.haircut_bps <= 10_000
-    return terms if is_sound and terms.transfer_fee_max >= 0 else _UNREADABLE
+    return terms if is_sound and 0 <= terms.transfer_fee_max <= _FEE_MAX else _UNREADABLE

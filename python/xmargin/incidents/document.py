@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from xmargin.tape import codec
 
 BYTES_MAX: Final = 1_000_000
 _HEAD_BYTES: Final = 64
+_MALFORMED: Final = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 _OPENING: Final = re.compile(rb'\s*\{\s*"incident"\s*:')
 
 _Tree = Mapping[str, Any]
@@ -112,11 +113,19 @@ def read_incident(path: Path) -> Incident:
     """
     try:
         return _incident(path, untrusted_json.loads(_content(path)))
-    except (KeyError, TypeError, ValueError, InvalidOperation, OSError) as fault:
-        said = f"{fault.args[0]!r} is missing" if isinstance(fault, KeyError) else str(fault)
-        raise TapeError(f"{path}: no incident file: {said}") from None
+    except (OSError, *_MALFORMED) as fault:
+        raise TapeError(f"{path}: no incident file: {_said(fault)}") from None
     except XmarginError as fault:
         raise TapeError(f"{path}: no incident file: {fault.message}") from None
+
+
+def _said(fault: Exception) -> str:
+    """What is wrong with a file that gave rise to a fault while it was read."""
+    if isinstance(fault, KeyError):
+        return f"{fault.args[0]!r} is missing"
+    if isinstance(fault, AttributeError | TypeError):
+        return f"a value is of another type than its key asks for ({fault})"
+    return str(fault)
 
 
 def _content(path: Path) -> bytes:
@@ -157,10 +166,8 @@ def _steps(trees: list[_Tree]) -> Iterator[Step]:
         try:
             truth = _truth(tree.get("truth", {}), truth)
             yield _step(tree, truth)
-        except KeyError as fault:
-            raise ValueError(f"step {number}: {fault.args[0]!r} is missing") from None
-        except (TypeError, ValueError, InvalidOperation) as fault:
-            raise ValueError(f"step {number}: {fault}") from None
+        except _MALFORMED as fault:
+            raise ValueError(f"step {number}: {_said(fault)}") from None
         except DecodeError as fault:
             raise ValueError(f"step {number}: {fault.message}") from None
 

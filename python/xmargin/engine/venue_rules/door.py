@@ -1,14 +1,17 @@
 """A document to the core and its answer back; accounts one by one."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from xmargin.errors import EngineError, XmarginError
+from xmargin.errors import DecodeError, EngineError, XmarginError
 from xmargin.model import AccountId
 from xmargin.model.standings import VenueCase, VenueStanding
+
+_WHOLE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class MarginKind(StrEnum):
@@ -79,5 +82,12 @@ def free(initial: Callable[[], MarginSum]) -> int:
 
 
 def setting(case: VenueCase, name: str, default: int) -> int:
-    """A whole number of the venue's settings."""
-    return int(next(iter(case.venue.values(name)), default))
+    """A whole number of the venue's settings.
+
+    Raises:
+        DecodeError: it is none.
+    """
+    said = next(iter(case.venue.values(name)), str(default))
+    if _WHOLE.fullmatch(said) is None:
+        raise DecodeError(f"settings.{name} of {case.venue.id}: {said[:40]!r} is no whole number")
+    return int(said)

@@ -32,6 +32,8 @@ PRICE_DECIMALS: Final = 8
 
 _WAD: Final = 10**18
 _PRECISION: Final = 80
+_DIGITS_MAX: Final = 60
+_DECIMALS_MAX: Final = 18
 
 Markets = Mapping[str, HyperliquidMarket]
 
@@ -180,6 +182,8 @@ def _tiers(market: HyperliquidMarket) -> Sequence[_Tier]:
     tiers: list[_Tier] = []
     rate, deduction = Fraction(0), Fraction(0)
     for one in market.tiers:
+        if one.leverage_max < 1:
+            raise DecodeError(f"{market.coin} has a tier of leverage {one.leverage_max}")
         before, rate = rate, Fraction(1, 2 * one.leverage_max)
         value_min = _units(one.value_min, USD_DECIMALS)
         deduction += value_min * (rate - before)
@@ -188,7 +192,10 @@ def _tiers(market: HyperliquidMarket) -> Sequence[_Tier]:
 
 
 def _tier_of(tiers: Sequence[_Tier], value: int) -> _Tier:
-    return next(tier for tier in reversed(tiers) if tier.value_min <= value)
+    found = next((tier for tier in reversed(tiers) if tier.value_min <= value), None)
+    if found is None:
+        raise DecodeError(f"no tier is of positions of {value} x 10^-{USD_DECIMALS}")
+    return found
 
 
 # --- Liquidation prices ---------------------------------------------------------------------------
@@ -244,6 +251,8 @@ def _side(position: HyperliquidPosition) -> int:
 
 def _units(amount: Decimal, decimals: int) -> int:
     """An amount in 10^-``decimals``; more digits than that it cannot have."""
+    if not 0 <= decimals <= _DECIMALS_MAX or len(amount.as_tuple().digits) > _DIGITS_MAX:
+        raise DecodeError(f"{str(amount)[:60]} in 10^-{decimals} is no amount")
     with localcontext(prec=_PRECISION):
         units = amount.scaleb(decimals)
         if units != units.to_integral_value():
