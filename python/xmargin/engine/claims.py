@@ -130,7 +130,7 @@ def _is_rate(claim: TokenClaim) -> bool:
     bits = (claim.assets.bit_length(), claim.shares.bit_length())
     if claim.shares <= 0 or claim.assets < 0 or max(bits) > UNITS_BITS_MAX:
         return False
-    return claim.assets // claim.shares < 2**RATE_BITS_MAX
+    return claim.assets // claim.shares < (1 << RATE_BITS_MAX)
 
 
 def _leaf(

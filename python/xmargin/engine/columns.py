@@ -283,7 +283,7 @@ def _moved(terms: TermsByToken, token: TokenId, amount: int) -> int:
         return amount
     if amount > 0:
         return of_token.received(amount)
-    return -min(of_token.sent(-amount), 2 ** (8 * _U256_BYTES) - 1)
+    return -min(of_token.sent(-amount), (1 << 8 * _U256_BYTES) - 1)
 
 
 def _looked_through(rows: Rows, fact: TokenBalance, claimed: VenueId | None) -> bool:
