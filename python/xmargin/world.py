@@ -471,6 +471,18 @@ def _check_chain(observation: Observation, registry: Registry | None) -> None:
     if observation.block is None and not isinstance(observation.fact, ChainStatus):
         kind = type(observation.fact).__name__
         raise ObservationError(f"{kind} on {observation.chain} names no block; give its block")
+    if isinstance(observation.fact, ChainFact):
+        _check_subject(observation.chain, key_of(observation.fact)[1])
+
+
+def _check_subject(chain: ChainId, subject: str) -> None:
+    """What is told on a chain rolls back with it, so it must be of that chain."""
+    try:
+        is_of_chain = chain_of(subject) == chain
+    except InvalidArgumentError as error:
+        raise ObservationError(error.message) from None
+    if not is_of_chain:
+        raise ObservationError(f"{subject} is told on {chain}; tell it on its own chain")
 
 
 def _block(observation: Observation) -> BlockRef:

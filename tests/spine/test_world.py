@@ -306,3 +306,12 @@ def test_the_clock_only_moves_on() -> None:
     now_ms = world.now_ms
     world.apply(Observation(ClockTick(), now_ms - 10_000))
     assert world.now_ms == now_ms
+
+
+@pytest.mark.parametrize("token", ["junk", "", "eip155:99/erc20:0x" + "11" * 20])
+def test_what_is_told_of_another_chain_or_of_none_is_refused(token: str) -> None:
+    world = World()
+    world.apply(Observation(REGISTRY, 0))
+    told = committed([TokenState(token, 18, "X", "no such token")], block(7))
+    with pytest.raises(ObservationError, match=r"names no chain|tell it on its own chain"):
+        world.check(told)
