@@ -41,6 +41,7 @@ from xmargin.model import (
     VenueRecord,
     VenueSpec,
 )
+from xmargin.model.claims import CLAIM_RECORD, TokenClaim
 from xmargin.model.standings import HeldLegs, VenueLeg, VenueStanding
 from xmargin.model.token_terms import TOKEN_TERMS_RECORD, TokenTerms
 from xmargin.params import load_parameters
@@ -400,3 +401,24 @@ def test_terms_of_a_token_that_nobody_can_mean_do_not_cost_the_view(
     told = records.market_record(VENUE, TOKEN_TERMS_RECORD, WETH, terms)
     view = view_of(snapshot_of(*till_facts(), held, told))
     assert not any(account.fault for account in view.health("carol").accounts)
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        (
+            records.market_record(
+                VENUE, CLAIM_RECORD, WETH, TokenClaim(WETH, WETH, 1, 1, "", kept=False)
+            ),
+            "is excluded",
+        ),
+        (VenueRecord(VENUE, TOKEN_TERMS_RECORD, WETH, "no terms", ""), "counts nothing"),
+    ],
+)
+def test_a_token_of_which_nothing_counts_is_flagged_where_only_a_venue_holds_it(
+    record: VenueRecord, why: str
+) -> None:
+    view = view_of(snapshot_of(*till_facts(), record))
+    (flag,) = (flag for flag in view.health("carol").flags if WETH in flag)
+    assert why in flag
+    assert flag in view.metadata.flags

@@ -1,7 +1,7 @@
 """What the numbers of a snapshot rest on where they rest on something doubtful: its flags."""
 
 from bisect import insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
 from typing import Final
 
@@ -10,11 +10,11 @@ from xmargin.engine.history import missing_returns
 from xmargin.model import (
     AccountId,
     ChainAsOf,
-    ChainId,
     Condition,
     Counting,
     JudgedPrice,
-    TokenState,
+    TokenId,
+    VenueId,
     Verdict,
     chain_of,
     venue_of,
@@ -22,6 +22,7 @@ from xmargin.model import (
 from xmargin.snapshot import Snapshot
 
 _COUNTING = tuple(Counting)  # the core's numbers, in order
+_WHOLE_BPS: Final = 10_000
 _CUT_OFF_NOTE: Final = {
     Condition.UNREAD: "nothing there is known",
     Condition.LAGGING: "what is there counts only where it costs",
@@ -67,7 +68,7 @@ class Doubts:
             *(f"price of {p.base} is {p.verdict}: {'; '.join(p.reasons)}" for p in self._prices),
             *(f"alarm: price of {p.base}: {alarm}" for p in prices for alarm in p.alarms),
             *_fault_flags(self._evaluation.read_faults),
-            *(flag for _, flag in self._bad_tokens),
+            *self._bad_tokens.values(),
         )
 
     @property
@@ -91,9 +92,28 @@ class Doubts:
             *(f"chain {c.name} is {c.condition}: {_CUT_OFF_NOTE[c.condition]}" for c in chains),
             *(f"price of {base} is {self.bases[base]}" for base in prices),
             *(faults[account] for account in accounts if account in faults),
-            *(flag for chain, flag in self._bad_tokens if f"wallet@{chain}" in venues),
+            *self._token_flags(row, venues),
             *self._returns_flags(row),
         )
+
+    def _token_flags(self, row: int, venues: Set[VenueId]) -> Iterator[str]:
+        """Of tokens at fault that a wallet of the portfolio may hold, or an account of it does."""
+        if not self._bad_tokens:
+            return
+        held = self._held_tokens.get(row, ())
+        for token, flag in self._bad_tokens.items():
+            if f"wallet@{chain_of(token)}" in venues or token in held:
+                yield flag
+
+    @cached_property
+    def _held_tokens(self) -> dict[int, set[TokenId]]:
+        ids = self._evaluation.rows.token_ids
+        held: dict[int, set[TokenId]] = {}
+        for row, token in zip(
+            *self._evaluation.position_columns("portfolio", "token"), strict=True
+        ):
+            held.setdefault(row, set()).add(ids[token])
+        return held
 
     def _returns_flags(self, row: int) -> tuple[str, ...]:
         """For those who owe: nobody else rests on them."""
@@ -169,14 +189,17 @@ class Doubts:
         return [chain for chain in self._snapshot.chains if chain.cut_off]
 
     @cached_property
-    def _bad_tokens(self) -> tuple[tuple[ChainId, str], ...]:
-        """Tokens that are excluded for what they say of themselves, each with its chain."""
-        states = self._snapshot.facts["token"].values()
-        return tuple(
-            (chain_of(state.token), f"token {state.token} is excluded: {state.fault}")
-            for state in states
-            if isinstance(state, TokenState) and state.fault
-        )
+    def _bad_tokens(self) -> dict[TokenId, str]:
+        """Tokens of which nothing counts, for what they say of themselves or stand for; why."""
+        costly = {
+            token: f"token {token} counts nothing: {'; '.join(terms.reasons)}"
+            for token, terms in self._evaluation.terms.items()
+            if terms.haircut_bps >= _WHOLE_BPS
+        }
+        faults = self._evaluation.token_faults
+        return costly | {
+            token: f"token {token} is excluded: {fault}" for token, fault in faults.items()
+        }
 
     @cached_property
     def _returns(self) -> tuple[str, ...]:

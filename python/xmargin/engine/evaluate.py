@@ -22,6 +22,7 @@ from xmargin.model import (
     AccountId,
     HealthStatus,
     TokenBalance,
+    TokenId,
     TokenState,
     VenueId,
     VenueRecord,
@@ -66,7 +67,8 @@ class Evaluation:
     ``rows`` says which row is which account, token and portfolio. ``standings`` has the accounts at
     venues with a rule of their own. ``account_faults`` has the venue accounts without figures,
     ``read_faults`` all that could not be read, by account; ``history`` says what the scenario loss
-    rests on beside the grid, ``terms`` what tokens' own programs take.
+    rests on beside the grid, ``terms`` what tokens' own programs take, ``token_faults`` why some
+    tokens are excluded.
     """
 
     engine_version: str
@@ -78,6 +80,7 @@ class Evaluation:
     read_faults: Mapping[AccountId, str]
     history: HistoryUse
     terms: TermsByToken
+    token_faults: Mapping[TokenId, str]
 
     @cached_property
     def portfolios(self) -> list[dict[str, Any]]:
@@ -210,6 +213,7 @@ class Engine:
             read_faults=unread,
             history=use,
             terms=self._terms_book.of(snapshot.facts["venue-record"]),
+            token_faults=self._token_faults(snapshot),
         )
 
     def _results_of(
@@ -377,6 +381,12 @@ class Engine:
         facts, claims = snapshot.facts["token"], self._claims(snapshot)
         return self._once(
             "token_states", lambda: claims.stated(_of(facts, TokenState)), facts, claims
+        )
+
+    def _token_faults(self, snapshot: Snapshot) -> Mapping[TokenId, str]:
+        states = self._token_states(snapshot)
+        return self._once(
+            "token_faults", lambda: {s.token: s.fault for s in states if s.fault}, states
         )
 
     def _balances(self, snapshot: Snapshot) -> list[TokenBalance]:
