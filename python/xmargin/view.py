@@ -6,6 +6,7 @@ that a book of thousands costs a watcher only what it watches.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -107,6 +108,7 @@ class View:
             flags=(
                 *self._doubts.flags,
                 *self._venue_doubts.flags,
+                *self._markets.flags,
                 *self._doubts.flags_of_returns,
             ),
             as_of=snapshot.chains,
@@ -253,8 +255,9 @@ class View:
     @cached_property
     def portfolio_plans(self) -> PortfolioPlans:
         """What to close of portfolios that are short as a whole."""
-        curves = Markets(self._snapshot).own_curves()
-        return PortfolioPlans(self._snapshot, self._evaluation, curves)
+        curves = self._markets.own_curves()
+        notes = self._markets.notes(curves)
+        return PortfolioPlans(self._snapshot, self._evaluation, curves, notes)
 
     def cascade(self, shocks: Mapping[str, float], passes_max: int) -> VenueCascade:
         """What first moves of assets (-0.2: 20 % down) would set off among venue accounts.
@@ -263,8 +266,13 @@ class View:
             InvalidArgumentError: a shock is out of range, or of an asset that no account has.
         """
         assets = VenueMarket(self._snapshot, self._evaluation).prices
-        curves = Markets(self._snapshot).cascade_curves(assets)
-        return simulate_cascade(self._snapshot, self._evaluation, curves, shocks, passes_max)
+        curves = self._markets.cascade_curves(assets)
+        found = simulate_cascade(self._snapshot, self._evaluation, curves, shocks, passes_max)
+        return replace(found, flags=(*found.flags, *self._markets.notes(curves).values()))
+
+    @cached_property
+    def _markets(self) -> Markets:
+        return Markets(self._snapshot)
 
     def changed_since(self, earlier: "View | None") -> tuple[PortfolioId, ...]:
         """The portfolios whose health differs from ``earlier``'s; all of them without one."""

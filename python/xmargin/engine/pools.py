@@ -112,7 +112,7 @@ def exit_slippage(pool: UniswapV3Pool, sold: TokenId, amount: int) -> Fraction:
             f"pool {pool.address} cannot take {amount} of {sold}: "
             f"{swap.refused or 'it has not so much to give'}"
         )
-    return 1 - Fraction(swap.amount_out) / (amount * _price(pool, sold))
+    return 1 - Fraction(swap.amount_out) / (amount * pool_price(pool, sold))
 
 
 def _sells_zero(pool: UniswapV3Pool, sold: TokenId) -> bool:
@@ -121,8 +121,12 @@ def _sells_zero(pool: UniswapV3Pool, sold: TokenId) -> bool:
     return sold == pool.token0
 
 
-def _price(pool: UniswapV3Pool, sold: TokenId) -> Fraction:
-    """Units of the other token for one of the sold, before any fee."""
+def pool_price(pool: UniswapV3Pool, sold: TokenId) -> Fraction:
+    """Smallest units of the other token for one of the sold, before any fee.
+
+    Raises:
+        EngineError: the pool does not trade the token.
+    """
     price = Fraction(pool.sqrt_price_x96**2, _Q192)
     return price if _sells_zero(pool, sold) else 1 / price
 
@@ -143,7 +147,7 @@ def pool_depth(
 
     The curve goes down in steps and never lies above what the pools pay for the next unit, fees
     included, as a part of their highest price. After the last step, or where the ticks that were
-    read end, nothing can be sold.
+    read of all of them end, nothing can be sold.
 
     Args:
         pools: of the same two tokens.
@@ -158,33 +162,76 @@ def pool_depth(
     """
     if not pools:
         raise EngineError(f"no pool of {sold} is given")
-    top = max(_price(pool, sold) for pool in pools)
+    top = max(pool_price(pool, sold) for pool in pools)
+    sales = [PoolSale(pool, sold, decimals, top) for pool in pools]
+    return sales_depth(sales, asset, step_bps=step_bps, steps=steps)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSale:
+    """A token sold into a pool; ``par`` is the price that a multiple of 1 stands for.
+
+    In smallest units of the other token for one of the sold; ``decimals`` are of the sold.
+    """
+
+    pool: UniswapV3Pool
+    sold: TokenId
+    decimals: int
+    par: Fraction
+
+
+def sales_depth(
+    sales: Sequence[PoolSale], asset: str, *, step_bps: int = 20, steps: int = 100
+) -> AssetDepth:
+    """What all pools of an asset together take, each down to the same part of its par.
+
+    Goes down in steps, as :func:`pool_depth`, and is a flat zero behind the first step that no
+    pool was read down to. A pool that was read less far than others takes no more from there.
+
+    Raises:
+        EngineError: a pool does not trade the token.
+        ParameterError: a pool contradicts itself.
+    """
+    levels = [10_000 - step * step_bps for step in range(1, steps + 1) if step * step_bps < 10_000]
+    multiples = [Fraction(level, 10_000) for level in levels]
+    by_pool = [_sellable(sale, multiples) for sale in sales]
     knots = [DepthKnot(Decimal(0), Decimal(1))]
-    for step in range(1, steps + 1):
-        multiple = Fraction(10_000 - step * step_bps, 10_000)
-        units = _sellable_down_to(pools, sold, top * multiple) if multiple > 0 else None
-        if units is None:
+    taken = [Decimal(0)] * len(sales)
+    for level, *amounts in zip(levels, *by_pool, strict=True):
+        if all(amount is None for amount in amounts):
             break
-        level = Decimal(10_000 - step * step_bps) / 10_000
-        knots += [DepthKnot(knots[-1].sold, level), DepthKnot(_whole(units, decimals), level)]
+        taken = [old if new is None else new for old, new in zip(taken, amounts, strict=True)]
+        multiple = Decimal(level) / 10_000
+        with localcontext(prec=_DIGITS):
+            units = sum(taken, Decimal(0))
+        knots += [DepthKnot(knots[-1].sold, multiple), DepthKnot(units, multiple)]
     knots.append(DepthKnot(knots[-1].sold, Decimal(0)))
     return AssetDepth(asset, tuple(knots))
 
 
-def _sellable_down_to(pools: Sequence[UniswapV3Pool], sold: TokenId, price: Fraction) -> int | None:
-    """What the pools take before the next unit brings less than a price; ``None``: not known."""
-    total = 0
-    for pool in pools:
-        at_pool = price * Fraction(_MILLION, _MILLION - pool.fee)
-        if at_pool >= _price(pool, sold):
-            continue
-        limit = _sqrt_limit(at_pool, is_zero=_sells_zero(pool, sold))
-        order = PoolOrder(_sells_zero(pool, sold), _UNLIMITED, sqrt_price_limit_x96=limit)
-        [swap] = pool_swaps(pool, [order])
-        if swap.refused:
-            return None
-        total += swap.amount_in
-    return total
+def _sellable(sale: PoolSale, multiples: Iterable[Fraction]) -> list[Decimal | None]:
+    """What a pool takes before the next unit brings less than each part of par; falling parts.
+
+    ``None`` where the pool was not read so far.
+    """
+    orders = [_down_to(sale, sale.par * multiple) for multiple in multiples]
+    swaps = iter(pool_swaps(sale.pool, [order for order in orders if order is not None]))
+    found: list[Decimal | None] = []
+    for order in orders:
+        swap = None if order is None else next(swaps)
+        if swap is None:
+            found.append(Decimal(0))
+        else:
+            found.append(None if swap.refused else _whole(swap.amount_in, sale.decimals))
+    return found
+
+
+def _down_to(sale: PoolSale, price: Fraction) -> PoolOrder | None:
+    """All that can be sold at a price after the fee; ``None``: nothing, it pays less already."""
+    pool, is_zero = sale.pool, _sells_zero(sale.pool, sale.sold)
+    limit = _sqrt_limit(price * Fraction(_MILLION, _MILLION - pool.fee), is_zero=is_zero)
+    is_ahead = limit < pool.sqrt_price_x96 if is_zero else limit > pool.sqrt_price_x96
+    return PoolOrder(is_zero, _UNLIMITED, sqrt_price_limit_x96=limit) if is_ahead else None
 
 
 def _sqrt_limit(price: Fraction, *, is_zero: bool) -> int:

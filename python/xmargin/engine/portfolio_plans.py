@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from xmargin.engine.cascade import DepthCurve
@@ -104,7 +105,11 @@ class PortfolioPlans:
     """The plans of one snapshot, each computed when it is first asked for."""
 
     def __init__(
-        self, snapshot: Snapshot, evaluation: Evaluation, depth: Mapping[str, DepthCurve]
+        self,
+        snapshot: Snapshot,
+        evaluation: Evaluation,
+        depth: Mapping[str, DepthCurve],
+        depth_notes: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Plans over a snapshot.
 
@@ -113,6 +118,7 @@ class PortfolioPlans:
             evaluation: of this snapshot.
             depth: by asset, what selling units of it does to its price. Where there is none, the
                 cost is that of the parameter file's impact law, and the plan says so.
+            depth_notes: by asset, what a plan says of where its curve is from.
 
         Raises:
             EngineError: a depth curve is none; the message names its asset.
@@ -121,6 +127,7 @@ class PortfolioPlans:
             check_curve(curve, asset)
         self._snapshot = snapshot
         self._evaluation = evaluation
+        self._depth_notes = depth_notes
         self._market = Market(snapshot.prices, depth, ImpactLaws.of(snapshot.parameters.content))
         self._cases = Cases(snapshot, evaluation, self._market)
         self._engine = Engine()
@@ -360,7 +367,7 @@ class PortfolioPlans:
             symbol = self._evaluation.rows.symbol_of(token)
             yield f"{account}: {symbol} is paused or not active there: nothing of it is closed"
         for asset in sorted({leg.asset for leg in legs}):
-            if note := self._market.note(asset):
+            if note := self._market.note(asset) or self._depth_notes.get(asset):
                 yield note
         for leg in legs:
             if leg.share < 1:

@@ -93,7 +93,11 @@ def _apart_bps(fact: AaveV3Reserve, prices: Mapping[str, JudgedPrice], base: str
     judged = prices.get(base)
     if judged is None or judged.verdict is Verdict.REFUSE or not fact.price_base:
         return 0
-    price = Fraction(fact.price_base, 10**AAVE_BASE_DECIMALS)
+    return bps_outside(judged, Fraction(fact.price_base, 10**AAVE_BASE_DECIMALS))
+
+
+def bps_outside(judged: JudgedPrice, price: Fraction) -> int:
+    """How far a price lies outside a judged range, rounded up; zero inside."""
     return max(0, _bps_below(judged.low, price), _bps_above(judged.high, price))
 
 

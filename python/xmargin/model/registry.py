@@ -200,7 +200,8 @@ class Registry:
     """Everything watched; sorted by id, so that its order is nobody's accident.
 
     ``venue_price_bps_max`` bounds how far a venue's own price may be from the judged range before
-    its accounts are no longer proposed for liquidation; zero: the two are not compared.
+    its accounts are no longer proposed for liquidation, and a pool's before it is no depth; zero:
+    the two are not compared.
     """
 
     chains: tuple[ChainSpec, ...]

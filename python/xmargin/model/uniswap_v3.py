@@ -1,8 +1,15 @@
 """What is read of a Uniswap v3 pool, in the contract's own integers."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from xmargin.model.identifiers import TokenId
+
+UNISWAP_V3: Final = "uniswap-v3"
+"""The venue kind."""
+
+POOL_RECORD: Final = "pool"
+"""The name of :class:`UniswapV3Pool` as a venue record; its key is the pool's address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class EvmVenue(Protocol):
         ...
 
     def unit_read(self, unit: Unit) -> EvmRead:
-        """The read of one unit. Its decode may raise :class:`Reread` once."""
+        """The read of one unit. Its decode may raise :class:`Reread` twice."""
         ...
 
     def touched(self, log: EvmLog) -> Iterable[Unit]:

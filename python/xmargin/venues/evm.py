@@ -6,7 +6,7 @@ from typing import Final
 
 from xmargin import extensions
 from xmargin.model import VenueSpec
-from xmargin.venues import aave_v3, claims, evm_wallet, morpho_blue, perp_v2
+from xmargin.venues import aave_v3, claims, evm_wallet, morpho_blue, perp_v2, uniswap_v3
 from xmargin.venues.base import EvmVenueKind
 from xmargin.venues.outside import OutsideKind
 from xmargin.venues.settings import check_names
@@ -17,12 +17,17 @@ BUILT_IN: Final[Mapping[str, EvmVenueKind]] = MappingProxyType(
         "claims": claims,
         "morpho-blue": morpho_blue,
         "perp-v2": perp_v2,
+        "uniswap-v3": uniswap_v3,
         "wallet": evm_wallet,
     }
 )
 
 _SETTINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"claims": claims.SETTINGS, "perp-v2": perp_v2.SETTINGS}
+    {
+        "claims": claims.SETTINGS,
+        "perp-v2": perp_v2.SETTINGS,
+        "uniswap-v3": uniswap_v3.SETTINGS,
+    }
 )
 
 
