@@ -188,9 +188,11 @@ async def test_replaying_prints_the_same_bytes_every_time(
     async with mining(testbed):
         arguments = ("--config", str(config), "--tape", str(tape), "--seconds", "5")
         assert (await xmargin("record", *arguments)).code == 0
-    once = await xmargin("replay", str(tape))
-    again = await xmargin("replay", str(tape), env={"PYTHONHASHSEED": "1"})
-    last = await xmargin("replay", str(tape), "--last")
+    once, again, last = await asyncio.gather(
+        xmargin("replay", str(tape)),
+        xmargin("replay", str(tape), env={"PYTHONHASHSEED": "1"}),
+        xmargin("replay", str(tape), "--last"),
+    )
     assert (once.code, once.err) == (0, "")
     assert once.out == again.out
     assert last.out.splitlines() == once.out.splitlines()[-1:]

@@ -1,5 +1,6 @@
 """``replay``: views and observations of a tape, and of observations as JSON lines."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -33,11 +34,14 @@ async def test_observations_printed_from_a_tape_replay_to_the_same_bytes(
     assert head[0]["chain"] == CHAIN
     lines = tmp_path / "a.jsonl"
     lines.write_text(printed.out)
-    views = await xmargin("replay", str(tape))
-    again = await xmargin("replay", str(lines))
+    views, again, reprinted = await asyncio.gather(
+        xmargin("replay", str(tape)),
+        xmargin("replay", str(lines)),
+        xmargin("replay", str(lines), "--observations"),
+    )
     assert (again.code, again.err) == (0, "")
     assert again.out == views.out != ""
-    assert (await xmargin("replay", str(lines), "--observations")).out == printed.out
+    assert reprinted.out == printed.out
 
 
 async def test_a_bad_line_is_one_line_naming_its_number(tape: Path, tmp_path: Path) -> None:
@@ -57,10 +61,12 @@ async def test_there_is_no_last_observation(tape: Path) -> None:
 
 
 async def test_the_packaged_tape_gives_the_same_bytes_whatever_the_hash_seed() -> None:
-    outcomes = [
-        await xmargin("replay", str(RECORDED_TAPE), "--json", env={"PYTHONHASHSEED": seed})
-        for seed in ("1", "2")
-    ]
+    outcomes = await asyncio.gather(
+        *(
+            xmargin("replay", str(RECORDED_TAPE), "--json", env={"PYTHONHASHSEED": seed})
+            for seed in ("1", "2")
+        )
+    )
     assert [outcome.code for outcome in outcomes] == [0, 0]
     assert outcomes[0].out == outcomes[1].out
     assert len(outcomes[0].out.splitlines()) > 100
