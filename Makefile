@@ -58,7 +58,7 @@ test: ## All set-up, lints, Rust tests and Python tests but the long ones
 	@$(MAKE) lint-quick
 	$(STAGE) core $(MAKE) $(STAMPS)/core
 	@$(MAKE) lint-core rust-test
-	@$(PYTEST) -m "not long" $(ARGS)
+	@tools/tests.sh $(ARGS)
 
 test-fast: $(STAMPS)/core ## Python tests that start no chain
 	@$(PYTEST) -m "not long and not chains" $(ARGS)
